@@ -12,7 +12,11 @@ const arbRlp = fc.letrec<{ item: Rlp }>((tie) => ({
 const plain = (item: Rlp): unknown => (item instanceof Uint8Array ? bytesToHex(item) : item.map(plain))
 
 test('RLP: decode undoes encode', () => {
-  fc.assert(fc.property(arbRlp, (item) => expect(plain(decodeRlp(encodeRlp(item)))).toEqual(plain(item))))
+  fc.assert(
+    fc.property(arbRlp, (item) => {
+      expect(plain(decodeRlp(encodeRlp(item)))).toEqual(plain(item))
+    }),
+  )
 })
 
 test('RLP: whatever decodes is the one encoding of its value, and nothing but a typed error is thrown', () => {
@@ -35,7 +39,11 @@ test('RLP: a claimed length of 4 GB and 100,000 nested lists are refused without
 })
 
 test('integers keep their value through fixed-width bytes', () => {
-  fc.assert(fc.property(fc.bigInt(0n, 2n ** 256n - 1n), (n) => expect(bytesToBigint(bigintToFixed(n, 32))).toBe(n)))
+  fc.assert(
+    fc.property(fc.bigInt(0n, 2n ** 256n - 1n), (n) => {
+      expect(bytesToBigint(bigintToFixed(n, 32))).toBe(n)
+    }),
+  )
 })
 
 test('native curves answer exactly as the portable ones', () => {

@@ -3,6 +3,7 @@
 import { type Address, asAddress, asHash, concat, type Hash } from '../base/bytes.ts'
 import { keccak, recoverAddress } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
+import { minBigint } from '../base/math.ts'
 import { asBigint, asBytes, asList, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
 
 export const TxErrors = defineErrors('TX', {
