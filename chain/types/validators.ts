@@ -1,0 +1,56 @@
+// The validator set of an epoch: members in order of address, power, quorum, the hash that commits to it, and whose turn it is.
+import { type Address, compareBytes, concat, type Hash } from '../base/bytes.ts'
+import { curves, keccak } from '../base/crypto.ts'
+import { assert } from '../base/errors.ts'
+import { encodeRlp, rlpInt } from '../base/rlp.ts'
+
+export interface Validator {
+  readonly address: Address
+  /** 48 bytes, compressed G1. */
+  readonly blsKey: Uint8Array
+  /** Above 0. */
+  readonly power: bigint
+}
+
+export interface ValidatorSet {
+  /** Ascending by address. */
+  readonly members: readonly Validator[]
+  readonly powerTotal: bigint
+}
+
+export function createValidatorSet(members: readonly Validator[]): ValidatorSet {
+  assert(members.length > 0, 'a validator set has members')
+  const sorted = [...members].sort((a, b) => compareBytes(a.address, b.address))
+  for (const [i, member] of sorted.entries()) {
+    assert(member.power > 0n, 'validator power is above 0')
+    assert(
+      i === 0 || compareBytes((sorted[i - 1] as Validator).address, member.address) !== 0,
+      'validators are distinct',
+    )
+  }
+  return { members: sorted, powerTotal: sorted.reduce((sum, member) => sum + member.power, 0n) }
+}
+
+/** Strictly more than two thirds. */
+export const isQuorum = (power: bigint, set: ValidatorSet): boolean => 3n * power > 2n * set.powerTotal
+
+/** keccak RLP [Merkle root of (address, key, power) in set order, aggregate key, total power]. */
+export function validatorsHash(set: ValidatorSet): Hash {
+  const leaves = set.members.map((m) => keccak(encodeRlp([m.address, m.blsKey, rlpInt(m.power)])))
+  const aggregate = curves().blsAggregateKeys(set.members.map((member) => member.blsKey))
+  return keccak(encodeRlp([merkleRoot(leaves), aggregate, rlpInt(set.powerTotal)]))
+}
+
+/** Binary tree over the leaves; leaf and node hashes carry different first bytes, an odd node moves up as it is. */
+function merkleRoot(leaves: readonly Hash[]): Hash {
+  let level: readonly Hash[] = leaves.map((leaf) => keccak(concat(Uint8Array.of(0), leaf)))
+  while (level.length > 1) {
+    const up: Hash[] = []
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i] as Hash, level[i + 1]]
+      up.push(right === undefined ? left : keccak(concat(Uint8Array.of(1), left, right)))
+    }
+    level = up
+  }
+  return level[0] as Hash
+}
