@@ -1,5 +1,6 @@
-// State as the store keeps it and the executor reads it: interfaces and nothing else.
-import type { Address, Hash, Word } from '../base/bytes.ts'
+// State as the store keeps it, the executor reads it and one block's journal changes it: interfaces and nothing else.
+import type { Address, Hash, Hex, Word } from '../base/bytes.ts'
+import type { Log } from './receipt.ts'
 
 /** What the account trie commits to, without the storage root. An account of no nonce, balance and code is absent (EIP-161). */
 export interface AccountRecord {
@@ -40,4 +41,60 @@ export interface AccountChange {
 export interface Changes {
   readonly accounts: readonly AccountChange[]
   readonly codes: readonly Code[]
+}
+
+/** A stable handle to an account in one `State`; fields are read freely and written only by the `State`. */
+export interface Account {
+  readonly address: Address
+  readonly hex: Hex
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: Hash
+  /** False for an account that is not in the trie: nothing was there and nothing was written. */
+  readonly exists: boolean
+}
+
+/** A stable handle to a storage slot in one `State`. */
+export interface Slot {
+  readonly account: Account
+  readonly key: Word
+  readonly value: Word
+  /** The value when the running transaction began (EIP-2200). */
+  readonly original: Word
+}
+
+export type Mark = number
+
+/** One block's journal over a `Reader`: one undo log, a checkpoint is its length. One transaction at a time. */
+export interface State extends Reader {
+  load(address: Address): Account
+  loadSlot(account: Account, key: Word): Slot
+  codeOf(account: Account): Code
+  setBalance(account: Account, wei: bigint): void
+  setNonce(account: Account, nonce: bigint): void
+  /** Empty bytes remove the code. */
+  setCode(account: Account, bytes: Uint8Array): void
+  setSlot(slot: Slot, value: Word): void
+  transient(address: Address, key: Word): Word
+  setTransient(address: Address, key: Word, value: Word): void
+  /** True when it was cold; warm from now on, unless reverted (EIP-2929). */
+  warmAccount(account: Account): boolean
+  warmSlot(slot: Slot): boolean
+  isWarmAccount(account: Account): boolean
+  isWarmSlot(slot: Slot): boolean
+  /** Marks a contract made by this transaction, which alone SELFDESTRUCT may delete (EIP-6780). */
+  markCreated(account: Account): void
+  wasCreated(account: Account): boolean
+  /** Deleted with its storage by `end()`; a revert takes it back. */
+  destroy(account: Account): void
+  log(entry: Log): void
+  refund(): bigint
+  setRefund(gas: bigint): void
+  checkpoint(): Mark
+  revert(to: Mark): void
+  /** Opens a transaction: forgets warm sets, originals, transient storage, created marks, refund and logs. */
+  begin(): void
+  /** Closes it: deletes destroyed accounts and, as EIP-161 says, touched empty ones. Returns the transaction's logs. */
+  end(): readonly Log[]
+  changes(): Changes
 }
