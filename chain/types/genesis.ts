@@ -1,0 +1,265 @@
+// genesis.json: its schema, its checks, and the hash that names the network. Geth's shape plus a `novachain` section.
+// Owns what all nodes must share and may never differ in.
+import { z } from 'zod'
+import {
+  type Address,
+  asAddress,
+  asHash,
+  bytesToHex,
+  type Hash,
+  type Hex,
+  hexToBytes,
+  type Word,
+} from '../base/bytes.ts'
+import { curves, keccak } from '../base/crypto.ts'
+import { defineErrors, NodeError } from '../base/errors.ts'
+import { createValidatorSet, type ValidatorSet } from './validators.ts'
+import { possessionBytes } from './vote.ts'
+
+export const GenesisErrors = defineErrors('GENESIS', {
+  JSON: { text: (d: { reason: string }) => `genesis: not JSON: ${d.reason}` },
+  INVALID: { text: (d: { path: string; reason: string }) => `genesis: ${d.path}: ${d.reason}` },
+})
+
+export interface GenesisAccount {
+  readonly address: Address
+  readonly balance: bigint
+  readonly nonce: bigint
+  readonly code: Uint8Array
+  readonly storage: readonly (readonly [Word, Word])[]
+}
+
+/** Where the base fee of each gas goes, in basis points that sum to 10,000; tips go to the proposer's fee recipient whole. */
+export interface FeeSplit {
+  readonly burnBps: number
+  readonly recipientBps: number
+  readonly treasuryBps: number
+  readonly treasury: Address
+}
+
+export interface Genesis {
+  readonly chainId: bigint
+  /** Seconds. */
+  readonly time: number
+  readonly gasLimit: bigint
+  readonly baseFeeWei: bigint
+  readonly extraData: Uint8Array
+  readonly mixHash: Hash
+  readonly coinbase: Address
+  readonly accounts: readonly GenesisAccount[]
+  readonly blockTimeMs: number
+  readonly epochBlocks: number
+  readonly fees: FeeSplit & { readonly baseFeeDenominator: number; readonly elasticity: number }
+  readonly validators: ValidatorSet
+  /** Each native module's section, as its own schema left it. */
+  readonly modules: Readonly<Record<string, unknown>>
+  readonly development: boolean
+  /** keccak of the rules' canonical JSON: everything but `alloc`, which the state root commits to. */
+  readonly rulesHash: Hash
+}
+
+/** The ten well-known accounts of the `test … junk` mnemonic: anybody holds their keys. */
+export const DEVELOPMENT_ACCOUNTS: readonly Hex[] = [
+  '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266',
+  '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
+  '0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc',
+  '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
+  '0x15d34aaf54267db7d7c367839aaf71a00a2c6a65',
+  '0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc',
+  '0x976ea74026e726554db657fa54763abd0c3a0aa9',
+  '0x14dc79964da2c08b23698b3d3cc7ca32193d9955',
+  '0x23618e81e3f5cdf7f54c3d65f7fbc0abf5b21e8f',
+  '0xa0ee7a142d267c1f36714e4a8f75612f20a79720',
+]
+
+const hexOf = (sizeBytes: number) =>
+  z.string().regex(new RegExp(`^0x[0-9a-fA-F]{${2 * sizeBytes}}$`), `expected 0x and ${2 * sizeBytes} hex digits`)
+const bytes = (max: number) =>
+  z
+    .string()
+    .regex(/^0x([0-9a-fA-F]{2})*$/, 'expected 0x-prefixed hex of whole bytes')
+    .refine((text) => text.length <= 2 + 2 * max, `at most ${max} bytes`)
+/** geth's genesis takes 0x quantities and decimal strings; plain numbers where they are exact. */
+const quantity = z
+  .union([
+    z.string().regex(/^(0x[0-9a-fA-F]{1,64}|[0-9]{1,78})$/, 'expected a 0x quantity or a decimal string'),
+    z.int().nonnegative(),
+  ])
+  .transform((value) => BigInt(value))
+  .refine((value) => value < 2n ** 256n, 'above 2^256 - 1')
+const seconds = quantity.refine((value) => value < 2n ** 40n, 'not a time in seconds').transform(Number)
+const FORKS_AT_ZERO = [
+  ...['homesteadBlock', 'daoForkBlock', 'eip150Block', 'eip155Block', 'eip158Block', 'byzantiumBlock'],
+  ...['constantinopleBlock', 'petersburgBlock', 'istanbulBlock', 'muirGlacierBlock', 'berlinBlock', 'londonBlock'],
+  ...[
+    'arrowGlacierBlock',
+    'grayGlacierBlock',
+    'mergeNetsplitBlock',
+    'shanghaiTime',
+    'cancunTime',
+    'pragueTime',
+    'osakaTime',
+  ],
+] as const
+const forkAtZero = z.literal(0, 'every fork to Osaka is active from genesis: 0, or leave it out').optional()
+const bps = z.int().min(0).max(10_000)
+
+const schema = z.strictObject({
+  config: z.strictObject({
+    chainId: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+    ...(Object.fromEntries(FORKS_AT_ZERO.map((fork) => [fork, forkAtZero])) as Record<
+      (typeof FORKS_AT_ZERO)[number],
+      typeof forkAtZero
+    >),
+    terminalTotalDifficulty: forkAtZero,
+    terminalTotalDifficultyPassed: z.literal(true).optional(),
+  }),
+  nonce: z.literal(['0x0', '0x0000000000000000'], 'there is no proof of work here: "0x0"').optional(),
+  difficulty: z.literal('0x0', 'there is no proof of work here: "0x0"').optional(),
+  timestamp: seconds,
+  extraData: bytes(32).default('0x'),
+  gasLimit: quantity.refine((gas) => gas >= 30_000_000n && gas < 2n ** 53n, 'from 30,000,000 to 2^53 - 1'),
+  mixHash: hexOf(32).default(`0x${'00'.repeat(32)}`),
+  coinbase: hexOf(20).default(`0x${'00'.repeat(20)}`),
+  baseFeePerGas: quantity.refine((wei) => wei >= 7n && wei < 2n ** 96n, 'from 7 wei to 2^96 - 1'),
+  alloc: z.record(
+    hexOf(20),
+    z.strictObject({
+      balance: quantity,
+      nonce: quantity.refine((nonce) => nonce < 2n ** 64n - 1n, 'above 2^64 - 2').optional(),
+      code: bytes(24_576).optional(),
+      storage: z.record(hexOf(32), hexOf(32)).optional(),
+    }),
+  ),
+  novachain: z.strictObject({
+    blockTimeMs: z.int().min(100).max(600_000),
+    epochBlocks: z.int().min(2).max(1_000_000),
+    fees: z.strictObject({
+      baseFeeDenominator: z.int().min(2).max(1_000_000),
+      elasticity: z.int().min(1).max(100),
+      burnBps: bps,
+      recipientBps: bps,
+      treasuryBps: bps,
+      treasury: hexOf(20),
+    }),
+    validators: z
+      .array(
+        z.strictObject({
+          address: hexOf(20),
+          blsKey: hexOf(48),
+          proofOfPossession: hexOf(96),
+          power: quantity.refine((power) => power > 0n && power < 2n ** 60n, 'from 1 to 2^60 - 1'),
+        }),
+      )
+      .min(1, 'at least one validator')
+      .max(2_048),
+    modules: z.record(z.string(), z.unknown()),
+    development: z.boolean().default(false),
+  }),
+})
+type Parsed = z.output<typeof schema>
+
+const invalid = (path: string, reason: string) => new NodeError(GenesisErrors.INVALID, { path, reason })
+
+/** Checks the text of a genesis.json. Throws GENESIS_JSON or GENESIS_INVALID with the path of the first fault. */
+export function parseGenesis(text: string): Genesis {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new NodeError(GenesisErrors.JSON, { reason: cause instanceof Error ? cause.message : '?' }, { cause })
+  }
+  const result = schema.safeParse(json)
+  if (!result.success) {
+    const issue = result.error.issues[0]
+    throw invalid(issue?.path.map(String).join('.') || '(root)', issue?.message ?? '?')
+  }
+  const { alloc, ...rules } = result.data
+  checkFees(rules.novachain.fees)
+  return {
+    chainId: BigInt(rules.config.chainId),
+    time: rules.timestamp,
+    gasLimit: rules.gasLimit,
+    baseFeeWei: rules.baseFeePerGas,
+    extraData: hexToBytes(rules.extraData),
+    mixHash: asHash(hexToBytes(rules.mixHash)),
+    coinbase: addressOf(rules.coinbase),
+    accounts: accountsOf(alloc, rules.novachain.development),
+    blockTimeMs: rules.novachain.blockTimeMs,
+    epochBlocks: rules.novachain.epochBlocks,
+    fees: { ...rules.novachain.fees, treasury: addressOf(rules.novachain.fees.treasury) },
+    validators: validatorsOf(rules.novachain.validators),
+    modules: rules.novachain.modules,
+    development: rules.novachain.development,
+    rulesHash: keccak(new TextEncoder().encode(canonicalJson(rules))),
+  }
+}
+
+const addressOf = (hex: string): Address => asAddress(hexToBytes(hex))
+
+const checkFees = (fees: Parsed['novachain']['fees']): void => {
+  const sum = fees.burnBps + fees.recipientBps + fees.treasuryBps
+  if (sum !== 10_000)
+    throw invalid('novachain.fees', `burnBps, recipientBps and treasuryBps sum to ${sum}, expected 10000`)
+  if (fees.treasuryBps > 0 && /^0x0*$/.test(fees.treasury))
+    throw invalid('novachain.fees.treasury', 'a share goes to the treasury, so it needs an address')
+}
+
+const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccount[] => {
+  const seen = new Set<string>()
+  let total = 0n
+  const accounts = Object.entries(alloc).map(([hex, entry]): GenesisAccount => {
+    const lower = hex.toLowerCase()
+    if (seen.has(lower)) throw invalid(`alloc.${hex}`, 'the address appears twice')
+    seen.add(lower)
+    total += entry.balance
+    if (!development && entry.balance > 0n && (DEVELOPMENT_ACCOUNTS as readonly string[]).includes(lower))
+      throw invalid(
+        `alloc.${hex}`,
+        'anybody holds the key of this development account; remove it, or say "development": true in novachain',
+      )
+    return {
+      address: addressOf(lower),
+      balance: entry.balance,
+      nonce: entry.nonce ?? 0n,
+      code: entry.code === undefined ? new Uint8Array(0) : hexToBytes(entry.code),
+      storage: Object.entries(entry.storage ?? {}).map(([key, value]) => [BigInt(key), BigInt(value)] as const),
+    }
+  })
+  if (total === 0n) throw invalid('alloc', 'nobody has funds, so nobody could ever pay for a transaction')
+  if (total >= 2n ** 128n) throw invalid('alloc', 'balances sum to 2^128 wei or more')
+  return accounts
+}
+
+const validatorsOf = (entries: Parsed['novachain']['validators']): ValidatorSet => {
+  const path = (i: number, field: string): string => `novachain.validators.${i}.${field}`
+  const addresses = new Map<string, number>()
+  const keys = new Map<string, number>()
+  const members = entries.map((entry, i) => {
+    const [address, key] = [entry.address.toLowerCase(), entry.blsKey.toLowerCase()]
+    const [sameAddress, sameKey] = [addresses.get(address), keys.get(key)]
+    if (sameAddress !== undefined) throw invalid(path(i, 'address'), `the same as of validator ${sameAddress}`)
+    if (sameKey !== undefined) throw invalid(path(i, 'blsKey'), `the same as of validator ${sameKey}`)
+    addresses.set(address, i)
+    keys.set(key, i)
+    const blsKey = hexToBytes(key)
+    if (!curves().blsVerify([blsKey], possessionBytes(blsKey), hexToBytes(entry.proofOfPossession)))
+      throw invalid(path(i, 'proofOfPossession'), `it does not prove possession of blsKey ${key}`)
+    return { address: addressOf(address), blsKey, power: entry.power }
+  })
+  return createValidatorSet(members)
+}
+
+/** Keys sorted, no spaces, hex in lower case, integers as decimal strings: the same rules give the same bytes however the file is written. */
+const canonicalJson = (value: unknown): string => {
+  if (typeof value === 'bigint') return JSON.stringify(value.toString())
+  if (typeof value === 'string') return JSON.stringify(/^0x[0-9a-fA-F]*$/.test(value) ? value.toLowerCase() : value)
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  entries.sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`
+}
+
+/** The well-known address in lower case, or null. For warnings. */
+export const isDevelopmentAccount = (address: Address): boolean => DEVELOPMENT_ACCOUNTS.includes(bytesToHex(address))
