@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { bytesToHex } from '../base/bytes.ts'
+import { NodeError } from '../base/errors.ts'
+import { DEVELOPMENT_ACCOUNTS, parseGenesis } from './genesis.ts'
+
+const text = readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8')
+// biome-ignore lint/suspicious/noExplicitAny: tests damage the parsed file at arbitrary paths
+type Json = any
+const damaged = (damage: (json: Json) => void): string => {
+  const json: Json = JSON.parse(text)
+  damage(json)
+  return JSON.stringify(json)
+}
+const refusal = (source: string): unknown => {
+  try {
+    parseGenesis(source)
+  } catch (error) {
+    return error instanceof NodeError ? [error.code, error.message] : error
+  }
+  return 'accepted'
+}
+
+test('the development network parses', () => {
+  const genesis = parseGenesis(text)
+  expect(genesis.chainId).toBe(662_607n)
+  expect(genesis.accounts.map((account) => bytesToHex(account.address))).toEqual(DEVELOPMENT_ACCOUNTS)
+  expect(genesis.validators.powerTotal).toBe(1_000_000n)
+})
+
+test('the rules hash ignores spelling and changes with every rule', () => {
+  const hash = (source: string): string => bytesToHex(parseGenesis(source).rulesHash)
+  const same = damaged((json) => {
+    json.novachain = Object.fromEntries(Object.entries(json.novachain).reverse())
+    json.gasLimit = `0x${json.gasLimit.toString(16)}`
+    json.novachain.validators[0].blsKey = json.novachain.validators[0].blsKey.toUpperCase().replace('0X', '0x')
+  })
+  expect(hash(same)).toBe(hash(text))
+  const changes: ((json: Json) => void)[] = [
+    (json) => (json.config.chainId = 7),
+    (json) => (json.novachain.blockTimeMs = 1_000),
+    (json) => (json.novachain.epochBlocks = 10),
+    (json) => (json.novachain.validators[0].power = 5),
+    (json) => (json.novachain.modules.params = { owner: 1 }),
+  ]
+  for (const change of changes) expect(hash(damaged(change))).not.toBe(hash(text))
+})
+
+test.each<[string, (json: Json) => void, string]>([
+  ['a missing key', (json) => delete json.novachain.blockTimeMs, 'novachain.blockTimeMs'],
+  ['an unknown key', (json) => (json.novachain.blocktime = 1), 'blocktime'],
+  ['a late fork', (json) => (json.config.osakaTime = 5), 'config.osakaTime'],
+  ['a wrong type', (json) => (json.gasLimit = 'much'), 'gasLimit'],
+  ['a negative balance', (json) => (json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].balance = -1), 'balance'],
+  ['a short address', (json) => (json.alloc['0x12'] = { balance: 1 }), 'alloc.0x12'],
+  [
+    'an address twice in two spellings',
+    (json) => (json.alloc[(DEVELOPMENT_ACCOUNTS[0] as string).toUpperCase().replace('0X', '0x')] = { balance: 1 }),
+    'appears twice',
+  ],
+  ['no funds', (json) => (json.alloc = {}), 'nobody has funds'],
+  ['no validators', (json) => (json.novachain.validators = []), 'at least one validator'],
+  [
+    'a bad proof of possession',
+    (json) => (json.novachain.validators[0].proofOfPossession = `0x${'ab'.repeat(96)}`),
+    'novachain.validators.0.proofOfPossession',
+  ],
+  [
+    'a duplicate validator',
+    (json) => json.novachain.validators.push(json.novachain.validators[0]),
+    'novachain.validators.1.address',
+  ],
+  [
+    'a duplicate key',
+    (json) =>
+      json.novachain.validators.push({ ...json.novachain.validators[0], address: DEVELOPMENT_ACCOUNTS[1] as string }),
+    'novachain.validators.1.blsKey',
+  ],
+  ['a fee split that loses wei', (json) => (json.novachain.fees.burnBps = 9_999), 'sum to 9999'],
+  [
+    'a treasury share without a treasury',
+    (json) => Object.assign(json.novachain.fees, { burnBps: 5_000, treasuryBps: 5_000 }),
+    'novachain.fees.treasury',
+  ],
+  ['development accounts on a real network', (json) => (json.novachain.development = false), 'anybody holds the key'],
+])('%s is refused with its path', (_, damage, reason) => {
+  expect(refusal(damaged(damage))).toEqual(['GENESIS_INVALID', expect.stringContaining(reason)])
+})
+
+test('what is not JSON is refused as such', () => {
+  expect(refusal('{"config":')).toEqual(['GENESIS_JSON', expect.stringContaining('not JSON')])
+  expect(refusal('[]')).toEqual(['GENESIS_INVALID', expect.stringContaining('(root)')])
+})
