@@ -17,7 +17,7 @@ import {
   headerHash,
   headerTimeMs,
 } from './block.ts'
-import { createValidatorSet, validatorsHash } from './validators.ts'
+import { createRotation, createValidatorSet, proposerByLot, validatorsHash } from './validators.ts'
 import {
   bitmapMembers,
   bitmapOf,
@@ -168,4 +168,27 @@ test('the set commits to addresses, keys and powers, whatever order they come in
   expect(bytesToHex(validatorsHash(again))).toBe(bytesToHex(validatorsHash(set)))
   const more = createValidatorSet(set.members.map((m, i) => (i === 0 ? { ...m, power: m.power + 1n } : m)))
   expect(bytesToHex(validatorsHash(more))).not.toBe(bytesToHex(validatorsHash(set)))
+})
+
+test('every member proposes in proportion to its power, and lots fall within the set', () => {
+  fc.assert(
+    fc.property(fc.array(fc.bigInt(1n, 50n), { minLength: 1, maxLength: 7 }), (powers) => {
+      const members = powers.map((power, i) => ({
+        address: asAddress(new Uint8Array(20).fill(i)),
+        blsKey: curves().blsPublicKey(secrets[0] as Uint8Array),
+        power,
+      }))
+      const drawn = createValidatorSet(members)
+      const rotation = createRotation(drawn)
+      const turns = powers.map(() => 0n)
+      for (let step = 0; step < Number(drawn.powerTotal); step++) {
+        const winner = rotation.proposer(step)
+        turns[winner] = (turns[winner] as bigint) + 1n
+      }
+      expect(turns).toEqual(powers)
+      const lot = proposerByLot(drawn, asHash(new Uint8Array(32)), 5, 1)
+      expect(drawn.members[lot]).toBeDefined()
+    }),
+    { numRuns: 30 },
+  )
 })

@@ -204,6 +204,28 @@ export function encodeEthereumBlock(block: Block): Uint8Array {
   return encodeRlp([headerToRlp(block.header), txs, [], []])
 }
 
+/**
+ * Header rules that need only the parent: what of Ethereum's rules can differ here. Returns the first fault, or null.
+ * `baseFeeWei` is what EIP-1559 asks after the parent.
+ */
+export function checkHeader(
+  header: Header,
+  parent: Block,
+  rules: { readonly gasLimit: bigint; readonly baseFeeWei: bigint; readonly intervalMs: number },
+): string | null {
+  const want = parent.header.number + 1
+  if (header.number !== want) return `number is ${header.number}, expected ${want}`
+  if (!equalBytes(header.parentHash, parent.hash)) return 'parentHash is not the head'
+  if (header.gasLimit !== rules.gasLimit) return `gasLimit is ${header.gasLimit}, expected ${rules.gasLimit}`
+  if (header.gasUsed > header.gasLimit) return `gasUsed ${header.gasUsed} is above gasLimit ${header.gasLimit}`
+  if (header.baseFeeWei !== rules.baseFeeWei)
+    return `baseFeePerGas is ${header.baseFeeWei}, expected ${rules.baseFeeWei}`
+  if (header.time <= parent.header.time) return `timestamp ${header.time} does not rise above ${parent.header.time}`
+  if (headerTimeMs(header) < headerTimeMs(parent.header) + rules.intervalMs)
+    return `less than ${rules.intervalMs} ms after the parent`
+  return null
+}
+
 const malformed = <T>(run: () => T): T => {
   try {
     return run()

@@ -1,5 +1,5 @@
 // The validator set of an epoch: members in order of address, power, quorum, the hash that commits to it, and whose turn it is.
-import { type Address, compareBytes, concat, type Hash } from '../base/bytes.ts'
+import { type Address, bytesToBigint, compareBytes, concat, type Hash } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
 import { assert } from '../base/errors.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
@@ -53,4 +53,47 @@ function merkleRoot(leaves: readonly Hash[]): Hash {
     level = up
   }
   return level[0] as Hash
+}
+
+/** Height 0 belongs to epoch 0; epoch e holds heights e·E + 1 to (e + 1)·E. */
+export const epochOf = (height: number, epochBlocks: number): number =>
+  height === 0 ? 0 : Math.floor((height - 1) / epochBlocks)
+export const isEpochEnd = (height: number, epochBlocks: number): boolean => height > 0 && height % epochBlocks === 0
+
+/**
+ * Weighted round robin over one epoch: every step each member gains its power, the highest priority proposes (the lower
+ * address on a tie) and pays the total. Steps count from 0 at the epoch's first height and are remembered forward.
+ */
+export function createRotation(set: ValidatorSet): { proposer(step: number): number } {
+  const priorities = set.members.map(() => 0n)
+  const winners: number[] = []
+  const advance = (): void => {
+    let best = 0
+    for (const [i, member] of set.members.entries()) {
+      priorities[i] = (priorities[i] as bigint) + member.power
+      if ((priorities[i] as bigint) > (priorities[best] as bigint)) best = i
+    }
+    priorities[best] = (priorities[best] as bigint) - set.powerTotal
+    winners.push(best)
+  }
+  return {
+    proposer(step) {
+      while (winners.length <= step) advance()
+      return winners[step] as number
+    },
+  }
+}
+
+/** Proposer of rounds >= 1, by lot: the member at keccak(parent's mixHash ‖ height u64 ‖ round u32) mod total power. */
+export function proposerByLot(set: ValidatorSet, parentRandao: Hash, height: number, round: number): number {
+  const turn = new Uint8Array(12)
+  const view = new DataView(turn.buffer)
+  view.setBigUint64(0, BigInt(height))
+  view.setUint32(8, round)
+  let at = bytesToBigint(keccak(concat(parentRandao, turn))) % set.powerTotal
+  for (const [i, member] of set.members.entries()) {
+    if (at < member.power) return i
+    at -= member.power
+  }
+  assert(false, 'a lot below the total power hits a member')
 }
