@@ -1,0 +1,68 @@
+// What is asked of committed blocks, state and the pool, as plain data. Owns shapes and nothing else.
+import type { Address, Hash, Word } from '../base/bytes.ts'
+import type { Receipt } from './receipt.ts'
+import type { Tx } from './tx.ts'
+
+/** Where a transaction is. */
+export interface TxPlace {
+  readonly height: number
+  readonly index: number
+}
+
+/** A receipt with what JSON-RPC adds and the receipts trie does not hold. */
+export interface StoredReceipt extends Receipt {
+  readonly gasUsed: bigint
+  readonly gasPriceWei: bigint
+  readonly created: Address | null
+}
+
+export interface LogFilter {
+  readonly from: number
+  /** Inclusive. */
+  readonly to: number
+  /** Empty: any. */
+  readonly addresses: readonly Address[]
+  /** By position; an empty position is any. */
+  readonly topics: readonly (readonly Hash[])[]
+  /** Stops and throws CHAIN_TOO_MANY_LOGS beyond this many. */
+  readonly resultsMax: number
+}
+
+export interface FoundLog {
+  readonly address: Address
+  readonly topics: readonly Hash[]
+  readonly data: Uint8Array
+  readonly height: number
+  readonly blockHash: Hash
+  readonly time: number
+  readonly txHash: Hash
+  readonly txIndex: number
+  /** Within the block. */
+  readonly logIndex: number
+}
+
+export interface AccountProof {
+  readonly accountProof: readonly Uint8Array[]
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: Hash
+  readonly storageHash: Hash
+  readonly slots: readonly { readonly key: Word; readonly value: Word; readonly proof: readonly Uint8Array[] }[]
+}
+
+/** One sender's part of the pool, by nonce ascending. */
+export interface PoolQueue {
+  readonly pending: readonly Tx[]
+  readonly queued: readonly Tx[]
+}
+
+/** What a user's door may ask of the pool. */
+export interface PoolView {
+  /** Pending and queued counts. */
+  status(): { readonly pending: number; readonly queued: number }
+  get(hash: Hash): Tx | null
+  of(address: Address): PoolQueue
+  senders(): readonly Address[]
+  /** The nonce after the account's pending transactions; the state's nonce where it has none. */
+  nextNonce(address: Address): bigint
+}
