@@ -1,0 +1,398 @@
+// Block store: headers, transactions, receipts, certificates, places of hashes, the log index and the head. Owns the tables and
+// composes a height's writes; the caller puts them into one durable batch with the state's. Every value is sealed: a damaged
+// or missing one raises STORE_CORRUPT with table and key and is never served.
+import { asHash, bytesToHex, concat, equalBytes, type Hash } from '../base/bytes.ts'
+import { assert, defineErrors, NodeError } from '../base/errors.ts'
+import type { Kv, KvWrite, Pause } from '../base/ports.ts'
+import type { Block } from '../types/block.ts'
+import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
+import type { Tx } from '../types/tx.ts'
+import { decodeQc, encodeQc, type Qc } from '../types/vote.ts'
+import { findLogs, logDeletes, logWrites } from './logs.ts'
+import {
+  CHUNK_COUNT,
+  decodeHeaderRecord,
+  decodeReceiptChunk,
+  decodeTxChunk,
+  encodeHeaderRecord,
+  encodeReceiptChunk,
+  encodeTxChunk,
+  type HeaderRecord,
+  type IndexedReceipt,
+  type ReceiptChunk,
+  type TxChunk,
+} from './records.ts'
+import { corrupt, seal, sealInto, unseal } from './seal.ts'
+
+export const BlockStoreErrors = defineErrors('STORE', {
+  NETWORK: {
+    text: (d: { have: string; want: string }) =>
+      `the database belongs to another network: its genesis is ${d.have}, this one's is ${d.want}; ` +
+      'use the genesis.json it was made with, another --dir, or --reset to begin anew',
+  },
+  FORMAT: {
+    text: (d: { have: number; want: number }) =>
+      `the database has format ${d.have}, this version reads ${d.want}: sync again into an empty --dir`,
+  },
+})
+
+/** Version of everything below; a change of any layout raises it. */
+const FORMAT = 1
+
+/** First byte of each table's keys. The log index has 0x4c ('L'); the state's tables are elsewhere. */
+const tables = {
+  headers: 0x48,
+  txs: 0x42,
+  receipts: 0x52,
+  hashes: 0x4e,
+  places: 0x54,
+  commits: 0x51,
+  meta: 0x4d,
+} as const
+type Table = keyof typeof tables
+
+/** 16 bytes of a transaction's hash: a collision costs 2^64 work and hides only its maker's own transaction. */
+const PLACE_HASH_BYTES = 16
+const PRUNE_HEIGHTS = 16
+
+const uint = (value: number, sizeBytes: number): Uint8Array => {
+  const out = new Uint8Array(sizeBytes)
+  for (let i = sizeBytes - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) out[i] = rest & 255
+  return out
+}
+const numberAt = (bytes: Uint8Array, from: number, to: number): number => {
+  let out = 0
+  for (let i = from; i < to; i++) out = out * 256 + (bytes[i] as number)
+  return out
+}
+
+const keyOf = (table: Table, ...parts: readonly Uint8Array[]): Uint8Array =>
+  concat(Uint8Array.of(tables[table]), ...parts)
+const heightKey = (table: Table, height: number): Uint8Array => keyOf(table, uint(height, 6))
+const chunkKey = (table: Table, height: number, chunk: number): Uint8Array =>
+  keyOf(table, uint(height, 6), uint(chunk, 2))
+const META = {
+  genesis: keyOf('meta', Uint8Array.of(0)),
+  head: keyOf('meta', Uint8Array.of(1)),
+  lowest: keyOf('meta', Uint8Array.of(2)),
+}
+
+export interface BlockWriteArgs {
+  readonly block: Block
+  readonly receipts: readonly StoredReceipt[]
+  /** The block's transactions with their senders. */
+  readonly txs: readonly Tx[]
+  /** null for the genesis block. */
+  readonly certificate: Qc | null
+}
+
+export interface BlockStore {
+  /** First call. 'empty' where the genesis block is yet to be written. Throws STORE_NETWORK, STORE_FORMAT, STORE_CORRUPT. */
+  open(genesisHash: Hash): 'empty' | 'open'
+  headHeight(): number | null
+  /** Lowest height whose transactions and receipts are kept; headers and certificates are kept for all. */
+  lowest(): number
+  /** null above the head. */
+  record(height: number): HeaderRecord | null
+  /** Null above the head and below `lowest()`; so are the next four. */
+  block(height: number): Block | null
+  txs(height: number): readonly Tx[] | null
+  tx(height: number, index: number): Tx | null
+  receipts(height: number): readonly IndexedReceipt[] | null
+  receipt(height: number, index: number): IndexedReceipt | null
+  heightOf(blockHash: Hash): number | null
+  place(txHash: Hash): TxPlace | null
+  commitOf(height: number): Qc | null
+  logs(filter: LogFilter): Promise<readonly FoundLog[]>
+  blockWrites(args: BlockWriteArgs): KvWrite[]
+  /** Forgets transactions, receipts and indexes below `height`, 16 heights a call; empty when there is nothing left to do. */
+  pruneWrites(height: number): KvWrite[]
+}
+
+const noPause: Pause = async () => {}
+
+export function createBlockStore(kv: Kv, options: { readonly pause?: Pause } = {}): BlockStore {
+  const cache = createChunkCache()
+  const reads = createReads(kv, cache)
+  const { record, heightsKept, txChunk, receiptChunk } = reads
+
+  /** A whole block, chunk by chunk. */
+  const each = <C extends { readonly count: number }, T>(
+    height: number,
+    load: (height: number, index: number) => C,
+    table: 'txs' | 'receipts',
+    pick: (chunk: C, at: number) => T,
+  ): T[] | null => {
+    const found = heightsKept(height) ? record(height) : null
+    if (found === null) return null
+    const out: T[] = []
+    while (out.length < found.txCount) {
+      const key = chunkKey(table, height, chunkOf(out.length))
+      const chunk = load(height, out.length)
+      if (chunk.count !== Math.min(CHUNK_COUNT, found.txCount - out.length)) throw corrupt(table, key, 'wrong count')
+      decoded(table, key, () => {
+        for (let at = 0; at < chunk.count; at++) out.push(pick(chunk, at))
+      })
+    }
+    return out
+  }
+  const one = <T>(height: number, index: number, read: (record: HeaderRecord) => T): T | null => {
+    const found = heightsKept(height) ? record(height) : null
+    return found === null || index < 0 || index >= found.txCount ? null : read(found)
+  }
+  const txAt = (height: number, index: number): Tx =>
+    decoded('txs', chunkKey('txs', height, chunkOf(index)), () => txChunk(height, index).tx(index % CHUNK_COUNT))
+  const receiptAt = (height: number, index: number): IndexedReceipt =>
+    decoded('receipts', chunkKey('receipts', height, chunkOf(index)), () =>
+      receiptChunk(height, index).receipt(index % CHUNK_COUNT),
+    )
+  const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
+
+  return {
+    open: (genesisHash) => openStore(kv, reads, genesisHash),
+    headHeight: reads.headHeight,
+    lowest: reads.lowest,
+    record,
+    block(height) {
+      const txs = each(height, txChunk, 'txs', (chunk, at) => chunk.raw(at))
+      const found = txs === null ? null : record(height)
+      if (txs === null || found === null) return null
+      return { header: found.header, hash: found.hash, txs, section: found.section }
+    },
+    txs: (height) => each(height, txChunk, 'txs', (chunk, at) => chunk.tx(at)),
+    tx: (height, index) => one(height, index, () => txAt(height, index)),
+    receipts: (height) => each(height, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at)),
+    receipt: (height, index) => one(height, index, () => receiptAt(height, index)),
+    heightOf: reads.heightOf,
+    place: reads.place,
+    commitOf: reads.commitOf,
+    logs: (filter) =>
+      findLogs(
+        kv,
+        { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt },
+        filter,
+        options.pause ?? noPause,
+      ),
+    blockWrites: composeBlock,
+    pruneWrites: (height) => composePrune(height, reads, txAt, receiptAt),
+  }
+}
+
+const chunkOf = (index: number): number => Math.floor(index / CHUNK_COUNT)
+
+/** A checksum that fits and content that does not decode: our bug or a forged file; either way not served. */
+const decoded = <T>(table: string, key: Uint8Array, decode: () => T): T => {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code === 'STORE_CORRUPT') throw cause
+    throw corrupt(table, key, cause.message)
+  }
+}
+
+type Reads = ReturnType<typeof createReads>
+
+const createReads = (kv: Kv, cache: ChunkCache) => {
+  const get = (table: Table, key: Uint8Array): Uint8Array | null => {
+    const value = kv.get(key)
+    return value === undefined ? null : unseal(table, key, value)
+  }
+  const meta = (key: Uint8Array, sizeBytes: number): Uint8Array | null => {
+    const value = get('meta', key)
+    if (value !== null && value.length !== sizeBytes) throw corrupt('meta', key, `${value.length} bytes`)
+    return value
+  }
+  const head = (): { height: number; hash: Hash } | null => {
+    const value = meta(META.head, 38)
+    return value === null ? null : { height: numberAt(value, 0, 6), hash: asHash(value.subarray(6)) }
+  }
+  const headHeight = (): number | null => head()?.height ?? null
+  const lowest = (): number => {
+    const value = meta(META.lowest, 6)
+    return value === null ? 0 : numberAt(value, 0, 6)
+  }
+  /** What is missing at or below the head was lost. */
+  const required = (table: Table, key: Uint8Array, height: number): Uint8Array | null => {
+    const value = get(table, key)
+    const top = value === null ? headHeight() : null
+    if (top !== null && height >= 0 && height <= top) throw corrupt(table, key, 'it is missing')
+    return value
+  }
+  const record = (height: number): HeaderRecord | null => {
+    const key = heightKey('headers', height)
+    const value = required('headers', key, height)
+    if (value === null) return null
+    const found = decoded('headers', key, () => decodeHeaderRecord(value))
+    if (found.header.number !== height) throw corrupt('headers', key, `it is header ${found.header.number}`)
+    return found
+  }
+  const stored = (height: number): HeaderRecord => {
+    const found = record(height)
+    if (found === null) throw corrupt('headers', heightKey('headers', height), 'an index names it and it is missing')
+    return found
+  }
+  const chunk = <T>(table: 'txs' | 'receipts', height: number, index: number, decode: (bytes: Uint8Array) => T): T => {
+    const key = chunkKey(table, height, chunkOf(index))
+    const known = cache.get(key)
+    if (known !== null) return decoded(table, key, () => decode(known))
+    const bytes = get(table, key)
+    if (bytes === null) throw corrupt(table, key, 'it is missing')
+    cache.set(key, bytes)
+    return decoded(table, key, () => decode(bytes))
+  }
+  return {
+    head,
+    headHeight,
+    lowest,
+    record,
+    stored,
+    meta,
+    heightsKept: (height: number): boolean => height >= lowest(),
+    txChunk: (height: number, index: number): TxChunk => chunk('txs', height, index, decodeTxChunk),
+    receiptChunk: (height: number, index: number): ReceiptChunk => chunk('receipts', height, index, decodeReceiptChunk),
+    heightOf(blockHash: Hash): number | null {
+      const value = get('hashes', keyOf('hashes', blockHash))
+      return value === null ? null : numberAt(value, 0, 6)
+    },
+    place(txHash: Hash): TxPlace | null {
+      const value = get('places', placeKey(txHash))
+      return value === null ? null : { height: numberAt(value, 0, 6), index: numberAt(value, 6, 9) }
+    },
+    commitOf(height: number): Qc | null {
+      if (height <= 0) return null
+      const key = heightKey('commits', height)
+      const value = required('commits', key, height)
+      return value === null ? null : decoded('commits', key, () => decodeQc(value))
+    },
+  }
+}
+
+const placeKey = (txHash: Hash): Uint8Array => keyOf('places', txHash.subarray(0, PLACE_HASH_BYTES))
+
+/** Walked at opening: as many heights as LevelDB's log may hold at most without it being a table yet, within reason. */
+const TAIL_HEIGHTS = 256
+
+const openStore = (kv: Kv, reads: Reads, genesisHash: Hash): 'empty' | 'open' => {
+  const identity = reads.meta(META.genesis, 36)
+  const head = reads.head()
+  if (identity === null) {
+    if (head !== null || kv.get(heightKey('headers', 0)) !== undefined)
+      throw corrupt('meta', META.genesis, 'it is missing')
+    return 'empty'
+  }
+  const format = numberAt(identity, 0, 4)
+  if (format !== FORMAT) throw new NodeError(BlockStoreErrors.FORMAT, { have: format, want: FORMAT })
+  const have = identity.subarray(4)
+  if (!equalBytes(have, genesisHash))
+    throw new NodeError(BlockStoreErrors.NETWORK, { have: bytesToHex(have), want: bytesToHex(genesisHash) })
+  if (head === null) throw corrupt('meta', META.head, 'it is missing')
+  let child: HeaderRecord | null = null
+  for (let height = head.height; height >= Math.max(0, head.height - TAIL_HEIGHTS); height--) {
+    const found = reads.stored(height)
+    const wanted: Uint8Array = child === null ? head.hash : child.header.parentHash
+    if (!equalBytes(found.hash, wanted))
+      throw corrupt(
+        'headers',
+        heightKey('headers', height),
+        `its hash is ${bytesToHex(found.hash)}, the next names ${bytesToHex(wanted)}`,
+      )
+    child = found
+  }
+  return 'open'
+}
+
+/** The writes of one height. For height 0 also the network's identity. */
+const composeBlock = ({ block, receipts, txs, certificate }: BlockWriteArgs): KvWrite[] => {
+  const { header, hash, section } = block
+  const height = header.number
+  assert(txs.length === block.txs.length && receipts.length === txs.length, 'a receipt for each transaction')
+  assert((certificate === null) === (height === 0), 'a certificate for every block but the first')
+  assert(certificate === null || equalBytes(certificate.blockHash, hash), 'the certificate is of this block')
+  const out: KvWrite[] = []
+  const put = (key: Uint8Array, content: Uint8Array): void => {
+    out.push({ key, value: seal(key, content) })
+  }
+  if (height === 0) put(META.genesis, concat(uint(FORMAT, 4), hash))
+  put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount: txs.length }))
+  put(keyOf('hashes', hash), uint(height, 6))
+  if (certificate !== null) put(heightKey('commits', height), encodeQc(certificate))
+  let firstLog = 0
+  for (let at = 0; at < txs.length; at += CHUNK_COUNT) {
+    const chunk = at / CHUNK_COUNT
+    const part = receipts.slice(at, at + CHUNK_COUNT)
+    const txsKey = chunkKey('txs', height, chunk)
+    const receiptsKey = chunkKey('receipts', height, chunk)
+    out.push({ key: txsKey, value: sealInto(txsKey, encodeTxChunk(txs.slice(at, at + CHUNK_COUNT))) })
+    out.push({ key: receiptsKey, value: sealInto(receiptsKey, encodeReceiptChunk(part, firstLog)) })
+    for (const receipt of part) firstLog += receipt.logs.length
+  }
+  for (let index = 0; index < txs.length; index++) out.push(placeWrite(height, index, (txs[index] as Tx).hash))
+  for (const write of logWrites(height, receipts)) out.push(write)
+  put(META.head, concat(uint(height, 6), hash))
+  return out
+}
+
+/** One of 37,500 a block, so without the small arrays of the general way. */
+const placeWrite = (height: number, index: number, hash: Hash): KvWrite => {
+  const key = new Uint8Array(1 + PLACE_HASH_BYTES)
+  key[0] = tables.places
+  for (let i = 0; i < PLACE_HASH_BYTES; i++) key[i + 1] = hash[i] as number
+  const value = new Uint8Array(13)
+  for (let i = 5, rest = height; i >= 0; i--, rest = Math.floor(rest / 256)) value[i] = rest & 255
+  value[6] = index >>> 16
+  value[7] = (index >>> 8) & 255
+  value[8] = index & 255
+  return { key, value: sealInto(key, value) }
+}
+
+const composePrune = (
+  below: number,
+  reads: Reads,
+  txAt: (height: number, index: number) => Tx,
+  receiptAt: (height: number, index: number) => IndexedReceipt,
+): KvWrite[] => {
+  const from = reads.lowest()
+  const to = Math.min(below, from + PRUNE_HEIGHTS, reads.headHeight() ?? 0)
+  if (to <= from) return []
+  const out: KvWrite[] = []
+  const drop = (key: Uint8Array): void => {
+    out.push({ key, value: null })
+  }
+  for (let height = from; height < to; height++) {
+    const { txCount } = reads.stored(height)
+    const receipts: IndexedReceipt[] = []
+    for (let index = 0; index < txCount; index++) {
+      receipts.push(receiptAt(height, index))
+      drop(placeKey(txAt(height, index).hash))
+    }
+    for (const write of logDeletes(height, receipts)) out.push(write)
+    for (let chunk = 0; chunk * CHUNK_COUNT < txCount; chunk++) {
+      drop(chunkKey('txs', height, chunk))
+      drop(chunkKey('receipts', height, chunk))
+    }
+  }
+  out.push({ key: META.lowest, value: seal(META.lowest, uint(to, 6)) })
+  return out
+}
+
+const CACHE_BYTES = 8 * 1024 * 1024
+
+/** Checked chunks, oldest out: who asks for one receipt soon asks for the next. They never change, so none goes stale. */
+const createChunkCache = () => {
+  const map = new Map<string, Uint8Array>()
+  let sizeBytes = 0
+  return {
+    get: (key: Uint8Array): Uint8Array | null => map.get(bytesToHex(key)) ?? null,
+    set(key: Uint8Array, bytes: Uint8Array): void {
+      if (bytes.length > CACHE_BYTES / 4) return
+      map.set(bytesToHex(key), bytes)
+      sizeBytes += bytes.length
+      for (const [oldest, { length }] of map) {
+        if (sizeBytes <= CACHE_BYTES) break
+        map.delete(oldest)
+        sizeBytes -= length
+      }
+    },
+  }
+}
+type ChunkCache = ReturnType<typeof createChunkCache>

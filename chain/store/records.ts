@@ -1,0 +1,221 @@
+// Records of blocks as the store keeps them: a header with its section, and transactions and receipts in chunks of 256, so
+// that one of 37,500 is read without the others and an ordinary block is one record of each. Owns encoding; knows no table.
+import { asAddress, asHash, bigintToBytes, bytesToBigint, concat, type Hash } from '../base/bytes.ts'
+import { defineErrors, NodeError } from '../base/errors.ts'
+import { asBytes, asList, decodeRlp, encodeRlp } from '../base/rlp.ts'
+import { decodeHeader, decodeSection, encodeHeader, encodeSection, type Header, type Section } from '../types/block.ts'
+import type { StoredReceipt } from '../types/query.ts'
+import { bloomOf, type Log, logsToRlp } from '../types/receipt.ts'
+import { decodeTx, type Tx } from '../types/tx.ts'
+
+export const CHUNK_COUNT = 256
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+export const RecordErrors = defineErrors('RECORD', {
+  MALFORMED: { text: (d: { what: string }) => `the stored record does not decode: ${d.what}` },
+})
+const demand = (condition: boolean, what: string): void => {
+  if (!condition) throw new NodeError(RecordErrors.MALFORMED, { what })
+}
+
+export interface HeaderRecord {
+  readonly hash: Hash
+  readonly header: Header
+  readonly section: Section | null
+  readonly txCount: number
+}
+
+/** hash ‖ count of transactions u32 ‖ length of the header u32 ‖ header ‖ section. */
+export function encodeHeaderRecord(record: HeaderRecord): Uint8Array {
+  const header = encodeHeader(record.header)
+  const numbers = new Uint8Array(8)
+  viewOf(numbers).setUint32(0, record.txCount)
+  viewOf(numbers).setUint32(4, header.length)
+  const section = record.section === null ? new Uint8Array(0) : encodeSection(record.section)
+  return concat(record.hash, numbers, header, section)
+}
+
+export function decodeHeaderRecord(bytes: Uint8Array): HeaderRecord {
+  demand(bytes.length >= 40, 'the header record is short')
+  const end = 40 + viewOf(bytes).getUint32(36)
+  demand(end <= bytes.length, 'the header is cut')
+  return {
+    hash: asHash(bytes.subarray(0, 32)),
+    header: decodeHeader(bytes.subarray(40, end)),
+    section: end === bytes.length ? null : decodeSection(bytes.subarray(end)),
+    txCount: viewOf(bytes).getUint32(32),
+  }
+}
+
+/** count u16 ‖ fixed part of each ‖ end of each item u32 ‖ items. The last four bytes stay free for the seal. */
+const packItems = (items: readonly Uint8Array[], prefix: Uint8Array, fixed: readonly Uint8Array[]): Uint8Array => {
+  const fixedBytes = fixed[0]?.length ?? 0
+  let sizeBytes = prefix.length + 2 + items.length * (fixedBytes + 4) + 4
+  for (const item of items) sizeBytes += item.length
+  const out = new Uint8Array(sizeBytes)
+  const view = viewOf(out)
+  out.set(prefix)
+  view.setUint16(prefix.length, items.length)
+  let at = prefix.length + 2
+  for (const part of fixed) {
+    out.set(part, at)
+    at += fixedBytes
+  }
+  let end = at + items.length * 4
+  for (const item of items) {
+    out.set(item, end)
+    end += item.length
+    view.setUint32(at, end)
+    at += 4
+  }
+  return out
+}
+
+/** What `packItems` made, less the seal. */
+class Items {
+  readonly count: number
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #fixedAt: number
+  readonly #fixedBytes: number
+  readonly #endsAt: number
+  constructor(bytes: Uint8Array, prefixBytes: number, fixedBytes: number) {
+    demand(bytes.length >= prefixBytes + 2, 'the chunk is short')
+    this.#bytes = bytes
+    this.#view = viewOf(bytes)
+    this.count = this.#view.getUint16(prefixBytes)
+    this.#fixedAt = prefixBytes + 2
+    this.#fixedBytes = fixedBytes
+    this.#endsAt = this.#fixedAt + this.count * fixedBytes
+    const itemsAt = this.#endsAt + this.count * 4
+    demand(itemsAt <= bytes.length && this.count <= CHUNK_COUNT, 'the chunk is cut')
+    const last = this.count === 0 ? itemsAt : this.#view.getUint32(itemsAt - 4)
+    demand(last === bytes.length, 'the chunk does not end with its last item')
+  }
+  fixed(index: number): Uint8Array {
+    const at = this.#fixedAt + index * this.#fixedBytes
+    return this.#bytes.subarray(at, at + this.#fixedBytes)
+  }
+  item(index: number): Uint8Array {
+    demand(index < this.count, `item ${index} of ${this.count}`)
+    const at = this.#endsAt + index * 4
+    const start = index === 0 ? this.#endsAt + this.count * 4 : this.#view.getUint32(at - 4)
+    const end = this.#view.getUint32(at)
+    demand(start <= end && end <= this.#bytes.length, `item ${index} is cut`)
+    return this.#bytes.subarray(start, end)
+  }
+}
+
+export interface TxChunk {
+  readonly count: number
+  raw(index: number): Uint8Array
+  /** Decoded with the stored sender: no signature is recovered. */
+  tx(index: number): Tx
+}
+
+const CHAIN_ID_BYTES = 8
+
+/** chain id u64 (0 where no transaction names one) ‖ senders ‖ signed bytes. */
+export function encodeTxChunk(txs: readonly Tx[]): Uint8Array {
+  const prefix = new Uint8Array(CHAIN_ID_BYTES)
+  viewOf(prefix).setBigUint64(0, txs.find((tx) => tx.chainId !== null)?.chainId ?? 0n)
+  return packItems(
+    txs.map((tx) => tx.raw),
+    prefix,
+    txs.map((tx) => tx.from),
+  )
+}
+
+export function decodeTxChunk(bytes: Uint8Array): TxChunk {
+  const items = new Items(bytes, CHAIN_ID_BYTES, 20)
+  const chainId = viewOf(bytes).getBigUint64(0)
+  return {
+    count: items.count,
+    raw: (index) => items.item(index),
+    tx(index) {
+      const raw = items.item(index)
+      return decodeTx(raw, chainId, () => asAddress(items.fixed(index)))
+    },
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
+const EMPTY_BLOOM = new Uint8Array(256)
+const STATUS = 8
+const CREATED = 16
+const LOGS = 32
+const FIXED_BYTES = 18
+
+/** `firstLog` counts the block's logs before this receipt. */
+export interface IndexedReceipt extends StoredReceipt {
+  readonly firstLog: number
+}
+
+/** flags, cumulative gas u64, gas u64, price length u8 ‖ price ‖ created ‖ first log u32 ‖ RLP of logs. Blooms follow from logs. */
+const encodeReceiptRecord = (r: StoredReceipt, firstLog: number): Uint8Array => {
+  const price = bigintToBytes(r.gasPriceWei)
+  const head = new Uint8Array(FIXED_BYTES)
+  const view = viewOf(head)
+  const logs = r.logs.length > 0
+  head[0] = r.type | (r.status * STATUS) | (r.created === null ? 0 : CREATED) | (logs ? LOGS : 0)
+  view.setBigUint64(1, r.cumulativeGas)
+  view.setBigUint64(9, r.gasUsed)
+  head[17] = price.length
+  if (!logs) return concat(head, price, r.created ?? NO_BYTES)
+  const first = new Uint8Array(4)
+  viewOf(first).setUint32(0, firstLog)
+  return concat(head, price, r.created ?? NO_BYTES, first, encodeRlp(logsToRlp(r.logs)))
+}
+
+const decodeReceiptRecord = (bytes: Uint8Array): IndexedReceipt => {
+  demand(bytes.length >= FIXED_BYTES, 'the receipt is short')
+  const view = viewOf(bytes)
+  const flags = bytes[0] as number
+  const priceEnd = FIXED_BYTES + (bytes[17] as number)
+  const createdEnd = priceEnd + (flags & CREATED ? 20 : 0)
+  const logsAt = createdEnd + (flags & LOGS ? 4 : 0)
+  demand(flags & LOGS ? logsAt < bytes.length : logsAt === bytes.length, 'the receipt has another length')
+  const logs = flags & LOGS ? logsFromRlp(bytes.subarray(logsAt)) : []
+  return {
+    type: flags & 7,
+    status: flags & STATUS ? 1 : 0,
+    cumulativeGas: view.getBigUint64(1),
+    bloom: logs.length === 0 ? EMPTY_BLOOM : bloomOf(logs),
+    logs,
+    gasUsed: view.getBigUint64(9),
+    gasPriceWei: bytesToBigint(bytes.subarray(FIXED_BYTES, priceEnd)),
+    created: flags & CREATED ? asAddress(bytes.subarray(priceEnd, createdEnd)) : null,
+    firstLog: flags & LOGS ? view.getUint32(createdEnd) : 0,
+  }
+}
+
+const logsFromRlp = (bytes: Uint8Array): Log[] =>
+  asList(decodeRlp(bytes)).map((item) => {
+    const [address, topics, data] = asList(item, 3)
+    return {
+      address: asAddress(asBytes(address, 20)),
+      topics: asList(topics).map((topic) => asHash(asBytes(topic, 32))),
+      data: asBytes(data),
+    }
+  })
+
+export interface ReceiptChunk {
+  readonly count: number
+  receipt(index: number): IndexedReceipt
+}
+
+export function encodeReceiptChunk(receipts: readonly StoredReceipt[], firstLog: number): Uint8Array {
+  let next = firstLog
+  const items = receipts.map((receipt) => {
+    const at = next
+    next += receipt.logs.length
+    return encodeReceiptRecord(receipt, at)
+  })
+  return packItems(items, NO_BYTES, [])
+}
+
+export function decodeReceiptChunk(bytes: Uint8Array): ReceiptChunk {
+  const items = new Items(bytes, 0, 0)
+  return { count: items.count, receipt: (index) => decodeReceiptRecord(items.item(index)) }
+}
