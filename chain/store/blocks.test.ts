@@ -77,7 +77,7 @@ const append = async (
   const block: Block = { header, hash: headerHash(header), txs: txs.map((tx) => tx.raw), section: null }
   const receipts = logs.map((list, i) => receiptOf(i, list, i === 1 ? addressOf(77) : null))
   const certificate = parent === null ? null : commitOf(number, block.hash)
-  await kv.write(store.blockWrites({ block, receipts, txs, certificate }))
+  await kv.write(await store.blockWrites({ block, receipts, txs, certificate }))
   return { block, receipts, txs }
 }
 

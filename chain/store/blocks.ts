@@ -8,7 +8,7 @@ import type { Block } from '../types/block.ts'
 import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
 import type { Tx } from '../types/tx.ts'
 import { decodeQc, encodeQc, type Qc } from '../types/vote.ts'
-import { findLogs, logDeletes, logWrites } from './logs.ts'
+import { createLogIndexer, findLogs } from './logs.ts'
 import {
   CHUNK_COUNT,
   decodeHeaderRecord,
@@ -104,7 +104,8 @@ export interface BlockStore {
   place(txHash: Hash): TxPlace | null
   commitOf(height: number): Qc | null
   logs(filter: LogFilter): Promise<readonly FoundLog[]>
-  blockWrites(args: BlockWriteArgs): KvWrite[]
+  /** Everything one height adds, for one durable batch. */
+  blockWrites(args: BlockWriteArgs): Promise<KvWrite[]>
   /** Forgets transactions, receipts and indexes below `height`, 16 heights a call; empty when there is nothing left to do. */
   pruneWrites(height: number): KvWrite[]
 }
@@ -112,6 +113,7 @@ export interface BlockStore {
 const noPause: Pause = async () => {}
 
 export function createBlockStore(kv: Kv, options: { readonly pause?: Pause } = {}): BlockStore {
+  const pause = options.pause ?? noPause
   const cache = createChunkCache()
   const reads = createReads(kv, cache)
   const { record, heightsKept, txChunk, receiptChunk } = reads
@@ -167,13 +169,8 @@ export function createBlockStore(kv: Kv, options: { readonly pause?: Pause } = {
     place: reads.place,
     commitOf: reads.commitOf,
     logs: (filter) =>
-      findLogs(
-        kv,
-        { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt },
-        filter,
-        options.pause ?? noPause,
-      ),
-    blockWrites: composeBlock,
+      findLogs(kv, { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt }, filter, pause),
+    blockWrites: (args) => composeBlock(args, pause),
     pruneWrites: (height) => composePrune(height, reads, txAt, receiptAt),
   }
 }
@@ -301,8 +298,11 @@ const openStore = (kv: Kv, reads: Reads, genesisHash: Hash): 'empty' | 'open' =>
   return 'open'
 }
 
+const COMPOSE_SLICE = 2_048 // some 10 ms
+
 /** The writes of one height. For height 0 also the network's identity. */
-const composeBlock = ({ block, receipts, txs, certificate }: BlockWriteArgs): KvWrite[] => {
+const composeBlock = async (args: BlockWriteArgs, pause: Pause): Promise<KvWrite[]> => {
+  const { block, receipts, txs, certificate } = args
   const { header, hash, section } = block
   const height = header.number
   assert(txs.length === block.txs.length && receipts.length === txs.length, 'a receipt for each transaction')
@@ -316,18 +316,27 @@ const composeBlock = ({ block, receipts, txs, certificate }: BlockWriteArgs): Kv
   put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount: txs.length }))
   put(keyOf('hashes', hash), uint(height, 6))
   if (certificate !== null) put(heightKey('commits', height), encodeQc(certificate))
+  const indexer = createLogIndexer(height)
   let firstLog = 0
   for (let at = 0; at < txs.length; at += CHUNK_COUNT) {
-    const chunk = at / CHUNK_COUNT
-    const part = receipts.slice(at, at + CHUNK_COUNT)
-    const txsKey = chunkKey('txs', height, chunk)
-    const receiptsKey = chunkKey('receipts', height, chunk)
-    out.push({ key: txsKey, value: sealInto(txsKey, encodeTxChunk(txs.slice(at, at + CHUNK_COUNT))) })
+    const end = Math.min(at + CHUNK_COUNT, txs.length)
+    const part = receipts.slice(at, end)
+    const txsKey = chunkKey('txs', height, at / CHUNK_COUNT)
+    const receiptsKey = chunkKey('receipts', height, at / CHUNK_COUNT)
+    out.push({ key: txsKey, value: sealInto(txsKey, encodeTxChunk(txs.slice(at, end))) })
     out.push({ key: receiptsKey, value: sealInto(receiptsKey, encodeReceiptChunk(part, firstLog)) })
-    for (const receipt of part) firstLog += receipt.logs.length
+    for (let index = at; index < end; index++) {
+      const receipt = receipts[index] as StoredReceipt
+      firstLog += receipt.logs.length
+      indexer.add(index, receipt)
+      out.push(placeWrite(height, index, (txs[index] as Tx).hash))
+    }
+    if (end % COMPOSE_SLICE === 0) await pause()
   }
-  for (let index = 0; index < txs.length; index++) out.push(placeWrite(height, index, (txs[index] as Tx).hash))
-  for (const write of logWrites(height, receipts)) out.push(write)
+  for (const write of indexer.writes()) {
+    out.push(write)
+    if (out.length % COMPOSE_SLICE === 0) await pause()
+  }
   put(META.head, concat(uint(height, 6), hash))
   return out
 }
@@ -365,7 +374,11 @@ const composePrune = (
       receipts.push(receiptAt(height, index))
       drop(placeKey(txAt(height, index).hash))
     }
-    for (const write of logDeletes(height, receipts)) out.push(write)
+    const indexer = createLogIndexer(height)
+    receipts.forEach((receipt, index) => {
+      indexer.add(index, receipt)
+    })
+    for (const { key } of indexer.writes()) drop(key)
     for (let chunk = 0; chunk * CHUNK_COUNT < txCount; chunk++) {
       drop(chunkKey('txs', height, chunk))
       drop(chunkKey('receipts', height, chunk))

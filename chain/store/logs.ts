@@ -47,26 +47,30 @@ const heightOfKey = (key: Uint8Array): number => {
 }
 
 const KIND_STEP = 2 ** 48
-type Postings = Map<number, number[]>
-
-const postingsOf = (receipts: readonly Pick<Receipt, 'logs'>[]): Postings => {
-  const out: Postings = new Map()
+/** Collects the postings of one block, receipt by receipt, so that a caller can pause between. */
+export function createLogIndexer(height: number) {
+  const postings = new Map<number, number[]>()
   const note = (kind: number, tail: number, index: number): void => {
     const id = kind * KIND_STEP + tail
-    const known = out.get(id)
-    if (known === undefined) out.set(id, [index])
+    const known = postings.get(id)
+    if (known === undefined) postings.set(id, [index])
     else if (known[known.length - 1] !== index && known.length <= LISTED_MAX) known.push(index)
   }
-  receipts.forEach(({ logs }, index) => {
-    if (logs.length > 0) note(ANY, 0, index)
-    for (const log of logs) {
-      note(ADDRESS, tailOf(log.address), index)
-      log.topics.forEach((topic, position) => {
-        note(TOPIC + position, tailOf(topic), index)
-      })
-    }
-  })
-  return out
+  return {
+    add(index: number, { logs }: Pick<Receipt, 'logs'>): void {
+      if (logs.length > 0) note(ANY, 0, index)
+      for (const log of logs) {
+        note(ADDRESS, tailOf(log.address), index)
+        for (let i = 0; i < log.topics.length; i++) note(TOPIC + i, tailOf(log.topics[i] as Uint8Array), index)
+      }
+    },
+    *writes(): Iterable<KvWrite> {
+      for (const [id, indices] of postings) {
+        const key = keyOf(Math.floor(id / KIND_STEP), id % KIND_STEP, height)
+        yield { key, value: seal(key, encodeIndices(indices)) }
+      }
+    },
+  }
 }
 
 /** Indices as varints of their distances; nothing at all means many. */
@@ -98,18 +102,6 @@ const decodeIndices = (bytes: Uint8Array): number[] | null => {
   }
   return out
 }
-
-export function logWrites(height: number, receipts: readonly Pick<Receipt, 'logs'>[]): KvWrite[] {
-  const out: KvWrite[] = []
-  for (const [id, indices] of postingsOf(receipts)) {
-    const key = keyOf(Math.floor(id / KIND_STEP), id % KIND_STEP, height)
-    out.push({ key, value: seal(key, encodeIndices(indices)) })
-  }
-  return out
-}
-
-export const logDeletes = (height: number, receipts: readonly Pick<Receipt, 'logs'>[]): KvWrite[] =>
-  logWrites(height, receipts).map(({ key }) => ({ key, value: null }))
 
 /** What the search reads of blocks. Heights it asks for are stored: the index says so. */
 export interface LogSource {
