@@ -88,6 +88,9 @@ export interface State extends Reader {
   /** Deleted with its storage by `end()`; a revert takes it back. */
   destroy(account: Account): void
   log(entry: Log): void
+  logCount(): number
+  /** Takes the logs from this position on out of the journal, for an engine that keeps its own order. */
+  takeLogs(from: number): readonly Log[]
   refund(): bigint
   setRefund(gas: bigint): void
   checkpoint(): Mark
