@@ -1,0 +1,534 @@
+// Transaction pool with geth's rules: nonce queues per account, pending and queued, replacement, limits, eviction of the
+// cheapest, expiry, revalidation of touched accounts. Owns which transactions a proposer may offer; checks no signature and
+// reads state only by `admit`. Its content differs between honest nodes and reaches state through a block alone.
+import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
+import { assert, defineErrors, NodeError } from '../base/errors.ts'
+import { minBigint } from '../base/math.ts'
+import type { Clock, Counter, Meter } from '../base/ports.ts'
+import type { PoolQueue, PoolView } from '../types/query.ts'
+import type { AccountChange } from '../types/state.ts'
+import type { Tx } from '../types/tx.ts'
+import { Account, type Entry } from './account.ts'
+import { type Best, bestOf, Heap, isDearer, tipWei } from './rank.ts'
+
+export const PoolErrors = defineErrors('POOL', {
+  KNOWN: { text: (d: { hash: string }) => `already known: ${d.hash}` },
+  NONCE_TOO_LOW: {
+    text: (d: { have: bigint; want: bigint }) => `nonce too low: next nonce ${d.want}, tx nonce ${d.have}`,
+  },
+  UNDERPRICED: {
+    text: (d: { what: 'transaction' | 'replacement transaction'; why: string }) => `${d.what} underpriced: ${d.why}`,
+  },
+  FUNDS: {
+    text: (d: { balance: bigint; pendingCost: bigint; cost: bigint }) =>
+      `insufficient funds for gas * price + value: balance ${d.balance}, tx cost ${d.cost}` +
+      (d.pendingCost > 0n ? `, pending transactions cost ${d.pendingCost}` : ''),
+  },
+  FULL: { text: (d: { what: string; limit: number }) => `txpool is full: ${d.limit} ${d.what}; try again later` },
+  GAS_LIMIT: {
+    text: (d: { have: bigint; max: bigint }) => `exceeds block gas limit: have ${d.have}, limit ${d.max}`,
+  },
+  TOO_LARGE: {
+    text: (d: { size: number; max: number }) => `oversized data: transaction size ${d.size}, limit ${d.max}`,
+  },
+  ACCOUNT_LIMIT: {
+    text: (d: { have: number; next: bigint }) =>
+      `account limit exceeded: ${d.have} queued transactions wait for nonce ${d.next}; send that one first`,
+  },
+  NOT_EOA: { text: (d: { address: string }) => `sender not an eoa: ${d.address} has code (EIP-3607)` },
+})
+
+export interface PoolLimits {
+  readonly pendingMax: number
+  readonly queuedMax: number
+  readonly bytesMax: number
+  readonly txBytesMax: number
+  readonly queuedPerAccountMax: number
+  /** Pending ones of an account that others' transactions push out only by price. */
+  readonly pendingPerAccount: number
+  readonly queuedLifeMs: number
+}
+
+/** A few blocks of 37,500; the rest is geth's. */
+export const POOL_LIMITS: PoolLimits = {
+  pendingMax: 150_000,
+  queuedMax: 10_000,
+  bytesMax: 96 * 1024 * 1024,
+  txBytesMax: 128 * 1024,
+  queuedPerAccountMax: 64,
+  pendingPerAccount: 16,
+  queuedLifeMs: 3 * 60 * 60 * 1_000,
+}
+
+export interface PoolDeps {
+  /** The account at the head. Code is looked at where given: contracts sign nothing (EIP-3607). */
+  readonly admit: (address: Address) => {
+    readonly nonce: bigint
+    readonly balance: bigint
+    readonly code?: Uint8Array
+  }
+  readonly clock: Clock
+  readonly meter?: Meter
+}
+
+export interface Committed {
+  /** The block's transactions. */
+  readonly txs: readonly Tx[]
+  readonly changes: { readonly accounts: readonly Pick<AccountChange, 'address' | 'account'>[] }
+  /** Of the next block. */
+  readonly baseFeeWei: bigint
+}
+
+export interface Pool extends PoolView {
+  /** Throws POOL_*. */
+  add(tx: Tx, origin: 'local' | 'peer'): void
+  /** Candidates at this base fee, in order, lazily. */
+  best(baseFeeWei: bigint): Best
+  /** After each block: drops what is mined or unpayable, moves between queues, expires. */
+  committed(block: Committed): void
+  /** Removes one that fails when it runs; its followers wait in the queue. */
+  drop(hash: Hash): void
+  /** The base fee by which the pool judges prices, until the next `committed`. */
+  rebase(args: { readonly baseFeeWei: bigint }): void
+  /** Local transactions, oldest first: what the journal keeps. */
+  locals(): readonly Tx[]
+  sizeBytes(): number
+}
+
+export function createPool(deps: PoolDeps, options: Partial<PoolLimits> & { readonly gasLimit: bigint }): Pool {
+  return new TxPool(deps, { ...POOL_LIMITS, ...options })
+}
+
+/** Bytes as a Latin-1 string: a Map key at a tenth of the cost of hex. */
+const keyOf = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[]) // apply takes any array-like; the type does not say so
+
+type Place = 'pending' | 'queued'
+/** A pending one that could leave: the last of its account, as it was when this was made. */
+type Tail = { readonly entry: Entry; readonly overShare: boolean; readonly floorWei: bigint }
+type Spare = { readonly entry: Entry; readonly tip: bigint }
+
+const tailLeavesFirst = (a: Tail, b: Tail): boolean => {
+  if (a.overShare !== b.overShare) return a.overShare
+  return a.floorWei === b.floorWei ? a.entry.arrival > b.entry.arrival : a.floorWei < b.floorWei
+}
+const spareLeavesFirst = (a: Spare, b: Spare): boolean =>
+  a.tip === b.tip ? a.entry.arrival > b.entry.arrival : a.tip < b.tip
+
+const HEAP_SLACK = 1_024
+const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00)
+const isContract = (code: Uint8Array): boolean =>
+  code.length > 0 && !(code.length === 23 && DELEGATION_PREFIX.every((byte, i) => code[i] === byte))
+
+class TxPool implements Pool {
+  readonly #deps: PoolDeps
+  readonly #limits: PoolLimits & { readonly gasLimit: bigint }
+  readonly #entries = new Map<string, Entry>()
+  readonly #accounts = new Map<string, Account>()
+  readonly #locals = new Set<Entry>()
+  /** Oldest first. */
+  readonly #aging = new Set<Entry>()
+  /** Whose queue could go on and found no room. */
+  readonly #stalled = new Set<Account>()
+  readonly #count = { pending: 0, queued: 0 }
+  readonly #evictedTotal: Counter | null
+  #bytes = 0
+  #arrivals = 0
+  #baseFeeWei = 0n
+  /** Who leaves first. Made when the pool is full, stale items are skipped, forgotten when prices change. */
+  #tails: Heap<Tail> | null = null
+  #spares: Heap<Spare> | null = null
+
+  constructor(deps: PoolDeps, limits: PoolLimits & { readonly gasLimit: bigint }) {
+    this.#deps = deps
+    this.#limits = limits
+    this.#evictedTotal = deps.meter?.counter('pool_evicted_total', 'Transactions pushed out or expired') ?? null
+  }
+
+  add(tx: Tx, origin: 'local' | 'peer'): void {
+    const key = keyOf(tx.hash)
+    if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(tx.hash) })
+    const { txBytesMax, gasLimit } = this.#limits
+    if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
+    if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
+    const account = this.#accountOf(tx.from)
+    if (tx.nonce < account.nonce) throw new NodeError(PoolErrors.NONCE_TOO_LOW, { have: tx.nonce, want: account.nonce })
+    const old = account.at(tx.nonce)
+    const entry = this.#entryOf(tx, key, account, origin)
+    checkFunds(entry, old)
+    if (old !== undefined) this.#replace(old, entry)
+    else if (tx.nonce === account.nextNonce) this.#addPending(entry)
+    else this.#addQueued(entry)
+  }
+
+  #accountOf(address: Address): Account {
+    const key = keyOf(address)
+    const known = this.#accounts.get(key)
+    if (known !== undefined) return known
+    const state = this.#deps.admit(address)
+    if (state.code !== undefined && isContract(state.code))
+      throw new NodeError(PoolErrors.NOT_EOA, { address: bytesToHex(address) })
+    return new Account(address, key, state)
+  }
+
+  #entryOf(tx: Tx, key: string, account: Account, origin: 'local' | 'peer'): Entry {
+    return {
+      tx,
+      key,
+      account,
+      arrival: this.#arrivals++,
+      local: origin === 'local',
+      cost: tx.gasLimit * tx.maxFeeWei + tx.value,
+      sizeBytes: tx.raw.length,
+      place: 'new',
+      queuedSinceMs: 0,
+      feeFloorWei: tx.maxFeeWei,
+      tipFloorWei: tx.maxTipWei,
+    }
+  }
+
+  #replace(old: Entry, entry: Entry): void {
+    if (!isDearer(entry.tx, old.tx)) {
+      const { maxFeeWei: fee, maxTipWei: tip } = old.tx
+      const why = `it needs 10 % more than fee ${fee} and tip ${tip} of the transaction it replaces`
+      throw new NodeError(PoolErrors.UNDERPRICED, { what: 'replacement transaction', why })
+    }
+    const place = old.place === 'queued' ? 'queued' : 'pending'
+    const fault = this.#makeRoom(entry, place, old)
+    if (fault !== null) throw this.#refused(entry, fault)
+    old.account.swap(old, entry)
+    this.#leave(old)
+    this.#enter(entry, place)
+    this.#promote(entry.account)
+    this.#noteTail(entry.account)
+  }
+
+  #addPending(entry: Entry): void {
+    const fault = this.#makeRoom(entry, 'pending', null)
+    if (fault !== null) throw this.#refused(entry, fault)
+    entry.account.append(entry)
+    this.#enter(entry, 'pending')
+    this.#promote(entry.account)
+    this.#noteTail(entry.account)
+  }
+
+  #addQueued(entry: Entry): void {
+    const { account } = entry
+    const have = account.queued.length
+    if (have >= this.#limits.queuedPerAccountMax)
+      throw new NodeError(PoolErrors.ACCOUNT_LIMIT, { have, next: account.nextNonce })
+    const fault = this.#makeRoom(entry, 'queued', null)
+    if (fault !== null) throw this.#refused(entry, fault)
+    account.enqueue(entry)
+    this.#enter(entry, 'queued')
+  }
+
+  /** Making room may have emptied the newcomer's own account. */
+  #refused(entry: Entry, fault: NodeError): NodeError {
+    this.#forgetIfEmpty(entry.account)
+    return fault
+  }
+
+  #enter(entry: Entry, place: Place): void {
+    entry.place = place
+    this.#entries.set(entry.key, entry)
+    this.#accounts.set(entry.account.key, entry.account)
+    this.#count[place]++
+    this.#bytes += entry.sizeBytes
+    if (entry.local) this.#locals.add(entry)
+    if (place === 'queued') this.#startAging(entry)
+  }
+
+  #startAging(entry: Entry): void {
+    entry.queuedSinceMs = this.#deps.clock.nowMs()
+    this.#aging.add(entry)
+    this.#spares?.push({ entry, tip: tipWei(entry.tx, this.#baseFeeWei) })
+  }
+
+  /** Takes an entry out of the books; its account's list is the caller's. */
+  #leave(entry: Entry): void {
+    assert(entry.place === 'pending' || entry.place === 'queued', 'what leaves was in the pool')
+    this.#count[entry.place]--
+    this.#bytes -= entry.sizeBytes
+    entry.place = 'gone'
+    this.#entries.delete(entry.key)
+    this.#locals.delete(entry)
+    this.#aging.delete(entry)
+  }
+
+  #forgetIfEmpty(account: Account): void {
+    if (account.pending.length > 0 || account.queued.length > 0) return
+    this.#accounts.delete(account.key)
+    this.#stalled.delete(account)
+  }
+
+  /** Moves what follows without a gap and can be paid from queued to pending. */
+  #promote(account: Account): void {
+    this.#stalled.delete(account)
+    for (let entry = account.queued[0]; entry !== undefined; entry = account.queued[0]) {
+      if (entry.tx.nonce !== account.nextNonce || account.pendingCost + entry.cost > account.balance) return
+      // Room is made of others' transactions only: an account's own are never pushed out for its later ones.
+      if (this.#makeRoom(entry, 'pending', entry) !== null) {
+        this.#stalled.add(account)
+        return
+      }
+      account.queued.shift()
+      account.append(entry)
+      this.#aging.delete(entry)
+      this.#count.queued--
+      this.#count.pending++
+      entry.place = 'pending'
+    }
+  }
+
+  /** Moves pending ones from an index on into the queue, as far as that has room; the rest, of the highest nonces, leaves. */
+  #demote(account: Account, from: number): void {
+    const moved = account.cut(from)
+    for (const entry of moved) {
+      this.#count.pending--
+      this.#count.queued++
+      entry.place = 'queued'
+      this.#startAging(entry)
+    }
+    account.queued.unshift(...moved)
+    const { queuedPerAccountMax, queuedMax } = this.#limits
+    while (account.queued.length > 0 && (account.queued.length > queuedPerAccountMax || this.#count.queued > queuedMax))
+      this.#evict(account.queued.pop() as Entry)
+  }
+
+  #evict(entry: Entry): void {
+    this.#leave(entry)
+    this.#evictedTotal?.add()
+  }
+
+  /**
+   * Pushes out what is worth less until `entry` fits into `place`; `from` is the entry whose space it takes over. Returns the
+   * refusal where that is not allowed.
+   */
+  #makeRoom(entry: Entry, place: Place, from: Entry | null): NodeError | null {
+    const { pendingMax, queuedMax, bytesMax } = this.#limits
+    const grows = from === null || from.place !== place ? 1 : 0
+    const max = place === 'pending' ? pendingMax : queuedMax
+    const bytes = entry.sizeBytes - (from?.sizeBytes ?? 0)
+    while (this.#count[place] + grows > max || this.#bytes + bytes > bytesMax) {
+      const byCount = this.#count[place] + grows > max
+      const full = byCount
+        ? new NodeError(PoolErrors.FULL, { what: `${place} transactions`, limit: max })
+        : new NodeError(PoolErrors.FULL, { what: 'bytes', limit: bytesMax })
+      const fault = byCount
+        ? this.#evictFrom(place, entry, place, full)
+        : this.#count.queued > 0 && this.#evictFrom('queued', entry, place, full) === null
+          ? null
+          : place === 'queued'
+            ? full
+            : this.#evictFrom('pending', entry, place, full)
+      if (fault !== null) return fault
+    }
+    return null
+  }
+
+  #evictFrom(place: Place, entry: Entry, goal: Place, full: NodeError): NodeError | null {
+    return place === 'pending' ? this.#evictTail(entry, full) : this.#evictSpare(entry, goal, full)
+  }
+
+  /** The cheapest queued one, if `entry` will be pending or pays more. */
+  #evictSpare(entry: Entry, goal: Place, full: NodeError): NodeError | null {
+    this.#spares ??= new Heap(
+      [...this.#aging].map((spare) => ({ entry: spare, tip: tipWei(spare.tx, this.#baseFeeWei) })),
+      spareLeavesFirst,
+    )
+    let spare = this.#spares.peek()
+    while (spare !== undefined && spare.entry.place !== 'queued') {
+      this.#spares.pop()
+      spare = this.#spares.peek()
+    }
+    if (spare === undefined) return full
+    const { account } = spare.entry
+    if (goal === 'queued' && spare.tip >= tipWei(entry.tx, this.#baseFeeWei)) return full
+    // The one that `entry` replaces gives up its space anyway.
+    if (account === entry.account && spare.entry.tx.nonce === entry.tx.nonce) return full
+    this.#spares.pop()
+    account.queued.splice(account.queued.indexOf(spare.entry), 1)
+    this.#evict(spare.entry)
+    if (account !== entry.account) this.#forgetIfEmpty(account)
+    return null
+  }
+
+  /** The last of an account above its share, cheapest first; else the cheapest last of all, if `entry` pays more. */
+  #evictTail(entry: Entry, full: NodeError): NodeError | null {
+    this.#tails ??= new Heap(
+      [...this.#accounts.values()].flatMap((account) => this.#tailOf(account) ?? []),
+      tailLeavesFirst,
+    )
+    const tails = this.#tails
+    let own: Tail | null = null
+    let tail = tails.peek()
+    while (tail !== undefined && (tail.entry.account === entry.account || !this.#isCurrent(tail))) {
+      const popped = tails.pop() as Tail
+      if (popped.entry.account === entry.account && this.#isCurrent(popped)) own = popped
+      tail = tails.peek()
+    }
+    if (own !== null) tails.push(own)
+    if (tail === undefined) return full
+    const underShare = entry.account.pending.length < this.#limits.pendingPerAccount
+    const isEntitled = underShare && tail.overShare
+    if (!isEntitled) {
+      if (!underShare && !tail.overShare) return full
+      const floorWei = this.#floorFor(entry)
+      if (tail.floorWei >= floorWei) {
+        const why = `the pool is full and takes only tips above ${tail.floorWei}, this one offers ${floorWei}`
+        return new NodeError(PoolErrors.UNDERPRICED, { what: 'transaction', why })
+      }
+    }
+    const { account } = tail.entry
+    account.cut(account.pending.length - 1)
+    this.#evict(tail.entry)
+    this.#noteTail(account)
+    this.#forgetIfEmpty(account)
+    return null
+  }
+
+  /** What `entry` is worth behind the pending ones of its account. */
+  #floorFor(entry: Entry): bigint {
+    const own = tipWei(entry.tx, this.#baseFeeWei)
+    const last = entry.account.pending[entry.account.pending.length - 1]
+    if (last === undefined || entry.tx.nonce < entry.account.nextNonce) return own
+    const before = this.#floorOf(last)
+    return minBigint(before, own)
+  }
+
+  #floorOf(entry: Entry): bigint {
+    return tipWei({ maxFeeWei: entry.feeFloorWei, maxTipWei: entry.tipFloorWei }, this.#baseFeeWei)
+  }
+
+  #tailOf(account: Account): Tail | null {
+    const entry = account.pending[account.pending.length - 1]
+    if (entry === undefined) return null
+    const overShare = account.pending.length > this.#limits.pendingPerAccount
+    return { entry, overShare, floorWei: this.#floorOf(entry) }
+  }
+
+  #isCurrent(tail: Tail): boolean {
+    const now = this.#tailOf(tail.entry.account)
+    return (
+      now !== null && now.entry === tail.entry && now.overShare === tail.overShare && now.floorWei === tail.floorWei
+    )
+  }
+
+  #noteTail(account: Account): void {
+    if (this.#tails === null) return
+    const tail = this.#tailOf(account)
+    if (tail !== null) this.#tails.push(tail)
+    if (this.#tails.size > 2 * this.#accounts.size + HEAP_SLACK) this.#tails = null
+  }
+
+  rebase({ baseFeeWei }: { readonly baseFeeWei: bigint }): void {
+    this.#baseFeeWei = baseFeeWei
+    this.#tails = null
+    this.#spares = null
+  }
+
+  committed({ txs, changes, baseFeeWei }: Committed): void {
+    this.rebase({ baseFeeWei })
+    for (const { address, account: state } of changes.accounts) {
+      const account = this.#accounts.get(keyOf(address))
+      if (account !== undefined) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
+    }
+    for (const tx of txs) assert(!this.#entries.has(keyOf(tx.hash)), 'a mined transaction has used its nonce')
+    this.#expire()
+    for (const account of [...this.#stalled]) {
+      this.#promote(account)
+      this.#noteTail(account)
+    }
+  }
+
+  #revalidate(account: Account, state: { readonly nonce: bigint; readonly balance: bigint }): void {
+    for (const entry of account.advance(state)) this.#leave(entry)
+    if (account.pendingCost > account.balance) this.#cutUnpayable(account)
+    const unpayable = account.queued.filter((entry) => entry.cost > account.balance)
+    if (unpayable.length > 0) {
+      account.queued = account.queued.filter((entry) => entry.cost <= account.balance)
+      for (const entry of unpayable) this.#evict(entry)
+    }
+    this.#promote(account)
+    this.#noteTail(account)
+    this.#forgetIfEmpty(account)
+  }
+
+  /** What the balance does not cover waits in the queue; what it could never cover leaves. */
+  #cutUnpayable(account: Account): void {
+    let cost = 0n
+    const at = account.pending.findIndex((entry) => {
+      cost += entry.cost
+      return cost > account.balance
+    })
+    assert(at >= 0, 'the costs sum to more than the balance')
+    this.#demote(account, at)
+  }
+
+  #expire(): void {
+    const bornBefore = this.#deps.clock.nowMs() - this.#limits.queuedLifeMs
+    for (const entry of this.#aging) {
+      if (entry.queuedSinceMs > bornBefore) return
+      const { account } = entry
+      account.queued.splice(account.queued.indexOf(entry), 1)
+      this.#evict(entry)
+      this.#forgetIfEmpty(account)
+    }
+  }
+
+  drop(hash: Hash): void {
+    const entry = this.#entries.get(keyOf(hash))
+    if (entry === undefined) return
+    const { account } = entry
+    if (entry.place === 'pending') {
+      const at = Number(entry.tx.nonce - account.nonce)
+      this.#demote(account, at + 1)
+      account.cut(at)
+    } else account.queued.splice(account.queued.indexOf(entry), 1)
+    this.#evict(entry)
+    this.#noteTail(account)
+    this.#forgetIfEmpty(account)
+  }
+
+  best(baseFeeWei: bigint): Best {
+    return bestOf(this.#accounts.values(), baseFeeWei)
+  }
+
+  status(): { readonly pending: number; readonly queued: number } {
+    return { ...this.#count }
+  }
+
+  get(hash: Hash): Tx | null {
+    return this.#entries.get(keyOf(hash))?.tx ?? null
+  }
+
+  of(address: Address): PoolQueue {
+    const account = this.#accounts.get(keyOf(address))
+    const txsOf = (entries: readonly Entry[]): Tx[] => entries.map(({ tx }) => tx)
+    return { pending: txsOf(account?.pending ?? []), queued: txsOf(account?.queued ?? []) }
+  }
+
+  senders(): readonly Address[] {
+    return Array.from(this.#accounts.values(), ({ address }) => address)
+  }
+
+  nextNonce(address: Address): bigint {
+    return this.#accounts.get(keyOf(address))?.nextNonce ?? this.#deps.admit(address).nonce
+  }
+
+  locals(): readonly Tx[] {
+    return Array.from(this.#locals, ({ tx }) => tx)
+  }
+
+  sizeBytes(): number {
+    return this.#bytes
+  }
+}
+
+/** geth's rule: the balance covers this one and all pending ones, less the one it replaces. */
+const checkFunds = (entry: Entry, old: Entry | undefined): void => {
+  const { balance, pendingCost: all } = entry.account
+  const pendingCost = old?.place === 'pending' ? all - old.cost : all
+  if (entry.cost + pendingCost > balance)
+    throw new NodeError(PoolErrors.FUNDS, { balance, pendingCost, cost: entry.cost })
+}
