@@ -58,6 +58,12 @@ test.each<[string, (json: Json) => void, string]>([
     (json) => (json.alloc[(DEVELOPMENT_ACCOUNTS[0] as string).toUpperCase().replace('0X', '0x')] = { balance: 1 }),
     'appears twice',
   ],
+  [
+    'storage without code',
+    (json) =>
+      (json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].storage = { [`0x${'00'.repeat(32)}`]: `0x${'01'.repeat(32)}` }),
+    'storage without code',
+  ],
   ['no funds', (json) => (json.alloc = {}), 'nobody has funds'],
   ['no validators', (json) => (json.novachain.validators = []), 'at least one validator'],
   [

@@ -213,6 +213,11 @@ const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccoun
     if (seen.has(lower)) throw invalid(`alloc.${hex}`, 'the address appears twice')
     seen.add(lower)
     total += entry.balance
+    if (entry.storage !== undefined && (entry.code === undefined || entry.code === '0x'))
+      throw invalid(
+        `alloc.${hex}.storage`,
+        'storage without code; a contract could later be created over it (EIP-7610)',
+      )
     if (!development && entry.balance > 0n && (DEVELOPMENT_ACCOUNTS as readonly string[]).includes(lower))
       throw invalid(
         `alloc.${hex}`,

@@ -1,0 +1,61 @@
+// A development network as users start it: the command as a process of its own, in a folder that goes away with it.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export interface Devnet {
+  readonly chainId: number
+  readonly rpc: readonly string[]
+  readonly ws: readonly string[]
+  readonly pids: readonly number[]
+  readonly dir: string
+  readonly metrics: readonly string[]
+  readonly accounts: readonly { readonly address: string; readonly privateKey: string }[]
+  readonly process: ChildProcess
+  /** Ends it with SIGTERM and answers its exit code; removes the folder unless `keep`. */
+  stop(options?: { keep?: boolean }): Promise<number | null>
+}
+
+const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** Starts `devnet --json` and returns when its one line is there. */
+export async function startDevnet(args: readonly string[] = [], options: { dir?: string } = {}): Promise<Devnet> {
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'novachain-')))
+  const port = await freePort()
+  const child = spawn(process.execPath, [main, 'devnet', '--json', '--dir', dir, '--rpc-port', String(port), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-10_000)
+  })
+  const ended = once(child, 'exit')
+  const line = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
+    ended.then(([code]) => Promise.reject(new Error(`devnet ended with ${String(code)}:\n${said}`))),
+  ])
+  return {
+    ...JSON.parse(line),
+    process: child,
+    async stop({ keep = false } = {}) {
+      child.kill('SIGTERM')
+      const [code] = child.exitCode === null ? await ended : [child.exitCode]
+      if (!keep) await rm(dir, { recursive: true, force: true })
+      return code
+    },
+  }
+}
