@@ -16,7 +16,6 @@ import {
 import { Account as EvmAccount, Address as EvmAddress, type KZG } from '@ethereumjs/util'
 import { loadKZG } from 'kzg-wasm'
 import {
-  type Address,
   asAddress,
   asHash,
   bigintToBytes,
