@@ -1,0 +1,169 @@
+// Values that remember: a key holds its newest version, older ones lie beside it, found by key and height in O(log n) single
+// gets. Reads never iterate, because they may not wait. Each version knows its predecessor and one far ancestor (a jump pointer,
+// as in skew-binary lists). Owns the layout of both tables; what a value means is its user's.
+import { concat } from '../base/bytes.ts'
+import { assert } from '../base/errors.ts'
+import type { Kv, KvWrite } from '../base/ports.ts'
+import { corrupt, seal, unseal } from './seal.ts'
+
+/** One version. `value` null: nothing was there from this height on. */
+export interface Version {
+  readonly height: number
+  readonly value: Uint8Array | null
+  /** How many versions came before it. */
+  readonly ordinal: number
+  readonly previous: Link | null
+  readonly jump: Link | null
+  /** The jump's own jump, so that the next version needs no read to choose its own. */
+  readonly jumpJump: Link | null
+}
+interface Link {
+  readonly height: number
+  readonly ordinal: number
+}
+
+const LINK_BYTES = 10
+/** height 6, ordinal 4, three links, one flag. */
+const HEAD_BYTES = LINK_BYTES * 4 + 1
+const NONE = 0xffffffff
+
+const writeLink = (out: DataView, at: number, link: Link | null): void => {
+  out.setUint32(at, link === null ? NONE : link.ordinal)
+  out.setUint16(at + 4, link === null ? 0 : Math.floor(link.height / 2 ** 32))
+  out.setUint32(at + 6, link === null ? 0 : link.height % 2 ** 32)
+}
+const readLink = (view: DataView, at: number): Link | null => {
+  const ordinal = view.getUint32(at)
+  return ordinal === NONE ? null : { ordinal, height: view.getUint16(at + 4) * 2 ** 32 + view.getUint32(at + 6) }
+}
+
+const encode = (version: Version): Uint8Array => {
+  const { value } = version
+  const out = new Uint8Array(HEAD_BYTES + (value?.length ?? 0))
+  const view = new DataView(out.buffer)
+  writeLink(view, 0, version)
+  writeLink(view, LINK_BYTES, version.previous)
+  writeLink(view, LINK_BYTES * 2, version.jump)
+  writeLink(view, LINK_BYTES * 3, version.jumpJump)
+  out[HEAD_BYTES - 1] = value === null ? 0 : 1
+  if (value !== null) out.set(value, HEAD_BYTES)
+  return out
+}
+
+const decode = (table: string, key: Uint8Array, sealed: Uint8Array): Version => {
+  const bytes = unseal(table, key, sealed)
+  const flag = bytes[HEAD_BYTES - 1]
+  if (flag === undefined || flag > 1 || (flag === 0 && bytes.length > HEAD_BYTES))
+    throw corrupt(table, key, 'it is no version of a value')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const self = readLink(view, 0)
+  if (self === null) throw corrupt(table, key, 'it has no height')
+  return {
+    ...self,
+    value: flag === 0 ? null : bytes.subarray(HEAD_BYTES),
+    previous: readLink(view, LINK_BYTES),
+    jump: readLink(view, LINK_BYTES * 2),
+    jumpJump: readLink(view, LINK_BYTES * 3),
+  }
+}
+
+const heightBytes = (height: number): Uint8Array => {
+  const out = new Uint8Array(6)
+  const view = new DataView(out.buffer)
+  view.setUint16(0, Math.floor(height / 2 ** 32))
+  view.setUint32(2, height % 2 ** 32)
+  return out
+}
+
+/** A table of versioned values under one prefix byte; its history lies under another. */
+export interface VersionTable {
+  /** The newest version, which may say that nothing is there. */
+  newest(key: Uint8Array): Version | null
+  /** The value after block `height`; null where nothing was. */
+  at(key: Uint8Array, height: number): Uint8Array | null
+  /** The writes that make `value` the version of `height` on top of `before`, the newest one. */
+  writes(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null): KvWrite[]
+  /** The writes that forget what `key` was before the version of `height`, and the key where that version says nothing. */
+  pruneWrites(key: Uint8Array, height: number): KvWrite[]
+  /** The stored key of the newest version, for iteration. */
+  stored(key: Uint8Array): Uint8Array
+  decode(stored: Uint8Array, sealed: Uint8Array): Version
+}
+
+export function openVersionTable(
+  kv: Kv,
+  options: { readonly name: string; readonly prefix: number; readonly historyPrefix: number },
+): VersionTable {
+  const { name } = options
+  const prefix = Uint8Array.of(options.prefix)
+  const historyPrefix = Uint8Array.of(options.historyPrefix)
+  const stored = (key: Uint8Array): Uint8Array => concat(prefix, key)
+  const past = (key: Uint8Array, height: number): Uint8Array => concat(historyPrefix, key, heightBytes(height))
+
+  const newest = (key: Uint8Array): Version | null => {
+    const at = stored(key)
+    const sealed = kv.get(at)
+    return sealed === undefined ? null : decode(name, at, sealed)
+  }
+  const version = (key: Uint8Array, height: number): Version => {
+    const at = past(key, height)
+    const sealed = kv.get(at)
+    if (sealed === undefined) throw corrupt(name, at, 'the version that a newer one names is missing')
+    return decode(name, at, sealed)
+  }
+
+  return {
+    newest,
+    stored,
+    decode: (key, sealed) => decode(name, key, sealed),
+    at(key, height) {
+      let current = newest(key)
+      while (current !== null && current.height > height) {
+        const link: Link | null =
+          current.jump !== null && current.jump.height > height ? current.jump : current.previous
+        if (link === null) return null
+        assert(link.height < current.height, 'versions go back in height')
+        current = version(key, link.height)
+      }
+      return current?.value ?? null
+    },
+    writes(key, height, value, before) {
+      const at = stored(key)
+      assert(before === null || before.height < height, 'one version per height')
+      const made: Version =
+        before === null
+          ? { height, value, ordinal: 0, previous: null, jump: null, jumpJump: null }
+          : { height, value, ordinal: before.ordinal + 1, previous: before, ...jumpAfter(key, before) }
+      const writes: KvWrite[] = [{ key: at, value: seal(at, encode(made)) }]
+      if (before !== null) {
+        const old = past(key, before.height)
+        writes.push({ key: old, value: seal(old, encode(before)) })
+      }
+      return writes
+    },
+    pruneWrites(key, height) {
+      const head = newest(key)
+      if (head === null) return []
+      const made = head.height === height ? head : version(key, height)
+      const writes: KvWrite[] = []
+      if (made.previous !== null) writes.push({ key: past(key, made.previous.height), value: null })
+      if (made.value === null && made === head) writes.push({ key: stored(key), value: null })
+      return writes
+    },
+  }
+
+  /** Skew-binary: where the last two jumps spanned the same, the next spans both and one more. */
+  function jumpAfter(key: Uint8Array, before: Version): Pick<Version, 'jump' | 'jumpJump'> {
+    const { jump, jumpJump } = before
+    if (jump !== null && jumpJump !== null && before.ordinal - jump.ordinal === jump.ordinal - jumpJump.ordinal)
+      return { jump: jumpJump, jumpJump: jumpOf(key, jumpJump) }
+    return { jump: { height: before.height, ordinal: before.ordinal }, jumpJump: jump }
+  }
+
+  /** A version below the pruned heights has no jump any more, and nobody will look below it. */
+  function jumpOf(key: Uint8Array, link: Link): Link | null {
+    const at = past(key, link.height)
+    const sealed = kv.get(at)
+    return sealed === undefined ? null : decode(name, at, sealed).jump
+  }
+}
