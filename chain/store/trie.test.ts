@@ -80,7 +80,9 @@ test('every batch gives the root, the proofs and no more nodes than the libraryâ
       }
       for (const key of [probe, ...batches.flat().map((change) => change.key)]) {
         const proof = proveKey(ours.root(), key, ours.source)
-        expect(proof.map(bytesToHex)).toEqual((await createMerkleProof(theirs, key)).map(bytesToHex))
+        // The library lists short nodes again that stand whole inside their parent; geth, whose shape this is, does not.
+        const nodes = (await createMerkleProof(theirs, key)).filter((node, i) => i === 0 || node.length >= 32)
+        expect(proof.map(bytesToHex)).toEqual(nodes.map(bytesToHex))
       }
     }),
     { numRuns: 300 },
