@@ -1,11 +1,13 @@
 // The key-value engine: LevelDB on disk, a sorted map in memory. Owns the directory, its lock, and the translation of disk
 // faults into STORE_* errors; knows nothing of what is stored. The only file of chain/ that touches the disk.
-import { mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { type FileHandle, open, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import type { Kv, KvWrite, Pause } from '../base/ports.ts'
 import { checkLogBytes, checkTableBytes } from './kv-files.ts'
+import { type LogFile, WalErrors } from './wal.ts'
 
 export const StoreErrors = defineErrors('STORE', {
   LOCKED: {
@@ -80,14 +82,20 @@ const createdDir = (dir: string): string => {
 
 const existingDir = (dir: string): string => {
   try {
-    return realpathSync(dir)
+    const path = realpathSync(dir)
+    if (existsSync(join(path, 'CURRENT'))) return path
   } catch (cause) {
     throw new NodeError(StoreErrors.MISSING, { dir }, { cause })
   }
+  throw new NodeError(StoreErrors.MISSING, { dir })
 }
 
 /** Before LevelDB opens them: it would skip what is damaged, and rewrite the log without it. */
 const refuseDamagedLogs = (dir: string): void => {
+  // Without CURRENT LevelDB makes a new database over the old one's files.
+  const orphan = existsSync(join(dir, 'CURRENT')) ? undefined : filesOf(dir, ['.ldb', '.sst', '.log'])[0]
+  if (orphan !== undefined)
+    throw new NodeError(StoreErrors.CORRUPT, { where: dir, reason: `${orphan} is there and CURRENT is missing` })
   for (const name of filesOf(dir, ['.log'])) {
     const bytes = readIfThere(join(dir, name))
     const reason = bytes === null ? null : checkLogBytes(bytes)
@@ -219,6 +227,55 @@ const readFault = (dir: string, cause: unknown): NodeError => {
   return code === 'LEVEL_CORRUPTION' || reason.includes('No such file')
     ? new NodeError(StoreErrors.CORRUPT, { where: dir, reason }, { cause })
     : new NodeError(StoreErrors.READ, { dir, reason }, { cause })
+}
+
+/** The file of a write-ahead log; makes it and its directory. Throws WAL_WRITE. */
+export async function openLogFile(path: string): Promise<LogFile> {
+  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (cause) {
+      throw new NodeError(WalErrors.WRITE, { name: path, reason: faultOf(cause).reason }, { cause })
+    }
+  }
+  const openFile = (): Promise<FileHandle> => open(path, 'a+', 0o600)
+  let file = await guard(async () => {
+    mkdirSync(dirname(path), { recursive: true })
+    return openFile()
+  })
+  return {
+    name: path,
+    // Not through the handle, whose position is at the end.
+    read: () => guard(async () => plain(readFileSync(path))),
+    append: (bytes) => guard(() => file.appendFile(bytes)),
+    sync: () => guard(() => file.datasync()),
+    truncate: (sizeBytes) => guard(() => file.truncate(sizeBytes)),
+    replace: (bytes) =>
+      guard(async () => {
+        const fresh = await open(`${path}.new`, 'w', 0o600)
+        try {
+          await fresh.writeFile(bytes)
+          await fresh.sync()
+        } finally {
+          await fresh.close()
+        }
+        await rename(`${path}.new`, path)
+        await syncDir(dirname(path))
+        await file.close()
+        file = await openFile()
+      }),
+    close: () => guard(() => file.close()),
+  }
+}
+
+/** A rename is durable when its directory is. */
+const syncDir = async (dir: string): Promise<void> => {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 /** The same contract without a disk, for tests and light tools. */
