@@ -1,0 +1,188 @@
+import { verifyMerkleProof } from '@ethereumjs/mpt'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createMemoryState, type MemoryState } from '../../test/kit/memory-state.ts'
+import { asAddress, bytesToHex } from '../base/bytes.ts'
+import { keccak } from '../base/crypto.ts'
+import { NodeError } from '../base/errors.ts'
+import type { Kv } from '../base/ports.ts'
+import { codeFrom } from '../exec/state.ts'
+import type { AccountChange, Changes } from '../types/state.ts'
+import { createMemoryKv } from './kv.ts'
+import { createStateStore, openReader, type StateOptions, type StateStore } from './state.ts'
+
+const KEEP_ALL: StateOptions = { historyBlocks: null, proofBlocks: null, cacheBytes: 10_000 }
+const pause = async (): Promise<void> => {}
+const addresses = Array.from({ length: 6 }, (_, i) => asAddress(new Uint8Array(20).fill(i + 1)))
+const keys = [0n, 1n, 2n, 2n ** 64n, 2n ** 255n]
+const code = codeFrom(Uint8Array.of(0x5b, 0x60, 0x5b, 0x00))
+
+const arbAccount: fc.Arbitrary<Omit<AccountChange, 'address'>> = fc.record({
+  account: fc.option(
+    fc.record({
+      nonce: fc.bigInt(1n, 5n),
+      balance: fc.bigInt(0n, 2n ** 100n),
+      codeHash: fc.constantFrom(code.hash, keccak(new Uint8Array(0))),
+    }),
+    { freq: 6 },
+  ),
+  storageCleared: fc.boolean(),
+  slots: fc.uniqueArray(fc.record({ key: fc.constantFrom(...keys), value: fc.bigInt(0n, 300n) }), {
+    selector: ({ key }) => key,
+  }),
+})
+const arbChanges: fc.Arbitrary<Changes> = fc
+  .uniqueArray(fc.tuple(fc.constantFrom(...addresses), arbAccount), {
+    selector: ([address]) => bytesToHex(address),
+    maxLength: 5,
+  })
+  .map((entries) => ({
+    codes: [code],
+    accounts: entries.map(([address, change]) =>
+      change.account === null
+        ? { address, account: null, storageCleared: true, slots: [] }
+        : { address, ...change, storageCleared: change.storageCleared },
+    ),
+  }))
+
+const put = async (kv: Kv, store: StateStore, changes: Changes): Promise<void> => {
+  const prepared = await store.prepare(store.height + 1, changes)
+  await kv.write(prepared.writes)
+  store.applied(prepared)
+}
+const replay = async (blocks: readonly Changes[]): Promise<MemoryState> => {
+  const memory = createMemoryState()
+  for (const changes of blocks) memory.apply(changes)
+  return memory
+}
+const seen = (reader: Pick<MemoryState, 'account' | 'slot'>) =>
+  addresses.map((address) => {
+    const account = reader.account(address)
+    return [
+      account && [account.nonce, account.balance, bytesToHex(account.codeHash)],
+      account && keys.map((key) => reader.slot(address, key)),
+    ]
+  })
+
+test('roots, and every value at every height, are those of a plain replay', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(arbChanges, { minLength: 1, maxLength: 12 }), async (blocks) => {
+      const kv = createMemoryKv()
+      const store = createStateStore({ kv, pause }, KEEP_ALL)
+      for (const changes of blocks) await put(kv, store, changes)
+      for (let height = 0; height < blocks.length; height++) {
+        const memory = await replay(blocks.slice(0, height + 1))
+        expect(seen(store.at(height))).toEqual(seen(memory))
+        expect(seen(openReader(kv, height))).toEqual(seen(memory))
+        if (height === store.height) expect(bytesToHex(store.root)).toBe(bytesToHex(await memory.root()))
+      }
+      const reopened = createStateStore({ kv, pause }, KEEP_ALL)
+      expect([reopened.height, bytesToHex(reopened.root)]).toEqual([store.height, bytesToHex(store.root)])
+      await reopened.check()
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a long history of one key is read at every height', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, KEEP_ALL)
+  const [address] = addresses as [(typeof addresses)[0]]
+  const block = (balance: number): Changes => ({
+    codes: [],
+    accounts: [
+      {
+        address,
+        account: { nonce: 1n, balance: BigInt(balance), codeHash: keccak(new Uint8Array(0)) },
+        storageCleared: false,
+        slots: [],
+      },
+    ],
+  })
+  for (let height = 0; height < 200; height++) await put(kv, store, block(height + 1))
+  for (let height = 0; height < 200; height++)
+    expect(store.at(height).account(address)?.balance).toBe(BigInt(height + 1))
+})
+
+test('proofs hold at every height, for what is there and what is not', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(arbChanges, { minLength: 1, maxLength: 6 }), async (blocks) => {
+      const kv = createMemoryKv()
+      const store = createStateStore({ kv, pause }, KEEP_ALL)
+      for (const changes of blocks) await put(kv, store, changes)
+      for (let height = 0; height < blocks.length; height++) {
+        const root = await (await replay(blocks.slice(0, height + 1))).root()
+        for (const address of addresses) {
+          const proof = await store.proof(height, address, keys)
+          expect(bytesToHex(keccak(proof.accountProof[0] ?? Uint8Array.of(0x80)))).toBe(bytesToHex(root))
+          if (proof.accountProof.length === 0) continue // an empty trie has no nodes
+          const theirs = await verifyMerkleProof(keccak(address), [...proof.accountProof])
+          expect(theirs === null).toBe(proof.nonce === 0n)
+          for (const slot of proof.slots)
+            if (slot.proof[0] !== undefined)
+              expect(bytesToHex(keccak(slot.proof[0]))).toBe(bytesToHex(proof.storageHash))
+        }
+      }
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('a full node forgets what lies below its history, says so, and keeps the rest whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(arbChanges, { minLength: 8, maxLength: 16 }), async (blocks) => {
+      const kv = createMemoryKv()
+      const store = createStateStore({ kv, pause }, { ...KEEP_ALL, historyBlocks: 3, proofBlocks: 2 })
+      for (const changes of blocks) await put(kv, store, changes)
+      const { state, proofs } = store.lowest()
+      expect([state, proofs]).toEqual([blocks.length - 4, blocks.length - 3])
+      for (let height = state; height < blocks.length; height++)
+        expect(seen(store.at(height))).toEqual(seen(await replay(blocks.slice(0, height + 1))))
+      expect(() => store.at(state - 1)).toThrow(NodeError)
+      await expect(store.proof(proofs - 1, addresses[0] as never, [])).rejects.toMatchObject({ code: 'STATE_PRUNED' })
+      await store.check()
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('the same changes in another order are the same writes', async () => {
+  await fc.assert(
+    fc.asyncProperty(arbChanges, async (changes) => {
+      const bytes = async (each: Changes): Promise<string[]> => {
+        const kv = createMemoryKv()
+        const { writes } = await createStateStore({ kv, pause }, KEEP_ALL).prepare(0, each)
+        return writes.map(({ key, value }) => `${bytesToHex(key)} ${value === null ? '-' : bytesToHex(value)}`)
+      }
+      const reversed = [...changes.accounts]
+        .reverse()
+        .map((change) => ({ ...change, slots: [...change.slots].reverse() }))
+      expect(await bytes({ ...changes, accounts: reversed })).toEqual(await bytes(changes))
+    }),
+  )
+})
+
+test('a flipped bit in any value is found by the check', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, KEEP_ALL)
+  const accounts = addresses.map(
+    (address, i): AccountChange => ({
+      address,
+      account: { nonce: 1n, balance: BigInt(i), codeHash: code.hash },
+      storageCleared: false,
+      slots: keys.map((key) => ({ key, value: key + 1n })),
+    }),
+  )
+  await put(kv, store, { accounts, codes: [code] })
+  await store.check()
+  for await (const [key, value] of kv.entries(Uint8Array.of(0), Uint8Array.of(255))) {
+    if (key[0] === 0x75) continue // lists for pruning are read when they are due
+    const bad = value.slice()
+    const at = bytesToHex(key).length % bad.length
+    bad[at] = (bad[at] as number) ^ 4
+    await kv.write([{ key, value: bad }])
+    const opened = (async () => createStateStore({ kv, pause }, KEEP_ALL).check())()
+    await expect(opened, bytesToHex(key)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+    await kv.write([{ key, value }])
+  }
+})
