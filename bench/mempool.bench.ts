@@ -80,8 +80,8 @@ const block = measure(`best ${BLOCK} of ${SENDERS} senders`, BLOCK, () => {
   const best = pool.best(1_000_000_000n)
   const out: Tx[] = []
   for (let i = 0; i < BLOCK; i++) {
-    const { value } = best.next()
-    if (value !== undefined) out.push(value)
+    const tx = best.next()
+    if (tx !== null) out.push(tx)
   }
   return out
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Address, asAddress, asHash, bigintToFixed } from '../chain/base/bytes.ts'
 import { EMPTY_ROOT, keccak } from '../chain/base/crypto.ts'
 import { encodeRlp, rlpInt } from '../chain/base/rlp.ts'
-import { createBlockStore } from '../chain/store/blocks.ts'
+import { openBlockStore } from '../chain/store/blocks.ts'
 import { openKv } from '../chain/store/kv.ts'
 import { type Block, type Header, headerHash } from '../chain/types/block.ts'
 import type { StoredReceipt } from '../chain/types/query.ts'
@@ -65,7 +65,7 @@ const cpuMs = async <T>(name: string, run: () => T | Promise<T>): Promise<T> => 
 const dir = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
 try {
   const kv = await openKv(join(dir, 'db'))
-  const store = createBlockStore(kv)
+  const store = openBlockStore(kv, headerHash(headerOf(0)))
   const made = (number: number, txs: readonly Tx[], logs: (i: number) => readonly Log[]) => {
     const header = headerOf(number)
     const block: Block = { header, hash: headerHash(header), txs: txs.map((tx) => tx.raw), section: null }

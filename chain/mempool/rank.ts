@@ -1,6 +1,6 @@
 // Ordering rules of the pool: who goes first into a block, and who leaves first when it is full. Owns a heap and the lazy order
 // of candidates; changes nothing in the pool.
-import { type Address, compareBytes, equalBytes } from '../base/bytes.ts'
+import { compareBytes } from '../base/bytes.ts'
 import { minBigint } from '../base/math.ts'
 import type { Tx } from '../types/tx.ts'
 
@@ -82,17 +82,17 @@ export class Heap<T> {
 
 /** One sender's pending transactions, as the order of candidates sees them. */
 export interface RankedQueue {
-  readonly address: Address
   /** The pending one of this nonce, or undefined. */
   pendingAt(nonce: bigint): Ranked | undefined
   readonly pending: readonly Ranked[]
 }
 
 /** Candidates for a block, best first, each sender's by nonce. */
-export interface Best extends Iterable<Tx> {
-  next(): IteratorResult<Tx, undefined>
-  /** Leaves out the rest of a sender's: one of its transactions did not go in. */
-  skip(sender: Address): void
+export interface Best {
+  /** null: there are no more. */
+  next(): Tx | null
+  /** The last one did not go in: leaves out the rest of its sender's. */
+  skip(): void
 }
 
 /** `rough` orders almost always; the exact wei decide where it is equal. */
@@ -122,40 +122,31 @@ export function bestOf(queues: Iterable<RankedQueue>, baseFeeWei: bigint): Best 
     if (head !== null) heads.push(head)
   }
   const heap = new Heap(heads, goesFirst)
-  const skipped: Address[] = []
   let last: Head | null = null
-  const advance = (head: Head): void => {
-    const next = headOf(head.queue, head.queue.pendingAt(head.ranked.tx.nonce + 1n), baseFeeWei)
+  const follow = ({ queue }: Head, ranked: Ranked | undefined): void => {
+    const next = headOf(queue, ranked, baseFeeWei)
     if (next === null) heap.pop()
     else heap.replaceFirst(next)
   }
-  const best: Best = {
+  return {
     next() {
       // The sender of the last one stays on top until it is known whether its next may follow.
-      if (last !== null) advance(last)
+      if (last !== null) follow(last, last.queue.pendingAt(last.ranked.tx.nonce + 1n))
       for (let head = heap.peek(); head !== undefined; head = heap.peek()) {
-        const { queue, ranked } = head
-        const left = queue.pendingAt(ranked.tx.nonce)
-        if (skipped.length > 0 && skipped.some((sender) => equalBytes(sender, queue.address))) heap.pop()
-        else if (left === ranked) {
+        const current = head.queue.pendingAt(head.ranked.tx.nonce)
+        if (current === head.ranked) {
           last = head
-          return { done: false, value: ranked.tx }
-        } else {
-          const again = headOf(queue, left, baseFeeWei)
-          if (again === null) heap.pop()
-          else heap.replaceFirst(again)
+          return head.ranked.tx
         }
+        follow(head, current)
       }
       last = null
-      return { done: true, value: undefined }
+      return null
     },
-    skip(sender) {
-      if (last !== null && equalBytes(last.queue.address, sender)) {
-        heap.pop()
-        last = null
-      } else skipped.push(sender)
+    skip() {
+      if (last === null) return
+      heap.pop()
+      last = null
     },
-    [Symbol.iterator]: () => best,
   }
-  return best
 }

@@ -10,7 +10,7 @@ import type { FoundLog, LogFilter, StoredReceipt } from '../types/query.ts'
 import { bloomOf, type Log } from '../types/receipt.ts'
 import { decodeTx, type Tx } from '../types/tx.ts'
 import type { Qc } from '../types/vote.ts'
-import { type BlockStore, createBlockStore } from './blocks.ts'
+import { type BlockStore, openBlockStore } from './blocks.ts'
 import { createMemoryKv } from './kv.ts'
 
 const CHAIN_ID = 662607n
@@ -83,7 +83,7 @@ const append = async (
 
 const chainOf = async (shape: readonly (readonly (readonly Log[])[])[]) => {
   const kv = createMemoryKv()
-  const store = createBlockStore(kv)
+  const store = openBlockStore(kv, headerHash(headerOf(0, asHash(new Uint8Array(32)))))
   const made: Made[] = []
   for (const logs of [[], ...shape]) made.push(await append(kv, store, made.at(-1)?.block ?? null, logs))
   return { kv, store, made }
@@ -131,19 +131,18 @@ test('a block reads back as it was written, in one chunk or in several', async (
 })
 
 test('opening says whose database it is', async () => {
-  expect(createBlockStore(createMemoryKv()).open(hashOf(1))).toBe('empty')
+  expect(openBlockStore(createMemoryKv(), hashOf(1)).head()).toBeNull()
   const { kv, made } = await chainOf([[], []])
   const genesis = made[0]?.block.hash ?? hashOf(0)
-  expect(createBlockStore(kv).open(genesis)).toBe('open')
-  expect(codeOf(() => createBlockStore(kv).open(hashOf(1)))).toBe('STORE_NETWORK')
+  expect(openBlockStore(kv, genesis).head()).toEqual(made[2]?.block)
+  expect(codeOf(() => openBlockStore(kv, hashOf(1)))).toBe('STORE_NETWORK')
 })
 
 test('whatever value is damaged or lost is named and never served', async () => {
   const { kv, made } = await chainOf([[[log(1, 2)], []], [[log(1, 2)]]])
   const genesis = made[0]?.block.hash ?? hashOf(0)
   const readAll = async (): Promise<void> => {
-    const store = createBlockStore(kv)
-    store.open(genesis)
+    const store = openBlockStore(kv, genesis)
     for (let height = 0; height <= 2; height++)
       void [store.block(height), store.txs(height), store.receipts(height), store.commitOf(height)]
     for (const { block, txs } of made) {
@@ -246,8 +245,8 @@ test('pruning forgets bodies, receipts and indexes below a height and keeps head
   }
   expect(calls).toBe(2)
   expect(store.lowest()).toBe(30)
-  const fresh = createBlockStore(kv)
-  expect(fresh.open(made[0]?.block.hash ?? hashOf(0))).toBe('open')
+  const fresh = openBlockStore(kv, made[0]?.block.hash ?? hashOf(0))
+  expect(fresh.head()).toEqual(made[40]?.block)
   expect([fresh.block(29), fresh.txs(29), fresh.receipts(29), fresh.receipt(29, 0)]).toEqual([null, null, null, null])
   expect(fresh.place(made[29]?.txs[0]?.hash ?? hashOf(0))).toBeNull()
   expect(fresh.record(29)?.hash).toEqual(made[29]?.block.hash)

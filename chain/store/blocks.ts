@@ -87,8 +87,8 @@ export interface BlockWriteArgs {
 }
 
 export interface BlockStore {
-  /** First call. 'empty' where the genesis block is yet to be written. Throws STORE_NETWORK, STORE_FORMAT, STORE_CORRUPT. */
-  open(genesisHash: Hash): 'empty' | 'open'
+  /** null where the genesis block is yet to be written. */
+  head(): Block | null
   headHeight(): number | null
   /** Lowest height whose transactions and receipts are kept; headers and certificates are kept for all. */
   lowest(): number
@@ -112,11 +112,13 @@ export interface BlockStore {
 
 const noPause: Pause = async () => {}
 
-export function createBlockStore(kv: Kv, options: { readonly pause?: Pause } = {}): BlockStore {
+/** Of the network with this genesis block, or empty. Throws STORE_NETWORK, STORE_FORMAT, STORE_CORRUPT. */
+export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pause?: Pause } = {}): BlockStore {
   const pause = options.pause ?? noPause
   const cache = createChunkCache()
   const reads = createReads(kv, cache)
   const { record, heightsKept, txChunk, receiptChunk } = reads
+  checkIdentity(kv, reads, genesisHash)
 
   /** A whole block, chunk by chunk. */
   const each = <C extends { readonly count: number }, T>(
@@ -150,17 +152,22 @@ export function createBlockStore(kv: Kv, options: { readonly pause?: Pause } = {
     )
   const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
 
+  const block = (height: number): Block | null => {
+    const txs = each(height, txChunk, 'txs', (chunk, at) => chunk.raw(at))
+    const found = txs === null ? null : record(height)
+    if (txs === null || found === null) return null
+    return { header: found.header, hash: found.hash, txs, section: found.section }
+  }
+
   return {
-    open: (genesisHash) => openStore(kv, reads, genesisHash),
+    head() {
+      const height = reads.headHeight()
+      return height === null ? null : block(height)
+    },
     headHeight: reads.headHeight,
     lowest: reads.lowest,
     record,
-    block(height) {
-      const txs = each(height, txChunk, 'txs', (chunk, at) => chunk.raw(at))
-      const found = txs === null ? null : record(height)
-      if (txs === null || found === null) return null
-      return { header: found.header, hash: found.hash, txs, section: found.section }
-    },
+    block,
     txs: (height) => each(height, txChunk, 'txs', (chunk, at) => chunk.tx(at)),
     tx: (height, index) => one(height, index, () => txAt(height, index)),
     receipts: (height) => each(height, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at)),
@@ -269,13 +276,13 @@ const placeKey = (txHash: Hash): Uint8Array => keyOf('places', txHash.subarray(0
 /** Walked at opening: as many heights as LevelDB's log may hold at most without it being a table yet, within reason. */
 const TAIL_HEIGHTS = 256
 
-const openStore = (kv: Kv, reads: Reads, genesisHash: Hash): 'empty' | 'open' => {
+const checkIdentity = (kv: Kv, reads: Reads, genesisHash: Hash): void => {
   const identity = reads.meta(META.genesis, 36)
   const head = reads.head()
   if (identity === null) {
     if (head !== null || kv.get(heightKey('headers', 0)) !== undefined)
       throw corrupt('meta', META.genesis, 'it is missing')
-    return 'empty'
+    return
   }
   const format = numberAt(identity, 0, 4)
   if (format !== FORMAT) throw new NodeError(BlockStoreErrors.FORMAT, { have: format, want: FORMAT })
@@ -295,7 +302,6 @@ const openStore = (kv: Kv, reads: Reads, genesisHash: Hash): 'empty' | 'open' =>
       )
     child = found
   }
-  return 'open'
 }
 
 const COMPOSE_SLICE = 2_048 // some 10 ms
