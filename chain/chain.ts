@@ -1,14 +1,49 @@
 // The facade: the only export of `chain/` that doors and services use. Owns the order of things: submit, build, verify,
 // commit; and hands out what is committed. Everything below it is deterministic but the pool, which shapes only what one
 // proposer offers.
-import type { Address, Hash, Word } from './base/bytes.ts'
-import type { Block } from './types/block.ts'
+import { type Address, asHash, bytesToHex, equalBytes, type Hash, type Word } from './base/bytes.ts'
+import { curves, keccak } from './base/crypto.ts'
+import { assert, defineErrors, NodeError } from './base/errors.ts'
+import type { Clock, Kv, Log, Meter, Pause } from './base/ports.ts'
+import { type BlockResult, createExecutor, type Executor } from './exec/block.ts'
+import type { Engine } from './exec/engine.ts'
+import { nextBaseFee } from './exec/fees.ts'
+import { genesisBlock, genesisChanges } from './exec/genesis.ts'
+import { createState } from './exec/state.ts'
+import { createPool, type Pool, type PoolLimits } from './mempool/pool.ts'
+import { nativesAt } from './native/index.ts'
+import { type BlockStore, openBlockStore } from './store/blocks.ts'
+import { createMemoryKv } from './store/kv.ts'
+import { createStateStore, type Prepared, type StateStore } from './store/state.ts'
+import { orderedRoot } from './store/trie.ts'
+import {
+  type Block,
+  BlockErrors,
+  checkHeader,
+  decodeExtra,
+  encodeExtra,
+  type Header,
+  headerHash,
+  nextRandao,
+  SECTION_VERSION,
+  type Section,
+  sectionHash,
+} from './types/block.ts'
+import type { BlockContext } from './types/frame.ts'
 import type { Genesis } from './types/genesis.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
+import { encodeReceipt } from './types/receipt.ts'
 import type { Reader } from './types/state.ts'
-import type { Tx } from './types/tx.ts'
-import type { ValidatorSet } from './types/validators.ts'
-import type { Qc } from './types/vote.ts'
+import { checkTxGas, decodeTx, type RecoverSender, type Tx } from './types/tx.ts'
+import {
+  createRotation,
+  epochOf,
+  isEpochEnd,
+  proposerByLot,
+  type ValidatorSet,
+  validatorsHash,
+} from './types/validators.ts'
+import { checkQc, type Domain, type Qc, randaoPayload, SignType, signBytes } from './types/vote.ts'
 
 export interface BuildArgs {
   readonly height: number
@@ -62,4 +97,417 @@ export interface Chain {
   commit(block: Block, certificate: Qc): Promise<ValidatorSet>
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void
   close(): Promise<void>
+}
+
+export const ChainErrors = defineErrors('CHAIN', {
+  NOT_NEXT: {
+    text: (d: { height: number; head: number }) => `block ${d.height} does not follow the head at ${d.head}`,
+  },
+  OVERTAKEN: { text: (d: { height: number }) => `another block of height ${d.height} was committed meanwhile` },
+})
+
+export interface ChainDeps {
+  readonly kv: Kv
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly pause: Pause
+  readonly log: Log
+  readonly meter: Meter
+  readonly recover?: RecoverSender
+}
+
+export interface ChainOptions {
+  /** Heights of state kept behind the head; null keeps all. */
+  readonly historyBlocks: number | null
+  /** Heights of trie nodes kept for proofs; null keeps all. */
+  readonly proofBlocks: number | null
+  readonly cacheBytes: number
+  readonly pool: Partial<PoolLimits>
+}
+
+/** A block that was run on the head, with what its commit needs. */
+interface Candidate {
+  readonly block: Block
+  readonly txs: readonly Tx[]
+  readonly receipts: readonly StoredReceipt[]
+  readonly prepared: Prepared
+}
+
+/** Blocks of one height that were run and may be committed; rounds beyond this many forget the oldest. */
+const CANDIDATES_MAX = 4
+/** No block comes sooner after its parent, whatever the network's block time (consensus, section 6). */
+const INTERVAL_MIN_MS = 1_000
+
+const meters = (m: Meter) => ({
+  height: m.gauge('chain_height', 'Height of the head'),
+  txsTotal: m.counter('chain_txs_total', 'Transactions committed'),
+  gasTotal: m.counter('chain_gas_total', 'Gas used by committed transactions'),
+  executeSeconds: m.histogram('chain_execute_seconds', 'Building or verifying one block'),
+  commitSeconds: m.histogram('chain_commit_seconds', 'Writing one block durably'),
+  pending: m.gauge('pool_pending_txs', 'Pending transactions in the pool'),
+})
+
+/** Opens the chain in a store: makes the genesis block in an empty one, refuses another network's, checks head against state. */
+export async function openChain(deps: ChainDeps, genesis: Genesis, options: ChainOptions): Promise<Chain> {
+  const { kv, pause } = deps
+  const genesisHash = await computeGenesisHash(genesis)
+  const blocks = openBlockStore(kv, genesisHash, { pause })
+  const states = createStateStore({ kv, pause }, options)
+  if (blocks.head() === null) {
+    const prepared = await states.prepare(0, genesisChanges(genesis))
+    const block = genesisBlock(genesis, prepared.root)
+    const writes = await blocks.blockWrites({ block, receipts: [], txs: [], certificate: null })
+    await kv.write([...prepared.writes, ...writes])
+    states.applied(prepared)
+  }
+  return new Machine({ ...deps, genesis, genesisHash, blocks, states }, options)
+}
+
+/** The hash of the genesis block, which names the network everywhere. */
+export async function computeGenesisHash(genesis: Genesis): Promise<Hash> {
+  const states = createStateStore(
+    { kv: createMemoryKv(), pause: async () => {} },
+    { historyBlocks: 0, proofBlocks: 0, cacheBytes: 0 },
+  )
+  const { root } = await states.prepare(0, genesisChanges(genesis))
+  return genesisBlock(genesis, root).hash
+}
+
+type Opened = ChainDeps & {
+  readonly genesis: Genesis
+  readonly genesisHash: Hash
+  readonly blocks: BlockStore
+  readonly states: StateStore
+}
+
+class Machine implements Chain {
+  readonly genesis: Genesis
+  readonly genesisHash: Hash
+  readonly pool: Pool
+  readonly #deps: Opened
+  readonly #executor: Executor
+  readonly #domain: Domain
+  readonly #set: ValidatorSet
+  readonly #setHash: Hash
+  readonly #meters: ReturnType<typeof meters>
+  readonly #candidates = new Map<string, Candidate>()
+  readonly #listeners: { readonly [K in keyof ChainEvents]: Set<(event: ChainEvents[K]) => void> } = {
+    head: new Set(),
+    admitted: new Set(),
+  }
+  #rotation: { readonly epoch: number; readonly of: ReturnType<typeof createRotation> }
+  #head: Block
+
+  constructor(opened: Opened, options: ChainOptions) {
+    const { genesis, genesisHash, blocks, states } = opened
+    this.#deps = opened
+    this.genesis = genesis
+    this.genesisHash = genesisHash
+    this.#domain = { chainId: genesis.chainId, genesisHash }
+    this.#set = genesis.validators
+    this.#setHash = validatorsHash(this.#set)
+    this.#rotation = { epoch: 0, of: createRotation(this.#set) }
+    const head = blocks.head()
+    assert(head !== null, 'an opened store has a head')
+    assert(
+      states.height === head.header.number && equalBytes(states.root, head.header.stateRoot),
+      `state of height ${states.height} does not belong to block ${head.header.number}; run novachain db check`,
+    )
+    this.#head = head
+    this.#meters = meters(opened.meter)
+    this.#meters.height.set(head.header.number)
+    this.#executor = createExecutor({ engine: opened.engine, pause: opened.pause, natives: nativesAt }, genesis)
+    this.pool = createPool(
+      { admit: (address) => this.#accountAtHead(address), clock: opened.clock, meter: opened.meter },
+      { ...options.pool, gasLimit: genesis.gasLimit },
+    )
+    this.pool.rebase({ baseFeeWei: this.#baseFeeAfter(head.header) })
+  }
+
+  head(): Block {
+    return this.#head
+  }
+  block(height: number): Block | null {
+    return this.#deps.blocks.block(height)
+  }
+  heightOf(blockHash: Hash): number | null {
+    return this.#deps.blocks.heightOf(blockHash)
+  }
+  txs(height: number): readonly Tx[] | null {
+    return this.#deps.blocks.txs(height)
+  }
+  receipts(height: number): readonly StoredReceipt[] | null {
+    return this.#deps.blocks.receipts(height)
+  }
+  place(txHash: Hash): TxPlace | null {
+    return this.#deps.blocks.place(txHash)
+  }
+  commitOf(height: number): Qc | null {
+    return this.#deps.blocks.commitOf(height)
+  }
+  validators(): ValidatorSet {
+    return this.#set
+  }
+  logs(filter: LogFilter): Promise<readonly FoundLog[]> {
+    return this.#deps.blocks.logs(filter)
+  }
+  at(height: number): Reader {
+    return this.#deps.states.at(height)
+  }
+  proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof> {
+    return this.#deps.states.proof(height, address, keys)
+  }
+  kept(): { readonly blocks: number; readonly state: number; readonly proofs: number } {
+    return { blocks: 0, ...this.#deps.states.lowest() }
+  }
+  nextBaseFee(): bigint {
+    return this.#baseFeeAfter(this.#head.header)
+  }
+  async verify(block: Block): Promise<void> {
+    await this.#run(block)
+  }
+  watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void {
+    const listeners: Set<(event: ChainEvents[K]) => void> = this.#listeners[kind]
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+  close(): Promise<void> {
+    return this.#deps.kv.close()
+  }
+
+  #accountAtHead(address: Address): { readonly nonce: bigint; readonly balance: bigint; readonly code: Uint8Array } {
+    const reader = this.#deps.states.at(this.#head.header.number)
+    const account = reader.account(address)
+    if (account === undefined) return { nonce: 0n, balance: 0n, code: new Uint8Array(0) }
+    return { nonce: account.nonce, balance: account.balance, code: reader.code(account.codeHash).bytes }
+  }
+
+  #baseFeeAfter(parent: Header): bigint {
+    return nextBaseFee(parent, this.genesis.fees)
+  }
+
+  async submit(raw: Uint8Array, origin: 'local' | 'peer'): Promise<Hash> {
+    const tx = decodeTx(raw, this.genesis.chainId, this.#deps.recover)
+    checkTxGas(tx)
+    this.pool.add(tx, origin)
+    for (const listener of this.#listeners.admitted) listener(tx)
+    return tx.hash
+  }
+
+  #proposerOf(height: number, round: number, parent: Header): number {
+    if (round > 0) return proposerByLot(this.#set, parent.prevRandao, height, round)
+    const epoch = epochOf(height, this.genesis.epochBlocks)
+    if (this.#rotation.epoch !== epoch) this.#rotation = { epoch, of: createRotation(this.#set) }
+    return this.#rotation.of.proposer((height - 1) % this.genesis.epochBlocks)
+  }
+
+  #contextOf(
+    header: Pick<Header, 'number' | 'time' | 'coinbase' | 'baseFeeWei' | 'prevRandao' | 'parentBeaconBlockRoot'>,
+  ): BlockContext {
+    return {
+      chainId: this.genesis.chainId,
+      number: header.number,
+      time: header.time,
+      coinbase: header.coinbase,
+      gasLimit: this.genesis.gasLimit,
+      baseFeeWei: header.baseFeeWei,
+      prevRandao: header.prevRandao,
+      parentBeaconBlockRoot: header.parentBeaconBlockRoot,
+      blockHash: (number) => this.#blockHashBelow(header.number, number),
+    }
+  }
+
+  #blockHashBelow(height: number, number: number): Hash {
+    if (number >= height || number < Math.max(0, height - 256)) return asHash(new Uint8Array(32))
+    const record = this.#deps.blocks.record(number)
+    assert(record !== null, `block ${number} is stored`)
+    return record.hash
+  }
+
+  #sectionOf(args: Pick<BuildArgs, 'height' | 'proposerIndex' | 'reveal' | 'lastCommit'>): Section {
+    return {
+      version: SECTION_VERSION,
+      epoch: epochOf(args.height, this.genesis.epochBlocks),
+      proposerIndex: args.proposerIndex,
+      validatorsHash: this.#setHash,
+      nextValidatorsHash: isEpochEnd(args.height, this.genesis.epochBlocks) ? this.#setHash : null,
+      reveal: args.reveal,
+      lastCommit: args.lastCommit,
+    }
+  }
+
+  /** Everything of a header and a section that is known before the block runs. */
+  #draftOf(args: BuildArgs, parent: Block) {
+    const section = this.#sectionOf(args)
+    const time = Math.max(Math.floor(args.timeMs / 1_000), parent.header.time + 1)
+    const ms = time === Math.floor(args.timeMs / 1_000) ? args.timeMs % 1_000 : 0
+    return {
+      section,
+      header: {
+        parentHash: parent.hash,
+        coinbase: args.coinbase,
+        number: args.height,
+        gasLimit: this.genesis.gasLimit,
+        time,
+        extraData: encodeExtra({ originRound: args.round, ms }),
+        prevRandao: nextRandao(parent.header, args.reveal),
+        baseFeeWei: this.#baseFeeAfter(parent.header),
+        parentBeaconBlockRoot: sectionHash(section),
+      },
+    }
+  }
+
+  async build(args: BuildArgs): Promise<Block> {
+    const parent = this.#head
+    if (args.height !== parent.header.number + 1)
+      throw new NodeError(ChainErrors.NOT_NEXT, { height: args.height, head: parent.header.number })
+    const startMs = this.#deps.clock.nowMs()
+    const { header: draft, section } = this.#draftOf(args, parent)
+    const result = await this.#executor.run(
+      createState(this.#deps.states.at(parent.header.number)),
+      this.#contextOf(draft),
+      parent.hash,
+      {
+        mode: 'build',
+        candidates: this.pool.best(draft.baseFeeWei),
+        overBudget: () => this.#deps.clock.nowMs() - startMs > args.budgetMs,
+      },
+    )
+    for (const hash of result.dropped) this.pool.drop(hash)
+    const prepared = await this.#deps.states.prepare(args.height, result.changes)
+    const header: Header = { ...draft, ...rootsOf(result), stateRoot: prepared.root }
+    const block: Block = { header, hash: headerHash(header), txs: result.txs.map((tx) => tx.raw), section }
+    this.#remember(parent, { block, txs: result.txs, receipts: result.receipts, prepared })
+    this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
+    return block
+  }
+
+  #remember(parent: Block, candidate: Candidate): void {
+    if (this.#head !== parent) throw new NodeError(ChainErrors.OVERTAKEN, { height: candidate.block.header.number })
+    for (const hash of this.#candidates.keys())
+      if (this.#candidates.size >= CANDIDATES_MAX) this.#candidates.delete(hash)
+    this.#candidates.set(bytesToHex(candidate.block.hash), candidate)
+  }
+
+  async #run(block: Block): Promise<Candidate> {
+    const known = this.#candidates.get(bytesToHex(block.hash))
+    if (known !== undefined) return known
+    const startMs = this.#deps.clock.nowMs()
+    const parent = this.#head
+    const { header } = block
+    const fault = checkHeader(header, parent, {
+      gasLimit: this.genesis.gasLimit,
+      baseFeeWei: this.#baseFeeAfter(parent.header),
+      intervalMs: Math.min(INTERVAL_MIN_MS, this.genesis.blockTimeMs),
+    })
+    if (fault !== null) throw invalid(header.number, fault)
+    this.#checkSection(block, parent)
+    const txs = this.#decodeTxs(block)
+    const result = await this.#executor.run(
+      createState(this.#deps.states.at(parent.header.number)),
+      this.#contextOf(header),
+      parent.hash,
+      {
+        mode: 'verify',
+        txs,
+      },
+    )
+    const prepared = await this.#deps.states.prepare(header.number, result.changes)
+    const roots = { ...rootsOf(result), stateRoot: prepared.root }
+    const difference = differenceOf(header, roots)
+    if (difference !== null) throw invalid(header.number, difference)
+    const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
+    this.#remember(parent, candidate)
+    this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
+    return candidate
+  }
+
+  /** The consensus section is what the parent determines, and its signatures hold. */
+  #checkSection(block: Block, parent: Block): void {
+    const { header, section } = block
+    const refuse = (reason: string) => invalid(header.number, reason)
+    if (section === null) throw refuse('it has no consensus section')
+    if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
+      throw refuse('parentBeaconBlockRoot does not commit to the consensus section')
+    const proposerIndex = this.#proposerOf(header.number, decodeExtra(header.extraData).originRound, parent.header)
+    const { reveal, lastCommit } = section
+    const wanted = this.#sectionOf({ height: header.number, proposerIndex, reveal, lastCommit })
+    if (!equalBytes(sectionHash(wanted), sectionHash(section)))
+      throw refuse('version, epoch, proposer or validator hashes are not what its parent determines')
+    if (!equalBytes(header.prevRandao, nextRandao(parent.header, reveal))) throw refuse('mixHash does not follow')
+    const proposer = this.#set.members[proposerIndex]
+    const message = signBytes(this.#domain, SignType.randao, randaoPayload(header.number))
+    if (proposer === undefined || !curves().blsVerify([proposer.blsKey], message, reveal))
+      throw refuse(`the RANDAO reveal is not signed by validator ${proposerIndex}`)
+    if (header.number === 1 && lastCommit === null) return
+    if (lastCommit === null) throw refuse('lastCommit is missing')
+    this.#checkCertificate(lastCommit, parent)
+  }
+
+  #checkCertificate(qc: Qc, block: Block): void {
+    const { number } = block.header
+    if (qc.type !== 'commit' || qc.height !== number || !equalBytes(qc.blockHash, block.hash) || number === 0)
+      throw invalid(number, 'the certificate is not a COMMIT of this block')
+    checkQc(qc, this.#set, this.#domain)
+  }
+
+  #decodeTxs(block: Block): Tx[] {
+    return block.txs.map((raw, i) => {
+      const known = this.pool.get(keccak(raw))
+      if (known !== null) return known
+      try {
+        return decodeTx(raw, this.genesis.chainId, this.#deps.recover)
+      } catch (cause) {
+        if (!(cause instanceof NodeError)) throw cause
+        throw new NodeError(
+          BlockErrors.INVALID,
+          { height: block.header.number, reason: `transaction ${i}: ${cause.message}` },
+          { cause },
+        )
+      }
+    })
+  }
+
+  async commit(block: Block, certificate: Qc): Promise<ValidatorSet> {
+    const parent = this.#head
+    if (block.header.number !== parent.header.number + 1)
+      throw new NodeError(ChainErrors.NOT_NEXT, { height: block.header.number, head: parent.header.number })
+    this.#checkCertificate(certificate, block)
+    const { prepared, receipts, txs } = await this.#run(block)
+    const startMs = this.#deps.clock.nowMs()
+    const writes = await this.#deps.blocks.blockWrites({ block, receipts, txs, certificate })
+    await this.#deps.kv.write(prepared.writes.concat(writes))
+    assert(this.#head === parent, 'one commit at a time')
+    this.#deps.states.applied(prepared)
+    this.#head = block
+    this.#candidates.clear()
+    this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
+    this.#meters.commitSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
+    this.#meters.height.set(block.header.number)
+    this.#meters.txsTotal.add(txs.length)
+    this.#meters.gasTotal.add(Number(block.header.gasUsed))
+    this.#meters.pending.set(this.pool.status().pending)
+    for (const listener of this.#listeners.head) listener({ block, receipts, txs })
+    return this.#set
+  }
+}
+
+const invalid = (height: number, reason: string) => new NodeError(BlockErrors.INVALID, { height, reason })
+
+const rootsOf = (result: BlockResult): Omit<Roots, 'stateRoot'> => ({
+  transactionsRoot: orderedRoot(result.txs.map((tx) => tx.raw)),
+  receiptsRoot: orderedRoot(result.receipts.map(encodeReceipt)),
+  bloom: result.bloom,
+  gasUsed: result.gasUsed,
+})
+
+type Roots = Pick<Header, 'stateRoot' | 'transactionsRoot' | 'receiptsRoot' | 'bloom' | 'gasUsed'>
+
+/** The first result of running that the header does not say, or null. */
+const differenceOf = (header: Header, got: Roots): string | null => {
+  if (header.gasUsed !== got.gasUsed) return `gasUsed is ${header.gasUsed}, running it used ${got.gasUsed}`
+  for (const field of ['receiptsRoot', 'transactionsRoot', 'stateRoot', 'bloom'] as const)
+    if (!equalBytes(header[field], got[field]))
+      return `${field} is ${bytesToHex(header[field]).slice(0, 66)}, running it gives ${bytesToHex(got[field]).slice(0, 66)}`
+  return null
 }

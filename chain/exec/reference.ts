@@ -261,9 +261,9 @@ export interface ReferenceOptions {
 }
 
 let kzg: Promise<KZG> | null = null
-/** The trusted setup takes 100 ms and is the same for every engine of a process. */
+/** One setup for all engines of a process. Without precomputed tables, which take 10 s and serve only blobs. */
 const loadSetup = (): Promise<KZG> => {
-  kzg ??= loadKZG().then(
+  kzg ??= loadKZG(0).then(
     (loaded) =>
       ({
         verifyProof: (commitment: string, z: string, y: string, proof: string) =>

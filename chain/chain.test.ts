@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs'
+import { Wallet } from 'ethers'
+import { expect, test } from 'vitest'
+import { devValidatorSecret } from '../test/kit/keys.ts'
+import { asAddress, bytesToHex, hexToBytes } from './base/bytes.ts'
+import { curves } from './base/crypto.ts'
+import { NodeError } from './base/errors.ts'
+import type { Kv, Meter } from './base/ports.ts'
+import { type Chain, openChain } from './chain.ts'
+import { createReferenceEngine } from './exec/reference.ts'
+import { createMemoryKv } from './store/kv.ts'
+import { type Block, decodeBlock, encodeBlock, headerHash, headerTimeMs } from './types/block.ts'
+import { parseGenesis } from './types/genesis.ts'
+import { bitmapOf, type Qc, randaoPayload, SignType, signBytes, votePayload } from './types/vote.ts'
+
+const text = readFileSync(new URL('../genesis.json', import.meta.url), 'utf8')
+const genesis = parseGenesis(text)
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const meter: Meter = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+}
+const secret = devValidatorSecret(0)
+const alice = new Wallet('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d')
+
+const open = async (kv: Kv): Promise<Chain> =>
+  openChain(
+    {
+      kv,
+      engine: await createReferenceEngine({ chainId: genesis.chainId }),
+      clock: { nowMs: () => 1_800_000_000_000 },
+      pause: async () => {},
+      log: silent,
+      meter,
+    },
+    genesis,
+    { historyBlocks: 10, proofBlocks: 10, cacheBytes: 1_000_000, pool: {} },
+  )
+const sign = (chain: Chain, type: SignType, payload: Uint8Array): Uint8Array =>
+  curves().blsSign(secret, signBytes({ chainId: genesis.chainId, genesisHash: chain.genesisHash }, type, payload))
+const certify = (chain: Chain, block: Block): Qc => {
+  const vote = { height: block.header.number, round: 0, blockHash: block.hash }
+  return {
+    type: 'commit',
+    ...vote,
+    bitmap: bitmapOf([0], 1),
+    signature: sign(chain, SignType.commit, votePayload(vote.height, 0, vote.blockHash)),
+  }
+}
+const build = (chain: Chain): Promise<Block> => {
+  const parent = chain.head()
+  const height = parent.header.number + 1
+  return chain.build({
+    height,
+    timeMs: headerTimeMs(parent.header) + 3_000,
+    round: 0,
+    proposerIndex: 0,
+    coinbase: asAddress(new Uint8Array(20).fill(0xcc)),
+    lastCommit: chain.commitOf(height - 1),
+    reveal: sign(chain, SignType.randao, randaoPayload(height)),
+    budgetMs: 1_000,
+  })
+}
+const step = async (chain: Chain): Promise<Block> => {
+  const block = await build(chain)
+  await chain.commit(block, certify(chain, block))
+  return block
+}
+const transfer = async (nonce: number, value = 5n): Promise<Uint8Array> =>
+  hexToBytes(
+    await alice.signTransaction({
+      type: 2,
+      chainId: genesis.chainId,
+      nonce,
+      to: `0x${'ab'.repeat(20)}`,
+      value,
+      gasLimit: 21_000,
+      maxFeePerGas: 3_000_000_000n,
+      maxPriorityFeePerGas: 1_000_000_000n,
+    }),
+  )
+
+test('a transfer goes from the pool into a block, its receipt and the state, and a follower agrees', async () => {
+  const [chain, follower] = [await open(createMemoryKv()), await open(createMemoryKv())]
+  const hash = await chain.submit(await transfer(0), 'local')
+  const block = await step(chain)
+  expect(block.txs.length).toBe(1)
+  expect(chain.place(hash)).toEqual({ height: 1, index: 0 })
+  expect(chain.receipts(1)?.[0]).toMatchObject({ status: 1, gasUsed: 21_000n })
+  expect(chain.at(1).account(asAddress(hexToBytes(`0x${'ab'.repeat(20)}`)))?.balance).toBe(5n)
+  expect(chain.pool.status()).toEqual({ pending: 0, queued: 0 })
+  const copy = decodeBlock(encodeBlock(block))
+  await follower.verify(copy)
+  await follower.commit(copy, certify(follower, copy))
+  expect(bytesToHex(follower.head().hash)).toBe(bytesToHex(chain.head().hash))
+  const second = await step(chain)
+  await follower.commit(second, certify(follower, second))
+})
+
+test('a chain opened again stands where it stood, and refuses another network', async () => {
+  const kv = createMemoryKv()
+  const chain = await open(kv)
+  for (let i = 0; i < 15; i++) {
+    await chain.submit(await transfer(i), 'local')
+    await step(chain)
+  }
+  const again = await open(kv)
+  expect(again.head()).toEqual(chain.head())
+  expect(again.kept().state).toBe(5)
+  await step(again)
+  const other = parseGenesis(text.replace('"blockTimeMs": 3000', '"blockTimeMs": 3001'))
+  const opened = openChain(
+    {
+      kv,
+      engine: await createReferenceEngine({ chainId: 1n }),
+      clock: { nowMs: () => 0 },
+      pause: async () => {},
+      log: silent,
+      meter,
+    },
+    other,
+    { historyBlocks: 1, proofBlocks: 1, cacheBytes: 1, pool: {} },
+  )
+  await expect(opened).rejects.toMatchObject({ code: 'STORE_NETWORK' })
+})
+
+type Damage = (block: Block) => Block
+const withHeader =
+  (change: Partial<Block['header']>): Damage =>
+  (block) => {
+    const header = { ...block.header, ...change }
+    return { ...block, header, hash: headerHash(header) }
+  }
+test.each<[string, Damage, string]>([
+  ['another parent', withHeader({ parentHash: genesis.mixHash }), 'parentHash'],
+  ['a wrong number', withHeader({ number: 9 }), 'number'],
+  ['a timestamp of its parent', withHeader({ time: genesis.time }), 'timestamp'],
+  ['a higher gas limit', withHeader({ gasLimit: genesis.gasLimit + 1n }), 'gasLimit'],
+  ['another base fee', withHeader({ baseFeeWei: 7n }), 'baseFeePerGas'],
+  ['another state root', withHeader({ stateRoot: genesis.mixHash }), 'stateRoot'],
+  ['another receipts root', withHeader({ receiptsRoot: genesis.mixHash }), 'receiptsRoot'],
+  ['another bloom', withHeader({ bloom: new Uint8Array(256).fill(1) }), 'bloom'],
+  ['a randao of its own', withHeader({ prevRandao: genesis.mixHash }), 'mixHash'],
+  ['no section', (block) => ({ ...block, section: null }), 'section'],
+  ['a transaction less', (block) => ({ ...block, txs: [] }), 'gasUsed'],
+  ['a transaction twice', (block) => ({ ...block, txs: [...block.txs, ...block.txs] }), 'transaction 1'],
+])('a block with %s is invalid and the reason says where', async (_, damage, reason) => {
+  const chain = await open(createMemoryKv())
+  const judge = await open(createMemoryKv())
+  await chain.submit(await transfer(0), 'local')
+  const block = damage(await build(chain))
+  const verdict = await judge.verify(block).catch((error: unknown) => error)
+  expect(verdict).toBeInstanceOf(NodeError)
+  expect(verdict).toMatchObject({ code: 'BLOCK_INVALID', message: expect.stringContaining(reason) })
+})
+
+test('a commit needs a certificate of that block', async () => {
+  const chain = await open(createMemoryKv())
+  const block = await build(chain)
+  const good = certify(chain, block)
+  for (const bad of [
+    { ...good, round: 1 },
+    { ...good, type: 'prepare' as const },
+    { ...good, bitmap: Uint8Array.of(0) },
+  ])
+    await expect(chain.commit(block, bad)).rejects.toBeInstanceOf(NodeError)
+  await chain.commit(block, good)
+})
