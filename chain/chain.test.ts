@@ -28,7 +28,7 @@ const open = async (kv: Kv): Promise<Chain> =>
   openChain(
     {
       kv,
-      engine: await createReferenceEngine({ chainId: genesis.chainId }),
+      engine: createReferenceEngine({ chainId: genesis.chainId }),
       clock: { nowMs: () => 1_800_000_000_000 },
       pause: async () => {},
       log: silent,
@@ -113,7 +113,7 @@ test('a chain opened again stands where it stood, and refuses another network', 
   const opened = openChain(
     {
       kv,
-      engine: await createReferenceEngine({ chainId: 1n }),
+      engine: createReferenceEngine({ chainId: 1n }),
       clock: { nowMs: () => 0 },
       pause: async () => {},
       log: silent,

@@ -3,7 +3,7 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { createKeccak } from 'hash-wasm'
-import { type Address, asAddress, concat, type Hash } from './bytes.ts'
+import { type Address, asAddress, bytesToHex, concat, type Hash } from './bytes.ts'
 
 const hasher = await createKeccak(256)
 
@@ -84,4 +84,39 @@ export const publicKeyToAddress = (key: Uint8Array): Address => asAddress(keccak
 export function recoverAddress(digest: Uint8Array, r: Uint8Array, s: Uint8Array, recovery: 0 | 1): Address | null {
   const key = installed.recover(digest, r, s, recovery)
   return key === null ? null : publicKeyToAddress(key)
+}
+
+/** tau in G2: element 1 of the second group's powers in Ethereum's trusted setup (EIP-4844). */
+const TAU_G2 =
+  'b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2'
+
+/**
+ * The point evaluation of EIP-4844: the polynomial of `commitment` is `y` at `z`. False for whatever is malformed. Two pairings
+ * need one point of the trusted setup; the wasm library loads all 8,192, which takes it 13 s.
+ */
+export function verifyKzgProof(commitment: Uint8Array, z: Uint8Array, y: Uint8Array, proof: Uint8Array): boolean {
+  const { G1, G2 } = bls12_381
+  const scalars = [z, y].map((bytes) => BigInt(bytesToHex(bytes)))
+  const [atZ, atY] = scalars
+  if (atZ === undefined || atY === undefined || scalars.some((scalar) => scalar >= bls12_381.fields.Fr.ORDER))
+    return false
+  try {
+    const points = [commitment, proof].map((bytes) => {
+      const point = G1.Point.fromBytes(bytes)
+      if (!point.is0()) point.assertValidity()
+      return point
+    })
+    const [committed, quotient] = points
+    if (committed === undefined || quotient === undefined) return false
+    const left = committed.subtract(G1.Point.BASE.multiplyUnsafe(atY))
+    const right = G2.Point.fromHex(TAU_G2).subtract(G2.Point.BASE.multiplyUnsafe(atZ))
+    const pairs = [
+      { g1: left, g2: G2.Point.BASE.negate() },
+      { g1: quotient, g2: right },
+    ].filter(({ g1, g2 }) => !g1.is0() && !g2.is0())
+    const { Fp12 } = bls12_381.fields
+    return pairs.length === 0 || Fp12.eql(bls12_381.pairingBatch(pairs), Fp12.ONE)
+  } catch {
+    return false
+  }
 }

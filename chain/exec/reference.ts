@@ -14,7 +14,6 @@ import {
   type PrecompileInput,
 } from '@ethereumjs/evm'
 import { Account as EvmAccount, Address as EvmAddress, type KZG } from '@ethereumjs/util'
-import { loadKZG } from 'kzg-wasm'
 import {
   asAddress,
   asHash,
@@ -25,7 +24,7 @@ import {
   type Hex,
   hexToBytes,
 } from '../base/bytes.ts'
-import { curves, keccak } from '../base/crypto.ts'
+import { curves, keccak, verifyKzgProof } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import type { BlockContext, CallKind, Frame, Native, NativeTable } from '../types/frame.ts'
 import type { Log } from '../types/receipt.ts'
@@ -260,25 +259,18 @@ export interface ReferenceOptions {
   readonly hardfork?: 'prague' | 'osaka'
 }
 
-let kzg: Promise<KZG> | null = null
-/** One setup for all engines of a process. Without precomputed tables, which take 10 s and serve only blobs. */
-const loadSetup = (): Promise<KZG> => {
-  kzg ??= loadKZG(0).then(
-    (loaded) =>
-      ({
-        verifyProof: (commitment: string, z: string, y: string, proof: string) =>
-          loaded.verifyKZGProof(commitment, z, y, proof),
-      }) as unknown as KZG, // 0x0a calls verifyProof and nothing else
-  )
-  return kzg
-}
+/** Point evaluation (0x0a) calls verifyProof and nothing else. */
+const kzg = {
+  verifyProof: (commitment: string, z: string, y: string, proof: string): boolean =>
+    verifyKzgProof(hexToBytes(commitment), hexToBytes(z), hexToBytes(y), hexToBytes(proof)),
+} as unknown as KZG
 
-const commonFor = (options: ReferenceOptions, setup: KZG): Common =>
+const commonFor = (options: ReferenceOptions): Common =>
   createCustomCommon({ chainId: Number(options.chainId), name: 'novachain' }, Mainnet, {
     hardfork: options.hardfork === 'prague' ? Hardfork.Prague : Hardfork.Osaka,
     customCrypto: {
       keccak256: keccak,
-      kzg: setup,
+      kzg,
       ecrecover(digest, v, r, s) {
         const key = curves().recover(digest, r, s, v === 28n ? 1 : 0)
         if (key === null) throw new NodeError(EngineErrors.RECOVER, undefined)
@@ -288,7 +280,7 @@ const commonFor = (options: ReferenceOptions, setup: KZG): Common =>
   })
 
 /** One engine runs one message at a time; make another for calls beside a block. */
-export async function createReferenceEngine(options: ReferenceOptions): Promise<Engine> {
+export function createReferenceEngine(options: ReferenceOptions): Engine {
   const adapter = new StateAdapter()
   const blockchain = {
     async getBlock(number: number) {
@@ -300,7 +292,7 @@ export async function createReferenceEngine(options: ReferenceOptions): Promise<
   }
   const evm = new FramedEvm(
     {
-      common: commonFor(options, await loadSetup()),
+      common: commonFor(options),
       stateManager: adapter,
       blockchain: blockchain as unknown as NonNullable<EVMOpts['blockchain']>, // only getBlock().hash() is ever asked
       bn254: new NobleBN254(),

@@ -54,8 +54,8 @@ export function* readCases(file: string): Generator<StateCase> {
 }
 
 const FORKS = { Prague: 'prague', Osaka: 'osaka' } as const
-const engines = new Map<string, Promise<Engine>>()
-const engineFor = (fork: keyof typeof FORKS, chainId: bigint): Promise<Engine> => {
+const engines = new Map<string, Engine>()
+const engineFor = (fork: keyof typeof FORKS, chainId: bigint): Engine => {
   const name = `${fork} ${chainId}`
   const engine = engines.get(name) ?? createReferenceEngine({ chainId, hardfork: FORKS[fork] })
   engines.set(name, engine)
@@ -115,7 +115,7 @@ const runOne = async (
     if (fork === 'Osaka' || tx.gasLimit <= TX_GAS_MAX) checkTxGas(tx)
     else checkTxGas({ ...tx, gasLimit: TX_GAS_MAX }) // EIP-7825 is Osaka's
     const context = contextOf(fixture.env, chainId)
-    const deps = { engine: await engineFor(fork, chainId), natives: new Map(), fees: EVERYTHING_BURNT }
+    const deps = { engine: engineFor(fork, chainId), natives: new Map(), fees: EVERYTHING_BURNT }
     const result = await runTx(deps, tx, state, context, context.gasLimit)
     logs = result.logs
     memory.apply(state.changes())
