@@ -66,6 +66,8 @@ export interface TxDeps {
   readonly engine: Engine
   readonly natives: NativeTable
   readonly fees: FeeSplit
+  /** 'any' lets a call speak as a contract; transactions are signed by accounts (EIP-3607). */
+  readonly senders?: 'any'
 }
 
 export interface TxResult {
@@ -93,7 +95,8 @@ export async function runTx(
 ): Promise<TxResult> {
   state.begin()
   const sender = state.load(tx.from)
-  checkSender(tx, sender, state.codeOf(sender).bytes, block.baseFeeWei)
+  const code = deps.senders === 'any' ? NO_CODE : state.codeOf(sender).bytes
+  checkSender(tx, sender, code, block.baseFeeWei)
   if (tx.gasLimit > gasLeft) throw new NodeError(AdmitErrors.BLOCK_GAS, { have: tx.gasLimit, left: gasLeft })
   const gasPriceWei = effectiveGasPrice(tx, block.baseFeeWei)
   const { gas: intrinsic, floor } = intrinsicGas(tx)
@@ -117,6 +120,8 @@ export async function runTx(
     fault: outcome.fault,
   }
 }
+
+const NO_CODE = new Uint8Array(0)
 
 /** Value to an account without code, native or precompile: the engine would do the same and nothing else. */
 const isPlainTransfer = (tx: Tx, state: State, natives: NativeTable): boolean => {

@@ -1,0 +1,223 @@
+// eth_: blocks, transactions, receipts, fees, and the chain itself.
+import { bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import { blockRef, count, data, flag, hash, list, number, optional } from '../../chain/base/schema.ts'
+import type { Json } from '../../chain/types/call.ts'
+import { effectiveGasPrice } from '../../chain/types/tx.ts'
+import { blockToJson, hexQuantity, receiptsToJson, receiptToJson, txToJson } from '../format.ts'
+import { blockAt, type Ctx, defineMethod, heightOf, mustHeight, RpcErrors } from '../method.ts'
+
+const fullBlock = ({ chain }: Ctx, height: number | null, full: boolean): Json => {
+  if (height === null) return null
+  const block = chain.block(height)
+  return block === null ? null : blockToJson(block, full ? chain.txs(height) : null)
+}
+
+const txAt = ({ chain }: Ctx, height: number | null, index: number): Json => {
+  const block = height === null ? null : chain.block(height)
+  const tx = height === null ? undefined : chain.txs(height)?.[index]
+  return block === null || tx === undefined ? null : txToJson(tx, { block, index })
+}
+
+const rawTxAt = ({ chain }: Ctx, height: number | null, index: number): Json => {
+  const raw = height === null ? undefined : chain.block(height)?.txs[index]
+  return raw === undefined ? null : bytesToHex(raw)
+}
+
+const findReceipt = ({ chain }: Ctx, txHash: Hash): Json => {
+  const place = chain.place(txHash)
+  if (place === null) return null
+  const { height, index } = place
+  const [block, tx, receipts] = [chain.block(height), chain.txs(height)?.[index], chain.receipts(height)]
+  const receipt = receipts?.[index]
+  if (block === null || tx === undefined || receipts === null || receipt === undefined) return null
+  const firstLog = receipts.slice(0, index).reduce((sum, each) => sum + each.logs.length, 0)
+  return receiptToJson(block, tx, receipt, { index, firstLog })
+}
+
+/** Median tip of the last blocks' transactions, at least a hundredth of a gwei: what a wallet offers. */
+const suggestedTip = ({ chain }: Ctx): bigint => {
+  const tips: bigint[] = []
+  const head = chain.head().header.number
+  for (let height = head; height > Math.max(0, head - 20); height--) {
+    const base = chain.block(height)?.header.baseFeeWei ?? 0n
+    for (const tx of (chain.txs(height) ?? []).slice(0, 50)) tips.push(effectiveGasPrice(tx, base) - base)
+  }
+  tips.sort((a, b) => (a < b ? -1 : 1))
+  const median = tips[tips.length >> 1]
+  return median === undefined || median < TIP_MIN_WEI ? TIP_MIN_WEI : median
+}
+const TIP_MIN_WEI = 10_000_000n
+
+const feeHistory = ({ chain }: Ctx, blocks: number, newest: number, percentiles: readonly number[]): Json => {
+  const size = Math.min(blocks, newest + 1, 1_024)
+  const oldest = newest - size + 1
+  const heights = Array.from({ length: size }, (_, i) => oldest + i)
+  const headers = heights.map((height) => chain.block(height)?.header)
+  const after = chain.block(newest + 1)?.header.baseFeeWei ?? chain.nextBaseFee()
+  const baseFees = [...headers.map((header) => header?.baseFeeWei ?? 0n), after]
+  return {
+    oldestBlock: hexQuantity(oldest),
+    baseFeePerGas: baseFees.map(hexQuantity),
+    gasUsedRatio: headers.map((header) =>
+      header === undefined ? 0 : Number(header.gasUsed) / Number(header.gasLimit),
+    ),
+    baseFeePerBlobGas: baseFees.map(() => '0x1'),
+    blobGasUsedRatio: headers.map(() => 0),
+    ...(percentiles.length > 0 && { reward: heights.map((height) => rewardsOf(chain, height, percentiles)) }),
+  }
+}
+
+/** Tips at percentiles of the block's gas. */
+const rewardsOf = (chain: Ctx['chain'], height: number, percentiles: readonly number[]): Json => {
+  const base = chain.block(height)?.header.baseFeeWei ?? 0n
+  const spent = (chain.receipts(height) ?? []).map(({ gasUsed, gasPriceWei }) => ({ gasUsed, tip: gasPriceWei - base }))
+  spent.sort((a, b) => (a.tip < b.tip ? -1 : a.tip > b.tip ? 1 : 0))
+  const total = Number(spent.reduce((sum, { gasUsed }) => sum + gasUsed, 0n))
+  return percentiles.map((percentile) => {
+    let passed = 0
+    for (const { gasUsed, tip } of spent) {
+      passed += Number(gasUsed)
+      if (passed >= (total * percentile) / 100) return hexQuantity(tip)
+    }
+    return '0x0'
+  })
+}
+
+const percentileList = list(number, 100)
+
+export const ethBlock = [
+  defineMethod('eth_chainId', {
+    summary: 'Chain id of this network.',
+    params: [],
+    run: ({ chain }) => hexQuantity(chain.genesis.chainId),
+  }),
+  defineMethod('eth_blockNumber', {
+    summary: 'Height of the last final block.',
+    params: [],
+    run: ({ chain }) => hexQuantity(chain.head().header.number),
+  }),
+  defineMethod('eth_syncing', { summary: 'False: the node is at the head.', params: [], run: () => false }),
+  defineMethod('eth_accounts', { summary: 'Empty: the node holds no accounts of users.', params: [], run: () => [] }),
+  defineMethod('eth_gasPrice', {
+    summary: 'Next base fee and the suggested tip, in wei.',
+    params: [],
+    run: (ctx) => hexQuantity(ctx.chain.nextBaseFee() + suggestedTip(ctx)),
+  }),
+  defineMethod('eth_maxPriorityFeePerGas', {
+    summary: 'Suggested tip in wei: the median of recent blocks.',
+    params: [],
+    run: (ctx) => hexQuantity(suggestedTip(ctx)),
+  }),
+  defineMethod('eth_blobBaseFee', { summary: 'One wei: this chain carries no blobs.', params: [], run: () => '0x1' }),
+  defineMethod('eth_feeHistory', {
+    summary: 'Base fees, gas use and tips of past blocks.',
+    params: [
+      ['blockCount', count],
+      ['newestBlock', blockRef],
+      ['rewardPercentiles', optional(percentileList)],
+    ],
+    run(ctx, [blocks, newest, given]) {
+      const percentiles = given ?? []
+      if (percentiles.some((each, i) => each < 0 || each > 100 || each < (percentiles[i - 1] ?? 0)))
+        throw new NodeError(RpcErrors.PARAMS, { name: 'rewardPercentiles', reason: 'expected 0 to 100, ascending' })
+      return feeHistory(ctx, blocks, mustHeight(ctx.chain, newest), percentiles)
+    },
+  }),
+  defineMethod('eth_getBlockByNumber', {
+    summary: 'A block by height or tag.',
+    params: [
+      ['block', blockRef],
+      ['full', flag],
+    ],
+    run: (ctx, [block, full]) => fullBlock(ctx, heightOf(ctx.chain, block), full),
+  }),
+  defineMethod('eth_getBlockByHash', {
+    summary: 'A block by its hash.',
+    params: [
+      ['hash', hash],
+      ['full', flag],
+    ],
+    run: (ctx, [blockHash, full]) => fullBlock(ctx, ctx.chain.heightOf(blockHash), full),
+  }),
+  defineMethod('eth_getBlockTransactionCountByNumber', {
+    summary: 'Number of transactions in a block.',
+    params: [['block', blockRef]],
+    run({ chain }, [ref]) {
+      const block = blockAt(chain, ref)
+      return block === null ? null : hexQuantity(block.txs.length)
+    },
+  }),
+  defineMethod('eth_getBlockTransactionCountByHash', {
+    summary: 'Number of transactions in a block.',
+    params: [['hash', hash]],
+    run({ chain }, [blockHash]) {
+      const block = blockAt(chain, { blockHash })
+      return block === null ? null : hexQuantity(block.txs.length)
+    },
+  }),
+  defineMethod('eth_getUncleCountByBlockNumber', {
+    summary: 'Zero: there are no uncles.',
+    params: [['block', blockRef]],
+    run: ({ chain }, [ref]) => (blockAt(chain, ref) === null ? null : '0x0'),
+  }),
+  defineMethod('eth_getUncleCountByBlockHash', {
+    summary: 'Zero: there are no uncles.',
+    params: [['hash', hash]],
+    run: ({ chain }, [blockHash]) => (blockAt(chain, { blockHash }) === null ? null : '0x0'),
+  }),
+  defineMethod('eth_getBlockReceipts', {
+    summary: 'All receipts of a block.',
+    params: [['block', blockRef]],
+    run({ chain }, [ref]) {
+      const height = heightOf(chain, ref)
+      return height === null ? null : receiptsToJson(chain, height)
+    },
+  }),
+  defineMethod('eth_getTransactionByHash', {
+    summary: 'A transaction, in a block or in the pool.',
+    params: [['hash', hash]],
+    run(ctx, [txHash]) {
+      const place = ctx.chain.place(txHash)
+      if (place !== null) return txAt(ctx, place.height, place.index)
+      const waiting = ctx.chain.pool.get(txHash)
+      return waiting === null ? null : txToJson(waiting, null)
+    },
+  }),
+  defineMethod('eth_getTransactionByBlockNumberAndIndex', {
+    summary: 'A transaction by its place.',
+    params: [
+      ['block', blockRef],
+      ['index', count],
+    ],
+    run: (ctx, [ref, index]) => txAt(ctx, heightOf(ctx.chain, ref), index),
+  }),
+  defineMethod('eth_getTransactionByBlockHashAndIndex', {
+    summary: 'A transaction by its place.',
+    params: [
+      ['hash', hash],
+      ['index', count],
+    ],
+    run: (ctx, [blockHash, index]) => txAt(ctx, ctx.chain.heightOf(blockHash), index),
+  }),
+  defineMethod('eth_getRawTransactionByHash', {
+    summary: 'The signed bytes of a transaction.',
+    params: [['hash', hash]],
+    run(ctx, [txHash]) {
+      const place = ctx.chain.place(txHash)
+      if (place !== null) return rawTxAt(ctx, place.height, place.index)
+      const waiting = ctx.chain.pool.get(txHash)
+      return waiting === null ? null : bytesToHex(waiting.raw)
+    },
+  }),
+  defineMethod('eth_getTransactionReceipt', {
+    summary: 'The receipt of a transaction that is in a block.',
+    params: [['hash', hash]],
+    run: (ctx, [txHash]) => findReceipt(ctx, txHash),
+  }),
+  defineMethod('eth_sendRawTransaction', {
+    summary: 'Admits a signed transaction to the pool and returns its hash.',
+    params: [['transaction', data]],
+    run: async ({ chain }, [raw]) => bytesToHex(await chain.submit(raw, 'local')),
+  }),
+] as const

@@ -1,0 +1,213 @@
+// net_, web3_, txpool_, debug_ (raw data), nova_, evm_ and rpc_: the node itself, its pool, its validators.
+import { bytesToHex, concat } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import { address, type BlockRef, blockRef, count, data, hash, optional } from '../../chain/base/schema.ts'
+import { encodeEthereumBlock, encodeHeader, encodeSection } from '../../chain/types/block.ts'
+import type { Json } from '../../chain/types/call.ts'
+import type { PoolQueue } from '../../chain/types/query.ts'
+import { encodeReceipt } from '../../chain/types/receipt.ts'
+import type { Tx } from '../../chain/types/tx.ts'
+import { epochOf, validatorsHash } from '../../chain/types/validators.ts'
+import { certificateToJson, hexQuantity, txToJson, validatorToJson } from '../format.ts'
+import { type Ctx, defineMethod, mustHeight, RpcErrors } from '../method.ts'
+
+const mustBlock = ({ chain }: Ctx, ref: BlockRef) => {
+  const block = chain.block(mustHeight(chain, ref))
+  if (block === null) throw new NodeError(RpcErrors.UNKNOWN_BLOCK, undefined)
+  return block
+}
+
+const byNonce = (txs: readonly Tx[], show: (tx: Tx) => Json): Json =>
+  Object.fromEntries(txs.map((tx) => [tx.nonce.toString(), show(tx)]))
+const bySender = ({ chain }: Ctx, part: keyof PoolQueue, show: (tx: Tx) => Json): Json =>
+  Object.fromEntries(
+    chain.pool.senders().flatMap((sender) => {
+      const txs = chain.pool.of(sender)[part]
+      return txs.length === 0 ? [] : [[bytesToHex(sender), byNonce(txs, show)]]
+    }),
+  )
+const whole = (tx: Tx): Json => txToJson(tx, null)
+const inspect = (tx: Tx): Json =>
+  `${tx.to === null ? 'contract creation' : bytesToHex(tx.to)}: ${tx.value} wei + ${tx.gasLimit} gas × ${tx.maxFeeWei} wei`
+
+const noDev = () =>
+  new NodeError(RpcErrors.UNSUPPORTED, {
+    reason: 'evm_ methods answer in development networks of one validator only',
+  })
+const noUndo = () =>
+  new NodeError(RpcErrors.UNSUPPORTED, {
+    reason:
+      'there is no snapshot to go back to: blocks are final and the validator never signs a height twice; start a fresh devnet (--reset) for each test',
+  })
+
+const pool = [
+  defineMethod('txpool_status', {
+    summary: 'Counts of pending and queued transactions.',
+    params: [],
+    run({ chain }) {
+      const { pending, queued } = chain.pool.status()
+      return { pending: hexQuantity(pending), queued: hexQuantity(queued) }
+    },
+  }),
+  defineMethod('txpool_content', {
+    summary: 'Every transaction in the pool.',
+    params: [],
+    run: (ctx) => ({ pending: bySender(ctx, 'pending', whole), queued: bySender(ctx, 'queued', whole) }),
+  }),
+  defineMethod('txpool_contentFrom', {
+    summary: 'One account’s transactions in the pool.',
+    params: [['address', address]],
+    run({ chain }, [sender]) {
+      const { pending, queued } = chain.pool.of(sender)
+      return { pending: byNonce(pending, whole), queued: byNonce(queued, whole) }
+    },
+  }),
+  defineMethod('txpool_inspect', {
+    summary: 'Every transaction in the pool, a line each.',
+    params: [],
+    run: (ctx) => ({ pending: bySender(ctx, 'pending', inspect), queued: bySender(ctx, 'queued', inspect) }),
+  }),
+] as const
+
+const debug = [
+  defineMethod('debug_getRawHeader', {
+    summary: 'RLP of a header.',
+    params: [['block', blockRef]],
+    access: 'local',
+    run: (ctx, [ref]) => bytesToHex(encodeHeader(mustBlock(ctx, ref).header)),
+  }),
+  defineMethod('debug_getRawBlock', {
+    summary: 'RLP of a block, as Ethereum encodes it.',
+    params: [['block', blockRef]],
+    access: 'local',
+    run: (ctx, [ref]) => bytesToHex(encodeEthereumBlock(mustBlock(ctx, ref))),
+  }),
+  defineMethod('debug_getRawReceipts', {
+    summary: 'Encoded receipts of a block.',
+    params: [['block', blockRef]],
+    access: 'local',
+    run: ({ chain }, [ref]) =>
+      (chain.receipts(mustHeight(chain, ref)) ?? []).map((each) => bytesToHex(encodeReceipt(each))),
+  }),
+  defineMethod('debug_getRawTransaction', {
+    summary: 'The signed bytes of a transaction.',
+    params: [['hash', hash]],
+    access: 'local',
+    run({ chain }, [txHash]) {
+      const place = chain.place(txHash)
+      const raw = place === null ? chain.pool.get(txHash)?.raw : chain.block(place.height)?.txs[place.index]
+      return raw === undefined ? '0x' : bytesToHex(raw)
+    },
+  }),
+] as const
+
+const nova = [
+  defineMethod('nova_validators', {
+    summary: 'The validators of the current epoch, in set order.',
+    params: [],
+    run({ chain }) {
+      const set = chain.validators()
+      return {
+        epoch: hexQuantity(epochOf(chain.head().header.number + 1, chain.genesis.epochBlocks)),
+        validatorsHash: bytesToHex(validatorsHash(set)),
+        powerTotal: hexQuantity(set.powerTotal),
+        validators: set.members.map(validatorToJson),
+      }
+    },
+  }),
+  defineMethod('nova_epoch', {
+    summary: 'Epoch of the next block and its bounds.',
+    params: [],
+    run({ chain }) {
+      const { epochBlocks } = chain.genesis
+      const epoch = epochOf(chain.head().header.number + 1, epochBlocks)
+      const first = epoch * epochBlocks + 1
+      return { epoch: hexQuantity(epoch), first: hexQuantity(first), last: hexQuantity(first + epochBlocks - 1) }
+    },
+  }),
+  defineMethod('nova_getCommitCertificate', {
+    summary: 'The certificate that made a block final; null for genesis.',
+    params: [['block', blockRef]],
+    run({ chain }, [ref]) {
+      const qc = chain.commitOf(mustHeight(chain, ref))
+      return qc === null ? null : certificateToJson(qc)
+    },
+  }),
+  defineMethod('nova_getConsensusSection', {
+    summary: 'RLP of what consensus adds to a block; its keccak is parentBeaconBlockRoot. Null for genesis.',
+    params: [['block', blockRef]],
+    run(ctx, [ref]) {
+      const { section } = mustBlock(ctx, ref)
+      return section === null ? null : bytesToHex(encodeSection(section))
+    },
+  }),
+  defineMethod('nova_genesisHash', {
+    summary: 'The hash that names this network.',
+    params: [],
+    run: ({ chain }) => bytesToHex(chain.genesisHash),
+  }),
+] as const
+
+const dev = [
+  defineMethod('evm_mine', {
+    summary: 'Seals blocks now; development networks of one validator only.',
+    params: [['count', optional(count)]],
+    async run(ctx, [blocks]) {
+      if (ctx.dev === null) throw noDev()
+      if ((blocks ?? 1) > 1_000) throw new NodeError(RpcErrors.PARAMS, { name: 'count', reason: 'at most 1000' })
+      await ctx.dev.mine(blocks ?? 1)
+      return '0x0'
+    },
+  }),
+  defineMethod('evm_increaseTime', {
+    summary: 'Moves the clock of a development network forward, in seconds.',
+    params: [['seconds', count]],
+    run(ctx, [seconds]) {
+      if (ctx.dev === null) throw noDev()
+      return hexQuantity(ctx.dev.increaseTime(seconds))
+    },
+  }),
+  defineMethod('evm_snapshot', {
+    summary: 'Refused: finality has no undo.',
+    params: [],
+    run: () => {
+      throw noUndo()
+    },
+  }),
+  defineMethod('evm_revert', {
+    summary: 'Refused: finality has no undo.',
+    params: [['id', optional(data)]],
+    run: () => {
+      throw noUndo()
+    },
+  }),
+] as const
+
+export const nodeMethods = [
+  defineMethod('net_version', {
+    summary: 'Network id: the chain id in decimal.',
+    params: [],
+    run: ({ chain }) => chain.genesis.chainId.toString(),
+  }),
+  defineMethod('net_listening', { summary: 'True.', params: [], run: () => true }),
+  defineMethod('net_peerCount', {
+    summary: 'Connected peers.',
+    params: [],
+    run: ({ net }) => hexQuantity(net.peers()),
+  }),
+  defineMethod('web3_clientVersion', {
+    summary: 'Name and version of this node.',
+    params: [],
+    run: ({ version }) => version,
+  }),
+  defineMethod('web3_sha3', {
+    summary: 'keccak-256 of the data.',
+    params: [['data', data]],
+    run: (_ctx, [bytes]) => bytesToHex(keccak(concat(bytes))),
+  }),
+  ...pool,
+  ...debug,
+  ...nova,
+  ...dev,
+] as const

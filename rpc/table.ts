@@ -1,0 +1,17 @@
+// THE TABLE of JSON-RPC methods. Dispatch, documents and tests come from it.
+import { defineMethod, type Method } from './method.ts'
+import { ethBlock } from './methods/eth-block.ts'
+import { ethFilter } from './methods/eth-filter.ts'
+import { ethState } from './methods/eth-state.ts'
+import { nodeMethods } from './methods/node.ts'
+
+const rows: readonly Method[] = [...ethBlock, ...ethState, ...ethFilter, ...nodeMethods]
+const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
+
+const modules = defineMethod('rpc_modules', {
+  summary: 'The method families this node answers.',
+  params: [],
+  run: () => Object.fromEntries([...areas, 'rpc'].map((area) => [area, '1.0'])),
+})
+
+export const methods: ReadonlyMap<string, Method> = new Map([...rows, modules].map((row) => [row.name, row]))
