@@ -1,0 +1,225 @@
+// Consensus driver of a lone validator: when to build, in what order things reach the disk, and what is signed. Owns the pace
+// and the recovery of an unfinished height. The order for each height: body in the log (synced), PROPOSE, PREPARE, COMMIT (each
+// recorded by the signer before its signature exists outside), the chain's one batch, end of height in the log. Whatever step
+// a crash hits, the height is finished with the same block.
+import { type Address, bytesToHex, equalBytes } from '../chain/base/bytes.ts'
+import { curves } from '../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import type { Clock, Log, Meter } from '../chain/base/ports.ts'
+import type { Chain } from '../chain/chain.ts'
+import type { Wal } from '../chain/store/wal.ts'
+import { type Block, decodeBlock, decodeExtra, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
+import { bitmapOf, type Qc } from '../chain/types/vote.ts'
+import type { StartService } from './service.ts'
+import { type Signer, Step } from './signer.ts'
+
+export const EngineErrors = defineErrors('ENGINE', {
+  NOT_VALIDATOR: {
+    text: (d: { key: string }) =>
+      `the validator key ${d.key} is not in the set of this network; start without --validator to follow it as a full node`,
+  },
+  SEVERAL: {
+    text: (d: { count: number }) => `this network has ${d.count} validators; this version runs networks of one`,
+  },
+  BODY_LOST: {
+    text: (d: { height: number; hash: string }) =>
+      `this key signed block ${d.hash} at height ${d.height}, and neither the store nor the log (wal/) holds it: ` +
+      'restore wal/ of this validator from before the loss; signing another block would be a double sign',
+  },
+  STOPPED: { text: () => 'the engine is stopping' },
+})
+
+/** The log's record of a body. */
+const BODY = 1
+
+export interface EngineDeps {
+  readonly chain: Chain
+  readonly signer: Signer
+  readonly wal: Wal
+  readonly clock: Clock
+  readonly log: Log
+  readonly meter: Meter
+}
+
+export interface EngineOptions {
+  readonly coinbase: Address
+  /** 'interval': a block every block time. 'instant': a block as soon as a transaction is there (tests). */
+  readonly sealing: 'interval' | 'instant'
+  /** Without transactions a block comes only after this long; null: at every block time. */
+  readonly emptyBlocksMs: number | null
+}
+
+export interface EngineControl {
+  /** Seals `count` blocks now, each at least a second after its parent, and returns when they are final. */
+  mine(count: number): Promise<void>
+  /** Moves the network's clock forward and returns the total offset in seconds. */
+  increaseTime(seconds: number): number
+}
+
+/** A lone validator makes nobody else execute its block. */
+const BUILD_SHARE = 0.9
+
+const meters = (m: Meter) => ({
+  blockSeconds: m.histogram('engine_block_seconds', 'From the start of building to the block stored'),
+  lateSeconds: m.histogram('engine_late_seconds', 'From the moment a block was due to the start of building'),
+})
+
+export function createEngine(
+  deps: EngineDeps,
+  options: EngineOptions,
+): { start: StartService; control: EngineControl } {
+  const { chain, signer, clock, log } = deps
+  const metered = meters(deps.meter)
+  const index = chain.validators().members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
+  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
+  if (chain.validators().members.length > 1)
+    throw new NodeError(EngineErrors.SEVERAL, { count: chain.validators().members.length })
+  let offsetMs = 0
+  const nowMs = (): number => clock.nowMs() + offsetMs
+  /** Blocks to seal at once, with who waits for them. */
+  const orders: { left: number; readonly done: () => void; readonly failed: (reason: unknown) => void }[] = []
+  let wake = (): void => {}
+
+  const dueMs = (): number => {
+    const parentMs = headerTimeMs(chain.head().header)
+    if (orders.length > 0) return 0
+    const pending = chain.pool.status().pending > 0
+    const interval = parentMs + chain.genesis.blockTimeMs
+    if (options.sealing === 'instant') return pending ? 0 : Number.POSITIVE_INFINITY
+    if (pending || options.emptyBlocksMs === null) return interval
+    return Math.max(interval, parentMs + options.emptyBlocksMs)
+  }
+
+  const untilDue = async (signal: AbortSignal): Promise<number> => {
+    for (;;) {
+      signal.throwIfAborted()
+      const due = dueMs()
+      const waitMs = due - nowMs()
+      if (waitMs <= 0) return due
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        const timer = setTimeout(resolve, Math.min(waitMs, 2 ** 30))
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  const build = async (): Promise<Block> => {
+    const head = chain.head()
+    const height = head.header.number + 1
+    return chain.build({
+      height,
+      timeMs: Math.max(nowMs(), headerTimeMs(head.header)),
+      round: 0,
+      proposerIndex: index,
+      coinbase: options.coinbase,
+      lastCommit: chain.commitOf(head.header.number),
+      reveal: signer.reveal(height),
+      budgetMs: chain.genesis.blockTimeMs * BUILD_SHARE,
+    })
+  }
+
+  /** Signs the three steps and commits. Every step may have been done before: the signer then answers what it signed. */
+  const finish = async (block: Block): Promise<void> => {
+    const vote = {
+      height: block.header.number,
+      round: decodeExtra(block.header.extraData).originRound,
+      blockHash: block.hash,
+    }
+    await signer.sign({ step: Step.propose, ...vote })
+    const prepare = certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote }))
+    const certificate = certificateOf(
+      'commit',
+      vote,
+      await signer.sign({ step: Step.commit, ...vote, highQc: prepare }),
+    )
+    await chain.commit(block, certificate)
+    await deps.wal.endHeight(vote.height)
+  }
+
+  const sealOne = async (startMs: number): Promise<void> => {
+    const block = await build()
+    await deps.wal.append(BODY, encodeBlock(block), { sync: true })
+    await finish(block)
+    const ms = clock.nowMs() - startMs
+    metered.blockSeconds.observe(ms / 1_000)
+    const { number: height, gasUsed } = block.header
+    log.info(
+      { height, hash: bytesToHex(block.hash), txs: block.txs.length, gasUsed: Number(gasUsed), ms },
+      'block committed',
+    )
+    offsetMs = Math.max(offsetMs, headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs(), 0)
+  }
+
+  const loop = async (signal: AbortSignal): Promise<void> => {
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    void stopped.then(() => wake())
+    const unwatch = chain.watch('admitted', () => wake())
+    try {
+      while (!signal.aborted) {
+        const due = await untilDue(signal).catch(() => null)
+        if (due === null) return
+        const startMs = clock.nowMs()
+        if (due > 0) metered.lateSeconds.observe((nowMs() - due) / 1_000)
+        await sealOne(startMs)
+        const order = orders[0]
+        if (order !== undefined && --order.left === 0) {
+          orders.shift()
+          order.done()
+        }
+      }
+    } finally {
+      unwatch()
+      for (const order of orders.splice(0)) order.failed(new NodeError(EngineErrors.STOPPED, undefined))
+    }
+  }
+
+  /** Finishes the height a crash left open, from the log; refuses to go on where its body is lost. */
+  const recover = async (): Promise<void> => {
+    const height = chain.head().header.number + 1
+    const bodies = deps.wal.records
+      .filter((record) => record.type === BODY)
+      .map((record) => decodeBlock(record.payload))
+      .filter((block) => block.header.number === height)
+    const last = bodies.at(-1)
+    const signed = signer.last()
+    if (signed !== null && signed.height === height) {
+      const block = bodies.find((body) => equalBytes(body.hash, signed.blockHash))
+      if (block === undefined)
+        throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
+      await chain.verify(block)
+      await finish(block)
+      log.info({ height, hash: bytesToHex(block.hash) }, 'block committed from the log')
+    } else if (last !== undefined) log.info({ height }, 'an unsigned block in the log is dropped')
+    await deps.wal.endHeight(chain.head().header.number)
+  }
+
+  return {
+    start: async (signal) => {
+      await recover()
+      return { name: 'engine', done: loop(signal) }
+    },
+    control: {
+      mine: (count) =>
+        new Promise<void>((done, failed) => {
+          if (count === 0) return done()
+          orders.push({ left: count, done, failed })
+          wake()
+        }),
+      increaseTime(seconds) {
+        offsetMs += seconds * 1_000
+        wake()
+        return Math.floor(offsetMs / 1_000)
+      },
+    },
+  }
+}
+
+const certificateOf = (
+  type: Qc['type'],
+  vote: { readonly height: number; readonly round: number; readonly blockHash: Block['hash'] },
+  signature: Uint8Array,
+): Qc => ({ type, ...vote, bitmap: bitmapOf([0], 1), signature: curves().blsAggregate([signature]) })
