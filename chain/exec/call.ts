@@ -36,8 +36,8 @@ export interface CallDeps {
   readonly gasCap: bigint
   readonly natives: (height: number) => { readonly table: NativeTable }
   reader(height: number): Reader
-  block(height: number): Block | null
-  nextBaseFee(block: Block): bigint
+  header(height: number): Pick<Block, 'header' | 'hash'> | null
+  nextBaseFee(parent: Block['header']): bigint
 }
 
 /** The words a contract reverts with, by Solidity's two standard errors; null for anything else. */
@@ -81,7 +81,7 @@ const openWorld = (
   at: { readonly height: number; readonly pending: boolean },
   over: BlockOverride | null,
 ): World => {
-  const block = deps.block(at.height)
+  const block = deps.header(at.height)
   assert(block !== null, `block ${at.height} is kept`)
   const { header } = block
   const number = over?.number ?? header.number + (at.pending ? 1 : 0)
@@ -94,11 +94,11 @@ const openWorld = (
       time: over?.time ?? header.time + (at.pending ? 1 : 0),
       coinbase: over?.coinbase ?? header.coinbase,
       gasLimit: over?.gasLimit ?? header.gasLimit,
-      baseFeeWei: over?.baseFeeWei ?? (at.pending ? deps.nextBaseFee(block) : header.baseFeeWei),
+      baseFeeWei: over?.baseFeeWei ?? (at.pending ? deps.nextBaseFee(header) : header.baseFeeWei),
       prevRandao: over?.prevRandao ?? header.prevRandao,
       parentBeaconBlockRoot: header.parentBeaconBlockRoot,
       blockHash: (wanted) =>
-        (wanted < number && wanted >= Math.max(0, number - 256) ? deps.block(wanted)?.hash : undefined) ??
+        (wanted < number && wanted >= Math.max(0, number - 256) ? deps.header(wanted)?.hash : undefined) ??
         asHash(new Uint8Array(32)),
     },
   }

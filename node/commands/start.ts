@@ -1,0 +1,91 @@
+// start: one node in the foreground, from its folder, until SIGTERM or SIGINT.
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { asAddress, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
+import { curves } from '../../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import { type Command, exitCode } from '../args.ts'
+import { type Config, loadConfig } from '../config.ts'
+import { developmentSecret } from '../development.ts'
+import { type NodeOptions, startNode } from '../node.ts'
+import { createLog } from '../telemetry.ts'
+
+export const StartErrors = defineErrors('START', {
+  NO_DIR: {
+    text: (d: { dir: string }) =>
+      `${d.dir} is no node's folder (there is no genesis.json): run \`novachain init ${d.dir}\``,
+  },
+  NO_KEY: { text: (d: { file: string; reason: string }) => `validator key ${d.file}: ${d.reason}` },
+  DEVELOPMENT: {
+    text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
+  },
+  NOT_MEMBER: { text: () => 'this validator key is not in the genesis of this network' },
+})
+
+export const start: Command = {
+  usage: 'start --dir <dir> [--rpc-port <port>] [--metrics-port <port>] [--log-level <level>]',
+  summary: 'Run the node of a folder in the foreground until SIGTERM.',
+  options: {
+    dir: 'folder of the node, made by init',
+    'rpc-host': 'address JSON-RPC listens on',
+    'rpc-port': 'port of JSON-RPC',
+    'metrics-port': 'port of /metrics and /health',
+    'log-level': 'debug, info, warn or error',
+  },
+  async run({ flags, env, signal, out }) {
+    const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
+    const genesisFile = join(dir, 'genesis.json')
+    if (!existsSync(genesisFile)) throw new NodeError(StartErrors.NO_DIR, { dir })
+    const genesisText = readFileSync(genesisFile, 'utf8')
+    const config = loadConfig(join(dir, 'config.toml'), env, {
+      'rpc.host': flags['rpc-host'],
+      'rpc.port': flags['rpc-port'],
+      'metrics.port': flags['metrics-port'],
+      'log.level': flags['log-level'],
+    })
+    const node = await startNode(optionsOf(dir, genesisText, config), signal)
+    out({ rpc: node.rpcUrl, ws: node.wsUrl, metrics: node.metricsUrl, pid: process.pid }, `JSON-RPC ${node.rpcUrl}`)
+    await node.done
+    return exitCode.ok
+  },
+}
+
+const optionsOf = (dir: string, genesisText: string, config: Config): NodeOptions => ({
+  dir,
+  genesisText,
+  validator: validatorOf(parseGenesis(genesisText), config),
+  rpc: {
+    host: config['rpc.host'],
+    port: config['rpc.port'],
+    hosts: config['rpc.hosts'],
+    origins: config['rpc.origins'],
+  },
+  metrics: { host: config['metrics.host'], port: config['metrics.port'] },
+  sealing: config['engine.sealing'],
+  emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],
+  historyBlocks: config['state.historyBlocks'] < 0 ? null : config['state.historyBlocks'],
+  proofBlocks: config['state.proofBlocks'] < 0 ? null : config['state.proofBlocks'],
+  log: createLog(config['log.level']),
+})
+
+const validatorOf = (genesis: Genesis, config: Config): NodeOptions['validator'] => {
+  const index = config['validator.developmentIndex']
+  if (index < 0 && config['validator.keyFile'] === '') return null
+  if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
+  const secret = index >= 0 ? developmentSecret(index) : readSecret(config['validator.keyFile'])
+  const key = curves().blsPublicKey(secret)
+  const member = genesis.validators.members.find((each) => equalBytes(each.blsKey, key))
+  if (member === undefined) throw new NodeError(StartErrors.NOT_MEMBER, undefined)
+  const recipient = config['validator.feeRecipient']
+  return { secret, coinbase: recipient === '' ? member.address : asAddress(hexToBytes(recipient)) }
+}
+
+const readSecret = (file: string): Uint8Array => {
+  const refuse = (reason: string) => new NodeError(StartErrors.NO_KEY, { file, reason })
+  if (!existsSync(file)) throw refuse('there is no such file')
+  if ((statSync(file).mode & 0o077) !== 0) throw refuse('others can read it; run chmod 600 on it')
+  const text = readFileSync(file, 'utf8').trim()
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) throw refuse('expected 0x and 64 hex digits')
+  return hexToBytes(text)
+}

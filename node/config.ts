@@ -1,0 +1,163 @@
+// What one machine may choose: one table of keys with unit, default and sentence. Owns the order flag > NOVACHAIN_* > file >
+// default, the commented config.toml, and the refusal of keys that do not exist.
+import { existsSync, readFileSync } from 'node:fs'
+import { parse } from 'smol-toml'
+import { z } from 'zod'
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+
+export const ConfigErrors = defineErrors('CONFIG', {
+  UNKNOWN: {
+    text: (d: { key: string; where: string; near: string }) =>
+      `${d.where}: there is no key ${d.key}; did you mean ${d.near}? See \`novachain config show\``,
+  },
+  INVALID: { text: (d: { key: string; where: string; reason: string }) => `${d.where}: ${d.key}: ${d.reason}` },
+  TOML: { text: (d: { file: string; reason: string }) => `${d.file}: ${d.reason}` },
+})
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const names = z.union([
+  z.array(z.string()),
+  z.string().transform((text) => text.split(',').filter((name) => name !== '')),
+])
+
+interface Key {
+  readonly schema: z.ZodType
+  readonly fallback: unknown
+  readonly says: string
+}
+const KEYS = {
+  'rpc.host': { schema: z.string(), fallback: '127.0.0.1', says: 'address JSON-RPC listens on' },
+  'rpc.port': { schema: port, fallback: 8545, says: 'port of JSON-RPC, HTTP and WebSocket' },
+  'rpc.hosts': { schema: names, fallback: [], says: 'host names browsers may call it by, beside addresses; * for all' },
+  'rpc.origins': { schema: names, fallback: [], says: 'origins of pages that may read answers (CORS); * for all' },
+  'metrics.host': { schema: z.string(), fallback: '127.0.0.1', says: 'address of /metrics and /health' },
+  'metrics.port': { schema: port, fallback: 9545, says: 'their port; the next free one is taken' },
+  'validator.keyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'file with the BLS secret, 32 bytes of hex, readable by you alone; empty: not a validator',
+  },
+  'validator.developmentIndex': {
+    schema: z.coerce.number().int().min(-1).max(2_047),
+    fallback: -1,
+    says: 'index of a well-known key, for development networks only; -1: none',
+  },
+  'validator.feeRecipient': {
+    schema: z.string().regex(/^(0x[0-9a-fA-F]{40})?$/, 'expected an address'),
+    fallback: '',
+    says: 'address that earns the tips; empty: the validator’s own',
+  },
+  'engine.sealing': {
+    schema: z.enum(['interval', 'instant']),
+    fallback: 'interval',
+    says: 'interval: a block every block time; instant: as soon as a transaction is there (development)',
+  },
+  'engine.emptyBlocksMs': {
+    schema: z.coerce.number().int().min(0).max(86_400_000),
+    fallback: 0,
+    says: 'milliseconds between blocks without transactions; 0: the block time',
+  },
+  'state.historyBlocks': {
+    schema: z.coerce.number().int().min(-1),
+    fallback: 10_000,
+    says: 'blocks of past state kept; -1: all (archive)',
+  },
+  'state.proofBlocks': {
+    schema: z.coerce.number().int().min(-1),
+    fallback: 256,
+    says: 'blocks of past tries kept for eth_getProof; -1: all (archive)',
+  },
+  'log.level': {
+    schema: z.enum(['debug', 'info', 'warn', 'error']),
+    fallback: 'info',
+    says: 'least level that is logged',
+  },
+} as const satisfies Record<string, Key>
+
+type Keys = typeof KEYS
+export type Config = { readonly [K in keyof Keys]: z.output<Keys[K]['schema']> }
+export type ConfigKey = keyof Keys
+export const configKeys = Object.keys(KEYS) as ConfigKey[] // the record's own keys
+const isKey = (name: string): name is ConfigKey => name in KEYS
+
+/** `rpc.emptyBlocksMs` is NOVACHAIN_RPC_EMPTY_BLOCKS_MS. */
+const envName = (key: string): string =>
+  `NOVACHAIN_${key
+    .replace(/([A-Z])/g, '_$1')
+    .replace('.', '_')
+    .toUpperCase()}`
+
+/** Throws CONFIG_* naming where the fault is. */
+export function loadConfig(
+  file: string | null,
+  env: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Partial<Record<ConfigKey, string | undefined>>>,
+): Config {
+  const given = new Map<string, { readonly value: unknown; readonly where: string }>()
+  if (file !== null && existsSync(file))
+    for (const [key, value] of readToml(file)) given.set(key, { value, where: file })
+  for (const key of configKeys) {
+    const value = env[envName(key)]
+    if (value !== undefined) given.set(key, { value, where: envName(key) })
+  }
+  for (const [key, value] of Object.entries(flags)) if (value !== undefined) given.set(key, { value, where: 'flags' })
+  for (const [key, { where }] of given)
+    if (!isKey(key)) throw new NodeError(ConfigErrors.UNKNOWN, { key, where, near: nearest(key) })
+  const entries = configKeys.map((key) => {
+    const found = given.get(key)
+    if (found === undefined) return [key, KEYS[key].fallback]
+    const result = KEYS[key].schema.safeParse(found.value)
+    if (result.success) return [key, result.data]
+    const reason = `${result.error.issues[0]?.message ?? '?'}, have ${JSON.stringify(found.value)}`
+    throw new NodeError(ConfigErrors.INVALID, { key, where: found.where, reason })
+  })
+  return Object.freeze(Object.fromEntries(entries)) as Config // every key went through its schema
+}
+
+const readToml = (file: string): [string, unknown][] => {
+  try {
+    const tree = parse(readFileSync(file, 'utf8'))
+    return Object.entries(tree).flatMap(([section, value]): [string, unknown][] =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([name, inner]) => [`${section}.${name}`, inner])
+        : [[section, value]],
+    )
+  } catch (cause) {
+    throw new NodeError(
+      ConfigErrors.TOML,
+      { file, reason: cause instanceof Error ? cause.message : String(cause) },
+      { cause },
+    )
+  }
+}
+
+/** The known key with the fewest letters to change. */
+const nearest = (key: string): string => [...configKeys].sort((a, b) => distance(key, a) - distance(key, b))[0] ?? ''
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      )
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** config.toml with a comment for each key; keys at their default are commented out. */
+export function renderConfig(set: Readonly<Partial<Record<ConfigKey, unknown>>>): string {
+  const lines = ['# NovaChain node. A flag or a NOVACHAIN_* variable overrides what is here.']
+  let section = ''
+  for (const key of configKeys) {
+    const [of, name] = key.split('.')
+    if (of !== section) lines.push('', `[${of}]`)
+    section = of ?? ''
+    const value = set[key]
+    lines.push(`# ${KEYS[key].says}`)
+    lines.push(value === undefined ? `# ${name} = ${toToml(KEYS[key].fallback)}` : `${name} = ${toToml(value)}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+const toToml = (value: unknown): string => JSON.stringify(value)
