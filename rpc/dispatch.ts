@@ -1,15 +1,10 @@
 // One request in, one answer out: parse, find, decode, run, encode. Owns the only catch on the way of a request, and what each
 // kind of failure is called. Never throws, never tells a stack.
 import { NodeError } from '../chain/base/errors.ts'
+import { rpcLimits } from '../chain/base/limits.ts'
 import type { Log } from '../chain/base/ports.ts'
 import type { Json } from '../chain/types/call.ts'
 import { type Ctx, type Method, RpcErrors } from './method.ts'
-
-export const DISPATCH_LIMITS = {
-  batch: 1_000, // requests in one body
-  responseBytes: 25 * 1024 * 1024, // what one answer may hold
-  depth: 64, // nesting: the deepest honest request has 8
-} as const
 
 type Id = string | number | null
 type Answer = { readonly jsonrpc: '2.0'; readonly id: Id } & (
@@ -52,7 +47,7 @@ export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log
     let json: unknown
     try {
       if (isDeep(body))
-        throw new NodeError(RpcErrors.REQUEST, { reason: `nested deeper than ${DISPATCH_LIMITS.depth}` })
+        throw new NodeError(RpcErrors.REQUEST, { reason: `nested deeper than ${rpcLimits.nestingDepth.value}` })
       json = JSON.parse(body)
     } catch (error) {
       return encode(failure(null, error instanceof NodeError ? error : new NodeError(RpcErrors.PARSE, undefined)))
@@ -62,8 +57,8 @@ export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log
       return answer === null ? '' : encode(answer)
     }
     if (json.length === 0) return encode(failure(null, new NodeError(RpcErrors.REQUEST, { reason: 'an empty batch' })))
-    if (json.length > DISPATCH_LIMITS.batch) {
-      const reason = `a batch of ${json.length}, at most ${DISPATCH_LIMITS.batch}`
+    if (json.length > rpcLimits.batchRequests.value) {
+      const reason = `a batch of ${json.length}, at most ${rpcLimits.batchRequests.value}`
       return encode(failure(null, new NodeError(RpcErrors.REQUEST, { reason })))
     }
     return batch(json, (request) => one(request, caller))
@@ -80,9 +75,12 @@ const batch = async (
   for (const request of requests) {
     const answer = await one(request)
     if (answer === null) continue
-    let text = encode(answer)
+    const text = encode(answer)
     size += text.length
-    if (size > DISPATCH_LIMITS.responseBytes) text = encode(failure(answer.id, tooLarge()))
+    if (size > rpcLimits.responseBytes.value) {
+      parts.push(encode(failure(answer.id, tooLarge())))
+      break
+    }
     parts.push(text)
   }
   return parts.length === 0 ? '' : `[${parts.join(',')}]`
@@ -90,12 +88,12 @@ const batch = async (
 
 const tooLarge = () =>
   new NodeError(RpcErrors.UNSUPPORTED, {
-    reason: `the answer is above ${DISPATCH_LIMITS.responseBytes} bytes; ask for less`,
+    reason: `the answer is above ${rpcLimits.responseBytes.value} bytes; ask for less`,
   })
 
 const encode = (answer: Answer): string => {
   const text = JSON.stringify(answer)
-  return text.length <= DISPATCH_LIMITS.responseBytes ? text : JSON.stringify(failure(answer.id, tooLarge()))
+  return text.length <= rpcLimits.responseBytes.value ? text : JSON.stringify(failure(answer.id, tooLarge()))
 }
 
 const failure = (id: Id, error: unknown): Answer => {
@@ -151,7 +149,7 @@ const isDeep = (body: string): boolean => {
       else if (code === 34) quoted = false
     } else if (code === 34) quoted = true
     else if (code === 91 || code === 123) {
-      if (++depth > DISPATCH_LIMITS.depth) return true
+      if (++depth > rpcLimits.nestingDepth.value) return true
     } else if (code === 93 || code === 125) depth--
   }
   return false

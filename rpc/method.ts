@@ -2,6 +2,7 @@
 // that methods run in.
 
 import { defineErrors, type ErrorDef, NodeError } from '../chain/base/errors.ts'
+import { rpcLimits } from '../chain/base/limits.ts'
 import type { Clock } from '../chain/base/ports.ts'
 import type { BlockRef, Codec } from '../chain/base/schema.ts'
 import type { Chain } from '../chain/chain.ts'
@@ -17,13 +18,13 @@ export interface Limits {
   readonly filterLifeMs: number
 }
 
-/** Every bound a method keeps, with its reason. */
+/** The bounds that methods keep, from the one table. */
 export const LIMITS: Limits = {
-  logBlocks: 10_000, // a range that the index answers in tens of milliseconds
-  logResults: 10_000, // about 5 MB of answer
-  callGas: 50_000_000n, // three transactions' worth
-  filters: 1_000, // polled filters of all users together
-  filterLifeMs: 300_000, // geth's
+  logBlocks: rpcLimits.logBlocks.value,
+  logResults: rpcLimits.logResults.value,
+  callGas: BigInt(rpcLimits.callGas.value),
+  filters: rpcLimits.filters.value,
+  filterLifeMs: rpcLimits.filterLifeMs.value,
 }
 
 export interface Ctx {

@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import { rpcLimits } from '../chain/base/limits.ts'
 import type { Log } from '../chain/base/ports.ts'
+import { type Buckets, createBuckets } from './bucket.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
 import type { Ctx } from './method.ts'
 import { createSubscriptions } from './subscribe.ts'
@@ -17,15 +19,6 @@ export const ServerErrors = defineErrors('RPC', {
   },
 })
 
-export const SERVER_LIMITS = {
-  bodyBytes: 5 * 1024 * 1024, // a batch of some thousand transactions
-  connections: 900, // below the usual 1,024 descriptors
-  headersMs: 10_000, // slow-loris: a header that dribbles
-  requestMs: 30_000, // and a body that does
-  keepAliveMs: 60_000,
-  socketBufferBytes: 16 * 1024 * 1024, // what a WebSocket client may leave unread
-} as const
-
 export interface RpcOptions {
   readonly host: string
   readonly port: number
@@ -35,6 +28,17 @@ export interface RpcOptions {
   readonly origins: readonly string[]
 }
 
+/** What every connection shares. */
+interface Door {
+  readonly ctx: Ctx
+  readonly dispatch: Dispatch
+  readonly options: RpcOptions
+  readonly buckets: Buckets
+}
+
+/** How often connections are held against their time. */
+const CHECK_MS = 2_000
+
 export interface RpcServer {
   readonly port: number
   close(): Promise<void>
@@ -43,16 +47,22 @@ export interface RpcServer {
 /** Throws RPC_PORT. */
 export async function startRpc(ctx: Ctx, options: RpcOptions, log: Log): Promise<RpcServer> {
   const dispatch = createDispatch(ctx, methods, log)
-  const server = createServer((request, response) => void serve(request, response, dispatch, options))
-  server.maxConnections = SERVER_LIMITS.connections
-  server.headersTimeout = SERVER_LIMITS.headersMs
-  server.requestTimeout = SERVER_LIMITS.requestMs
-  server.keepAliveTimeout = SERVER_LIMITS.keepAliveMs
-  server.on('clientError', (_error, socket) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'))
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: SERVER_LIMITS.bodyBytes })
+  const door: Door = { ctx, dispatch, options, buckets: createBuckets(ctx.clock) }
+  const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (request, response) => {
+    void serve(request, response, door)
+  })
+  server.maxConnections = rpcLimits.connections.value
+  server.headersTimeout = rpcLimits.headersMs.value
+  server.requestTimeout = rpcLimits.requestMs.value
+  server.keepAliveTimeout = rpcLimits.idleMs.value
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: rpcLimits.bodyBytes.value })
   server.on('upgrade', (request, socket, head) => {
     if (!isAllowed(request, options)) return socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
-    sockets.handleUpgrade(request, socket, head, (ws) => talk(ws, request, ctx, dispatch))
+    sockets.handleUpgrade(request, socket, head, (ws) => talk(ws, request, door))
   })
   await listen(server, options)
   const address = server.address()
@@ -104,12 +114,11 @@ const isAllowed = (request: IncomingMessage, options: RpcOptions): boolean => {
 const isOrigin = (origin: string, options: RpcOptions): boolean =>
   options.origins.includes('*') || options.origins.includes(origin)
 
-const serve = async (
-  request: IncomingMessage,
-  response: ServerResponse,
-  dispatch: Dispatch,
-  options: RpcOptions,
-): Promise<void> => {
+const isSpent = (request: IncomingMessage, sizeBytes: number, { buckets }: Door): boolean =>
+  !isLocal(request) && !buckets.take(request.socket.remoteAddress ?? '', sizeBytes)
+
+const serve = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
+  const { dispatch, options } = door
   const { origin } = request.headers
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (origin !== undefined && isOrigin(origin, options)) {
@@ -124,8 +133,11 @@ const serve = async (
     return answer(403, '{"error":"this host name is not allowed; see rpc.hosts in config.toml"}')
   if (request.method === 'OPTIONS') return answer(204, '')
   if (request.method !== 'POST') return answer(405, '{"error":"this is a JSON-RPC endpoint: POST a request to it"}')
+  // A page may send plain text anywhere without asking first; JSON it must ask for, and is refused.
   const type = request.headers['content-type']
-  if (type !== undefined && !/^(application\/json|text\/plain)/i.test(type))
+  const isForeign = origin !== undefined && !isOrigin(origin, options)
+  const isJson = /^application\/json/i.test(type ?? '')
+  if (!isJson && (isForeign || (type !== undefined && !/^text\/plain/i.test(type))))
     return answer(415, '{"error":"expected content-type application/json"}')
   const body = await readBody(request)
   if (body === null) {
@@ -134,20 +146,22 @@ const serve = async (
   }
   if (body === 'large') {
     response.shouldKeepAlive = false
-    return answer(413, `{"error":"the body is above ${SERVER_LIMITS.bodyBytes} bytes"}`)
+    return answer(413, `{"error":"the body is above ${rpcLimits.bodyBytes.value} bytes"}`)
   }
+  if (isSpent(request, body.length, door))
+    return answer(429, '{"error":"too many requests from this address; wait a second"}')
   answer(200, await dispatch(body, { isLocal: isLocal(request) }))
 }
 
 /** null where the client went away. */
 const readBody = async (request: IncomingMessage): Promise<string | 'large' | null> => {
-  if (Number(request.headers['content-length'] ?? 0) > SERVER_LIMITS.bodyBytes) return 'large'
+  if (Number(request.headers['content-length'] ?? 0) > rpcLimits.bodyBytes.value) return 'large'
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of request) {
       size += chunk.length
-      if (size > SERVER_LIMITS.bodyBytes) return 'large'
+      if (size > rpcLimits.bodyBytes.value) return 'large'
       chunks.push(chunk)
     }
   } catch {
@@ -156,26 +170,49 @@ const readBody = async (request: IncomingMessage): Promise<string | 'large' | nu
   return Buffer.concat(chunks).toString()
 }
 
-/** One WebSocket. Requests of a connection are answered in order. */
-const talk = (ws: WebSocket, request: IncomingMessage, ctx: Ctx, dispatch: Dispatch): void => {
-  const send = (text: string): void => {
-    if (ws.bufferedAmount > SERVER_LIMITS.socketBufferBytes) ws.terminate()
+/** One WebSocket. Its requests are answered in order, and no more are read than wait their turn. */
+const talk = (ws: WebSocket, request: IncomingMessage, door: Door): void => {
+  const push = (text: string): void => {
+    if (ws.bufferedAmount > rpcLimits.socketBufferBytes.value) ws.terminate()
     else ws.send(text)
   }
-  const subscriptions = createSubscriptions(ctx, send)
+  const subscriptions = createSubscriptions(door.ctx, push)
   const caller = { isLocal: isLocal(request), own: subscriptions.methods }
   let last = Promise.resolve()
   let waiting = 0
+  let waitingBytes = 0
+  const hold = (): void => {
+    const isFull = waiting >= rpcLimits.socketWaiting.value || waitingBytes >= rpcLimits.bodyBytes.value
+    if (isFull && !ws.isPaused) ws.pause()
+    else if (!isFull && ws.isPaused) ws.resume()
+  }
   ws.on('message', (bytes) => {
-    if (++waiting > WAITING_MAX) return ws.terminate()
+    const body = bytes.toString()
+    if (isSpent(request, body.length, door)) return ws.close(1013, 'too many requests from this address')
+    waiting++
+    waitingBytes += body.length
+    hold()
     last = last.then(async () => {
-      const text = await dispatch(bytes.toString(), caller)
+      const text = ws.readyState === ws.OPEN ? await door.dispatch(body, caller) : ''
+      // A client that does not read its answers gets no further ones.
+      if (text !== '') await new Promise<void>((sent) => ws.send(text, () => sent()))
       waiting--
-      if (text !== '') send(text)
+      waitingBytes -= body.length
+      hold()
     })
   })
-  ws.on('close', () => subscriptions.close())
+  let isAlive = true
+  const heartbeat = setInterval(() => {
+    if (!isAlive && !ws.isPaused) return ws.terminate()
+    isAlive = false
+    ws.ping()
+  }, rpcLimits.idleMs.value)
+  ws.on('pong', () => {
+    isAlive = true
+  })
+  ws.on('close', () => {
+    clearInterval(heartbeat)
+    subscriptions.close()
+  })
   ws.on('error', () => ws.terminate())
 }
-/** Requests of one connection that wait for their turn. */
-const WAITING_MAX = 5_000

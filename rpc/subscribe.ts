@@ -2,6 +2,7 @@
 // by the server, which sees the socket's buffer.
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
+import { rpcLimits } from '../chain/base/limits.ts'
 import { flag, string } from '../chain/base/schema.ts'
 import type { Json } from '../chain/types/call.ts'
 import { logsOfBlock } from './filters.ts'
@@ -9,7 +10,7 @@ import { headerToJson, logToJson, receiptsToJson, txToJson } from './format.ts'
 import { type Ctx, RpcErrors } from './method.ts'
 import { logFilter, matchOf } from './methods/eth-filter.ts'
 
-const SUBSCRIPTIONS_MAX = 100
+const SUBSCRIPTIONS_MAX = rpcLimits.subscriptions.value
 
 export interface Subscriptions {
   readonly methods: ReadonlyMap<string, (params: readonly unknown[]) => Json>

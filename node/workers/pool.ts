@@ -57,7 +57,10 @@ export function createCallPool(
     if (current !== null || closed) return
     const of = queue[0]
     if (of === undefined) return
-    if (worker === null) return start()
+    if (worker === null) {
+      start()
+      return
+    }
     if (!ready) return
     queue.shift()
     const id = ++ids

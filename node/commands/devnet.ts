@@ -1,0 +1,310 @@
+// devnet: a development network on this machine, one process a validator, and the socket by which another shell speaks to it.
+// Owns the children: none is restarted by itself, none that dies ends it, all are gone when it ends.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { bytesToHex } from '../../chain/base/bytes.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { computeGenesisHash } from '../../chain/chain.ts'
+import { parseGenesis } from '../../chain/types/genesis.ts'
+import { request } from '../../rpc/client/http.ts'
+import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { renderConfig } from '../config.ts'
+import { developmentAccounts, developmentGenesis } from '../development.ts'
+import { aborted } from '../service.ts'
+import { bundledGenesis } from './genesis.ts'
+
+const DevnetErrors = defineErrors('DEVNET', {
+  OTHER: {
+    text: (d: { dir: string; have: string; want: string }) =>
+      `${d.dir} holds another network (genesis ${d.have}, asked for ${d.want}): choose another --dir, or --reset to begin anew`,
+  },
+  SEVERAL: {
+    text: (d: { count: number }) =>
+      `${d.count} validators: this version runs development networks of one; leave --validators out`,
+  },
+  CHILD: { text: (d: { index: number; reason: string }) => `validator ${d.index} did not start: ${d.reason}` },
+  NOT_RUNNING: {
+    text: (d: { dir: string }) => `no devnet runs in ${d.dir}: start it with \`novachain devnet --dir ${d.dir}\``,
+  },
+  RUNNING: {
+    text: (d: { dir: string }) =>
+      `a devnet runs in ${d.dir} already: stop it with \`novachain devnet stop --dir ${d.dir}\``,
+  },
+})
+
+const usage = 'devnet [up|status|kill <n>|restart <n>|stop] [--dir <dir>]'
+const DEFAULT_DIR = '.novachain/devnet'
+
+export const devnet: Command = {
+  usage,
+  summary: 'Run a development network: blocks every 3 s, ten funded accounts, JSON-RPC on 8545.',
+  options: {
+    dir: `folder, default ${DEFAULT_DIR}; it resumes what it finds there`,
+    validators: 'number of validators, default 1',
+    'block-time': 'milliseconds between blocks, default 3000',
+    'rpc-port': 'JSON-RPC port of validator 0, default 8545',
+    'metrics-port': 'metrics port of validator 0, default 9545',
+    'chain-id': 'chain id, default 662607',
+    sealing: 'interval, or instant: a block as soon as a transaction is there',
+    'empty-blocks': 'milliseconds between blocks without transactions; default the block time',
+    'log-level': 'debug, info, warn or error; default warn on a terminal, info else',
+  },
+  switches: { reset: 'begin anew: deletes the folder’s chain' },
+  async run(context) {
+    const [verb, index] = context.args
+    if (verb === undefined || verb === 'up') return up(context)
+    if (!['status', 'kill', 'restart', 'stop'].includes(verb))
+      throw new NodeError(UsageErrors.ARGUMENT, { reason: `there is no verb ${verb}`, usage })
+    if ((verb === 'kill' || verb === 'restart') && !/^\d+$/.test(index ?? ''))
+      throw new NodeError(UsageErrors.ARGUMENT, { reason: `expected the index of a validator after ${verb}`, usage })
+    const answer = await ask(dirOf(context), { verb, index: Number(index ?? 0) })
+    context.out(answer, JSON.stringify(answer, null, 2))
+    return exitCode.ok
+  },
+}
+
+const dirOf = ({ flags, env }: CommandContext): string => resolve(flags.dir ?? env.NOVACHAIN_DIR ?? DEFAULT_DIR)
+const socketOf = (dir: string): string => join(dir, 'devnet.sock')
+
+const whole = (
+  flag: string,
+  text: string | undefined,
+  range: { readonly min: number; readonly max: number },
+): number | null => {
+  if (text === undefined) return null
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value < range.min || value > range.max)
+    throw new NodeError(UsageErrors.ARGUMENT, {
+      reason: `--${flag} ${text}: expected ${range.min} to ${range.max}`,
+      usage,
+    })
+  return value
+}
+
+const up = async (context: CommandContext): Promise<ExitCode> => {
+  const { flags, switches, env, signal } = context
+  const dir = dirOf(context)
+  const validators = whole('validators', flags.validators, { min: 1, max: 100 }) ?? 1
+  if (validators > 1) throw new NodeError(DevnetErrors.SEVERAL, { count: validators })
+  const rpcPort = whole('rpc-port', flags['rpc-port'], { min: 1, max: 65_535 }) ?? 8545
+  const metricsPort = whole('metrics-port', flags['metrics-port'], { min: 1, max: 65_535 }) ?? rpcPort + 1_000
+  if (await isRunning(dir)) throw new NodeError(DevnetErrors.RUNNING, { dir })
+  const genesisText = await prepare(dir, context, validators)
+  const { chainId } = parseGenesis(genesisText)
+  const level = flags['log-level'] ?? env.NOVACHAIN_LOG_LEVEL ?? (process.stdout.isTTY ? 'warn' : 'info')
+  const child = createChild(0, join(dir, 'node-0'), [
+    ...['--rpc-port', String(rpcPort), '--metrics-port', String(metricsPort), '--log-level', level],
+  ])
+  let ports: Ports
+  try {
+    ports = await child.start()
+    await firstBlock(ports.rpc, signal)
+  } catch (error) {
+    await child.end()
+    throw error
+  }
+  const describe = () => ({
+    chainId: Number(chainId),
+    rpc: [ports.rpc],
+    ws: [ports.ws],
+    pids: [child.pid()],
+    dir,
+    metrics: [ports.metrics],
+    accounts: developmentAccounts(10),
+  })
+  const stop = new AbortController()
+  const control = await listen(dir, async ({ verb }) => {
+    if (verb === 'status') return { ...describe(), heights: [await heightOf(ports.rpc)] }
+    if (verb === 'stop') {
+      stop.abort()
+      return { stopped: true }
+    }
+    if (verb === 'kill') {
+      child.kill()
+      return { killed: 0 }
+    }
+    await child.end()
+    ports = await child.start()
+    return { restarted: 0, pid: child.pid() }
+  })
+  context.out(describe(), banner(describe()))
+  const watch = process.stdout.isTTY && !switches.has('json') ? live(ports.rpc, stop.signal) : null
+  await Promise.race([aborted(signal), aborted(stop.signal)])
+  stop.abort()
+  await watch
+  control.close()
+  await child.end()
+  return exitCode.ok
+}
+
+/** The folder of validator 0: made, resumed, or refused. Answers its genesis. */
+const prepare = async (dir: string, { flags, switches }: CommandContext, validators: number): Promise<string> => {
+  const text = developmentGenesis(bundledGenesis(), {
+    validators,
+    blockTimeMs: whole('block-time', flags['block-time'], { min: 100, max: 600_000 }),
+    chainId: whole('chain-id', flags['chain-id'], { min: 1, max: Number.MAX_SAFE_INTEGER }),
+  })
+  const node = join(dir, 'node-0')
+  const file = join(node, 'genesis.json')
+  if (switches.has('reset')) rmSync(node, { recursive: true, force: true })
+  if (existsSync(file)) {
+    const [have, want] = await Promise.all([readFileSync(file, 'utf8'), text].map(hashOf))
+    if (have !== want) throw new NodeError(DevnetErrors.OTHER, { dir, have: have ?? '', want: want ?? '' })
+  }
+  const sealing = flags.sealing ?? 'interval'
+  const emptyBlocksMs = whole('empty-blocks', flags['empty-blocks'], { min: 0, max: 86_400_000 }) ?? 0
+  mkdirSync(join(node, 'wal'), { recursive: true, mode: 0o700 })
+  writeFileSync(file, text)
+  writeFileSync(
+    join(node, 'config.toml'),
+    renderConfig({
+      'rpc.origins': ['*'],
+      'validator.developmentIndex': 0,
+      'engine.sealing': sealing,
+      'engine.emptyBlocksMs': emptyBlocksMs,
+      'state.historyBlocks': -1,
+      'state.proofBlocks': 10_000,
+    }),
+  )
+  return text
+}
+const hashOf = async (text: string): Promise<string> => bytesToHex(await computeGenesisHash(parseGenesis(text)))
+
+interface Ports {
+  readonly rpc: string
+  readonly ws: string
+  readonly metrics: string
+}
+
+const main = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+
+/** One validator's process. */
+const createChild = (index: number, dir: string, args: readonly string[]) => {
+  let running: ChildProcess | null = null
+  return {
+    pid: (): number | null => running?.pid ?? null,
+    kill: (): void => {
+      running?.kill('SIGKILL')
+    },
+    async start(): Promise<Ports> {
+      const child = spawn(process.execPath, [...process.execArgv, main, 'start', '--json', '--dir', dir, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      running = child
+      let said = ''
+      child.stderr.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-4_000)
+        process.stderr.write(chunk)
+      })
+      child.once('exit', () => {
+        if (running === child) running = null
+      })
+      const line = await Promise.race([
+        once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
+        once(child, 'exit').then(() => null),
+      ])
+      if (line !== null) return JSON.parse(line)
+      const reason =
+        said
+          .trim()
+          .split('\n')
+          .at(-1)
+          ?.replace(/^error: /, '') ?? ''
+      throw new NodeError(DevnetErrors.CHILD, { index, reason })
+    },
+    async end(): Promise<void> {
+      const child = running
+      if (child === null) return
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+      await ended
+      clearTimeout(timer)
+    },
+  }
+}
+const STOP_MS = 30_000
+
+const heightOf = async (rpc: string): Promise<number | null> => request(rpc, 'eth_blockNumber').then(Number, () => null)
+
+const firstBlock = async (rpc: string, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted && ((await heightOf(rpc)) ?? 0) < 1) await delay(POLL_MS)
+}
+const POLL_MS = 50
+
+const banner = (net: {
+  rpc: string[]
+  ws: string[]
+  metrics: string[]
+  chainId: number
+  dir: string
+  accounts: readonly { address: string; privateKey: string }[]
+}): string =>
+  [
+    `NovaChain devnet, chain id ${net.chainId}, in ${net.dir}`,
+    '',
+    ...net.rpc.map((rpc, i) => `  validator ${i}  ${rpc}  ${net.ws[i] ?? ''}  ${net.metrics[i] ?? ''}`),
+    '',
+    '  accounts, 1,000,000 NOVA each (anybody knows these keys):',
+    ...net.accounts.map(({ address, privateKey }, i) => `  ${i}  ${address}  ${privateKey}`),
+    '',
+    '  Ctrl-C stops it; the chain stays and resumes.',
+  ].join('\n')
+
+/** A line that follows the head, on a terminal. */
+const live = async (rpc: string, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    const height = await heightOf(rpc)
+    process.stdout.write(`\r\x1b[K  validator 0  ${height === null ? 'not running' : `block ${height}, final`}`)
+    await delay(LIVE_MS, undefined, { signal }).catch(() => {})
+  }
+  process.stdout.write('\n')
+}
+const LIVE_MS = 500
+
+type Order = { readonly verb: string; readonly index: number }
+
+/** Serves orders, one JSON line each way. */
+const listen = async (dir: string, handle: (order: Order) => Promise<object>): Promise<{ close(): void }> => {
+  const path = socketOf(dir)
+  rmSync(path, { force: true })
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    void once(createInterface({ input: socket }), 'line')
+      .then(async ([line]) => handle(JSON.parse(String(line))))
+      .then((answer) => socket.end(`${JSON.stringify(answer)}\n`))
+      .catch((error: unknown) =>
+        socket.end(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`),
+      )
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  return { close: () => server.close() }
+}
+
+const dial = async (dir: string): Promise<Socket | null> => {
+  const socket = connect(socketOf(dir))
+  return once(socket, 'connect').then(
+    () => socket,
+    () => null,
+  )
+}
+const isRunning = async (dir: string): Promise<boolean> => {
+  const socket = await dial(dir)
+  socket?.destroy()
+  return socket !== null
+}
+
+const ask = async (dir: string, order: Order): Promise<object> => {
+  const socket = await dial(dir)
+  if (socket === null) throw new NodeError(DevnetErrors.NOT_RUNNING, { dir })
+  socket.write(`${JSON.stringify(order)}\n`)
+  const [line] = await once(createInterface({ input: socket }), 'line')
+  return JSON.parse(String(line))
+}

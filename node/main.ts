@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+// argv to command to exit code. Owns the table of commands, the signals, and how an error is told.
+import { installCurves } from '../chain/base/crypto.ts'
+import { nativeCurves } from '../chain/base/crypto-native.ts'
+import { NodeError } from '../chain/base/errors.ts'
+import { type Command, exitCode, nearestName, parseFlags, UsageErrors } from './args.ts'
+import { config } from './commands/config.ts'
+import { db } from './commands/db.ts'
+import { devnet } from './commands/devnet.ts'
+import { genesis } from './commands/genesis.ts'
+import { init } from './commands/init.ts'
+import { start } from './commands/start.ts'
+import { status } from './commands/status.ts'
+import { version } from './version.ts'
+
+const versionCommand: Command = {
+  usage: 'version',
+  summary: 'Print the version.',
+  options: {},
+  async run({ out }) {
+    out({ version, node: process.version }, `novachain ${version} (node ${process.version})`)
+    return exitCode.ok
+  },
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  devnet,
+  init,
+  start,
+  status,
+  genesis,
+  config,
+  db,
+  version: versionCommand,
+}
+
+const _help = (): string => {
+  const rows = Object.entries(commands)
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return [
+    'novachain <command>: a proof-of-stake appchain node with an embedded EVM',
+    '',
+    ...rows.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    'novachain <command> --help says more.',
+  ].join('\n')
+}
+
+const run = async (argv: readonly string[]): Promise<number> => {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === 'help') {
+    return name === undefined ? exitCode.usage : exitCode.ok
+  }
+  const command = commands[name === '--version' ? 'version' : name]
+  if (command === undefined)
+    throw new NodeError(UsageErrors.COMMAND, { name, near: nearestName(name, Object.keys(commands)) })
+  const { flags, switches, args } = parseFlags(command, name, rest)
+  if (switches.has('help')) {
+    return exitCode.ok
+  }
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const out = (_object: object, _text: string): void => {}
+  return command.run({ args, flags, switches, env: process.env, signal: stop.signal, out })
+}
+
+installCurves(nativeCurves)
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  const isOurs = error instanceof NodeError && error.code !== 'BASE_INVARIANT'
+  const _text = isOurs
+    ? error.message
+    : `this is a bug, please report it: ${error instanceof Error ? error.stack : String(error)}`
+  process.exitCode =
+    isOurs && error.code.startsWith('USAGE_')
+      ? exitCode.usage
+      : isOurs && error.code === 'SIGNER_REFUSED'
+        ? exitCode.refused
+        : exitCode.failed
+}
+// Whatever still holds the loop open has nothing more to say.
+process.exit()
