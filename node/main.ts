@@ -3,7 +3,7 @@
 import { installCurves } from '../chain/base/crypto.ts'
 import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { NodeError } from '../chain/base/errors.ts'
-import { type Command, exitCode, nearestName, parseFlags, UsageErrors } from './args.ts'
+import { type Command, exitCode, helpOf, nearestName, parseFlags, UsageErrors } from './args.ts'
 import { config } from './commands/config.ts'
 import { db } from './commands/db.ts'
 import { devnet } from './commands/devnet.ts'
@@ -34,7 +34,7 @@ const commands: Readonly<Record<string, Command>> = {
   version: versionCommand,
 }
 
-const _help = (): string => {
+const help = (): string => {
   const rows = Object.entries(commands)
   const width = Math.max(...rows.map(([name]) => name.length))
   return [
@@ -49,6 +49,7 @@ const _help = (): string => {
 const run = async (argv: readonly string[]): Promise<number> => {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === 'help') {
+    console.log(help())
     return name === undefined ? exitCode.usage : exitCode.ok
   }
   const command = commands[name === '--version' ? 'version' : name]
@@ -56,11 +57,12 @@ const run = async (argv: readonly string[]): Promise<number> => {
     throw new NodeError(UsageErrors.COMMAND, { name, near: nearestName(name, Object.keys(commands)) })
   const { flags, switches, args } = parseFlags(command, name, rest)
   if (switches.has('help')) {
+    console.log(helpOf(command))
     return exitCode.ok
   }
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-  const out = (_object: object, _text: string): void => {}
+  const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)
   return command.run({ args, flags, switches, env: process.env, signal: stop.signal, out })
 }
 
@@ -69,9 +71,10 @@ try {
   process.exitCode = await run(process.argv.slice(2))
 } catch (error) {
   const isOurs = error instanceof NodeError && error.code !== 'BASE_INVARIANT'
-  const _text = isOurs
+  const text = isOurs
     ? error.message
     : `this is a bug, please report it: ${error instanceof Error ? error.stack : String(error)}`
+  console.error(`error: ${text}`)
   process.exitCode =
     isOurs && error.code.startsWith('USAGE_')
       ? exitCode.usage

@@ -174,3 +174,9 @@ export const blockRef: Codec<BlockRef> = {
     return decoded.ok ? good({ height: decoded.value }) : bad(blockRef.expected)
   },
 }
+
+/** As `blockRef`, but the block that comes next where none is named. */
+export const blockRefOrPending: Codec<BlockRef> = {
+  ...blockRef,
+  decode: (value) => (value === undefined || value === null ? good({ tag: 'pending' }) : blockRef.decode(value)),
+}

@@ -59,7 +59,9 @@ export async function runCall(deps: CallDeps, job: CallJob): Promise<CallAnswer>
     case 'call': {
       const world = openWorld(deps, job, job.block)
       const base = applyOverrides(world.reader, job.state)
-      return { kind: 'call', ...(await simulate(deps, world, base, job.request, gasOf(deps, world, job.request))) }
+      const outcome = await simulate(deps, world, base, job.request, gasOf(deps, world, job.request))
+      throwUnlessSuccess(outcome)
+      return { kind: 'call', ...outcome }
     }
     case 'estimate':
       return { kind: 'estimate', gas: await estimate(deps, job) }

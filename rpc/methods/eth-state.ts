@@ -5,6 +5,7 @@ import {
   address,
   type BlockRef,
   blockRef,
+  blockRefOrPending,
   type Codec,
   count,
   data,
@@ -211,10 +212,11 @@ export const ethState = [
     },
   }),
   defineMethod('eth_estimateGas', {
-    summary: 'The least gas limit with which a transaction succeeds, within 1.5 %.',
+    summary:
+      'The least gas limit with which a transaction succeeds, within 1.5 %. By default it runs in the block that comes next, whose time may cost more.',
     params: [
       ['transaction', callRequest],
-      ['block', blockRef],
+      ['block', blockRefOrPending],
       ['stateOverrides', stateOverrides],
       ['blockOverrides', blockOverrides],
     ],
