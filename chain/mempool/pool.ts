@@ -99,8 +99,8 @@ export function createPool(deps: PoolDeps, options: Partial<PoolLimits> & { read
   return new TxPool(deps, { ...POOL_LIMITS, ...options })
 }
 
-/** Bytes as a Latin-1 string: a Map key at a tenth of the cost of hex. */
-const keyOf = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[]) // apply takes any array-like; the type does not say so
+/** Bytes as a Latin-1 string: a Map key at a tenth of the cost of hex. `apply` takes any array-like; its type does not say so. */
+const keyOf = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[])
 
 type Place = 'pending' | 'queued'
 /** A pending one that could leave: the last of its account, as it was when this was made. */
