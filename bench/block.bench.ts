@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createBlock } from '@ethereumjs/block'
 import { createCustomCommon, Hardfork, Mainnet } from '@ethereumjs/common'
-import { MerkleStateManager } from '@ethereumjs/statemanager'
+import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { createTx } from '@ethereumjs/tx'
 import { createAccount, createAddressFromString } from '@ethereumjs/util'
 import { createVM, runTx } from '@ethereumjs/vm'
@@ -24,7 +24,7 @@ import { developmentSecret } from '../node/development.ts'
 
 installCurves(nativeCurves)
 const isSmoke = process.argv.includes('--smoke')
-const ACCOUNTS = isSmoke ? 2_000 : 200_000
+const ACCOUNTS = isSmoke ? 2_000 : Number(process.env.ACCOUNTS ?? 200_000)
 const TRANSFERS = isSmoke ? 1_000 : 37_500
 const TOKEN_TRANSFERS = isSmoke ? 100 : 2_000
 const SIGNERS = isSmoke ? 500 : 5_000
@@ -182,7 +182,7 @@ const libraryMs = async (): Promise<number> => {
     hardfork: Hardfork.Osaka,
     customCrypto: { keccak256: keccak },
   })
-  const vm = await createVM({ common, stateManager: new MerkleStateManager({ common }) })
+  const vm = await createVM({ common, stateManager: new MerkleStateManager({ common, caches: new Caches() }) })
   const at = createAddressFromString(bytesToHex(owner.address))
   await vm.stateManager.putAccount(at, createAccount({ balance: 10n ** 21n, nonce: BigInt(firstNonce - 1) }))
   const block = createBlock(

@@ -74,7 +74,9 @@ export function createEngine(
   if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
   if (chain.validators().members.length > 1)
     throw new NodeError(EngineErrors.SEVERAL, { count: chain.validators().members.length })
-  let offsetMs = 0
+  // Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there.
+  const leadMs = headerTimeMs(chain.head().header) - chain.genesis.blockTimeMs - clock.nowMs()
+  let offsetMs = chain.genesis.development ? Math.max(0, leadMs) : 0
   const nowMs = (): number => clock.nowMs() + offsetMs
   /** Blocks to seal at once, with who waits for them. */
   const orders: { left: number; readonly done: () => void; readonly failed: (reason: unknown) => void }[] = []
@@ -151,7 +153,8 @@ export function createEngine(
       { height, hash: bytesToHex(block.hash), txs: block.txs.length, gasUsed: Number(gasUsed), ms },
       'block committed',
     )
-    offsetMs = Math.max(offsetMs, headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs(), 0)
+    if (chain.genesis.development)
+      offsetMs = Math.max(offsetMs, headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs())
   }
 
   const loop = async (signal: AbortSignal): Promise<void> => {

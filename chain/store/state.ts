@@ -197,7 +197,9 @@ class Cache {
     this.#bytes -= entry.sizeBytes
   }
 }
-const cacheName = (table: TableName, key: Uint8Array): string => table[0] + String.fromCharCode(...key)
+/** `apply` takes any array-like, and is several times as fast as spreading; its type does not say so. */
+const cacheName = (table: TableName, key: Uint8Array): string =>
+  table[0] + String.fromCharCode.apply(null, key as unknown as number[])
 
 export function createStateStore(deps: { readonly kv: Kv; readonly pause: Pause }, options: StateOptions): StateStore {
   return new Store(deps.kv, deps.pause, options)

@@ -57,6 +57,9 @@ export async function crashRepeatedly(kills: number, seed: number): Promise<Cras
       for (const height of final.keys()) if (height < (heights.at(-1) ?? 0) - 20) final.delete(height)
     }
     return { kills, lost, heights }
+  } catch (error) {
+    console.error(`seed ${seed}, after ${heights.length} kills:\n${devnet.said()}`)
+    throw error
   } finally {
     provider.destroy()
     await devnet.stop()

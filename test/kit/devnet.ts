@@ -17,6 +17,8 @@ export interface Devnet {
   readonly metrics: readonly string[]
   readonly accounts: readonly { readonly address: string; readonly privateKey: string }[]
   readonly process: ChildProcess
+  /** The end of what it logged. */
+  said(): string
   /** Ends it with SIGTERM and answers its exit code; removes the folder unless `keep`. */
   stop(options?: { keep?: boolean }): Promise<number | null>
 }
@@ -51,6 +53,7 @@ export async function startDevnet(args: readonly string[] = [], options: { dir?:
   return {
     ...JSON.parse(line),
     process: child,
+    said: () => said,
     async stop({ keep = false } = {}) {
       child.kill('SIGTERM')
       const [code] = child.exitCode === null ? await ended : [child.exitCode]
