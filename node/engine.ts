@@ -124,21 +124,20 @@ export function createEngine(
     })
   }
 
-  /** Signs the three steps and commits. Every step may have been done before: the signer then answers what it signed. */
+  /** Signs what is not signed yet of the three steps, and commits. */
   const finish = async (block: Block): Promise<void> => {
-    const vote = {
-      height: block.header.number,
-      round: decodeExtra(block.header.extraData).originRound,
-      blockHash: block.hash,
-    }
-    await signer.sign({ step: Step.propose, ...vote })
-    const prepare = certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote }))
-    const certificate = certificateOf(
-      'commit',
-      vote,
-      await signer.sign({ step: Step.commit, ...vote, highQc: prepare }),
-    )
-    await chain.commit(block, certificate)
+    const { originRound } = decodeExtra(block.header.extraData)
+    const vote = { height: block.header.number, round: originRound, blockHash: block.hash }
+    const signed = signer.last()
+    const isResumed = signed !== null && signed.height === vote.height && equalBytes(signed.blockHash, vote.blockHash)
+    const done = isResumed ? signed.step : 0
+    if (done < Step.propose) await signer.sign({ step: Step.propose, ...vote })
+    const highQc =
+      done < Step.commit
+        ? { highQc: certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote })) }
+        : {}
+    const signature = await signer.sign({ step: Step.commit, ...vote, ...highQc })
+    await chain.commit(block, certificateOf('commit', vote, signature))
     await deps.wal.endHeight(vote.height)
   }
 

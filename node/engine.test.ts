@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { asAddress, bytesToHex } from '../chain/base/bytes.ts'
+import { NodeError } from '../chain/base/errors.ts'
+import type { Kv, Meter } from '../chain/base/ports.ts'
+import { createChainEngine } from '../chain/calls.ts'
+import { type Chain, openChain } from '../chain/chain.ts'
+import { createMemoryKv, openLogFile } from '../chain/store/kv.ts'
+import { openWal, type Wal } from '../chain/store/wal.ts'
+import { parseGenesis } from '../chain/types/genesis.ts'
+import { bundledGenesis } from './commands/genesis.ts'
+import { developmentSecret } from './development.ts'
+import { createEngine } from './engine.ts'
+import { openSigner, type Signer, Step } from './signer.ts'
+
+const genesis = parseGenesis(bundledGenesis())
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
+const dirs: string[] = []
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true })
+})
+
+/** Thrown where the process dies. */
+const death = new NodeError({ code: 'TEST_DEATH', rpc: 0, text: () => 'dead' }, undefined)
+type Fate = 'nothing' | 'body' | 'propose' | 'prepare' | 'commit' | 'committed'
+
+/** One life of a validator over the same disk. It dies right after the named step is durable. */
+const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
+  const clock = { nowMs: () => nowMs }
+  const real = await openChain(
+    { kv, engine: createChainEngine(genesis), clock, pause: async () => {}, log, meter },
+    genesis,
+    { historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
+  )
+  const signer = await openSigner(join(dir, 'signer.json'), developmentSecret(0), {
+    chainId: genesis.chainId,
+    genesisHash: real.genesisHash,
+  })
+  const wal = await openWal(await openLogFile(join(dir, 'consensus.wal')))
+  const dieIf = (at: Fate): void => {
+    if (fate === at) throw death
+  }
+  const steps: Readonly<Record<number, Fate>> = {
+    [Step.propose]: 'propose',
+    [Step.prepare]: 'prepare',
+    [Step.commit]: 'commit',
+  }
+  const mortalSigner: Signer = {
+    ...signer,
+    async sign(request) {
+      const signature = await signer.sign(request)
+      dieIf(steps[request.step] ?? 'nothing')
+      return signature
+    },
+  }
+  const mortalWal: Wal = {
+    height: wal.height,
+    records: wal.records,
+    close: () => wal.close(),
+    endHeight: (height) => wal.endHeight(height),
+    async append(type, payload, options) {
+      await wal.append(type, payload, options)
+      dieIf('body')
+    },
+  }
+  const chain: Chain = new Proxy(real, {
+    get(target, name) {
+      if (name === 'commit')
+        return async (...args: Parameters<Chain['commit']>) => {
+          const next = await target.commit(...args)
+          dieIf('committed')
+          return next
+        }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const engine = createEngine(
+    { chain, signer: mortalSigner, wal: mortalWal, clock, log, meter },
+    { coinbase: asAddress(new Uint8Array(20)), sealing: 'instant', emptyBlocksMs: null },
+  )
+  return { real, signer, wal, engine }
+}
+
+const newDir = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'novachain-engine-'))
+  dirs.push(dir)
+  return dir
+}
+
+test.each<Fate>(['body', 'propose', 'prepare', 'commit', 'committed'])(
+  'a validator that dies after the step %s finishes the height, with the block it signed if it signed one',
+  async (fate) => {
+    const [kv, dir] = [createMemoryKv(), newDir()]
+    const first = await live(kv, dir, fate, 1_800_000_000_000)
+    const stop = new AbortController()
+    const { done } = await first.engine.start(stop.signal)
+    void first.engine.control.mine(1).catch(() => {})
+    await expect(done).rejects.toBe(death)
+    const signed = first.signer.last()
+    await first.wal.close()
+
+    const second = await live(kv, dir, 'nothing', 1_800_000_100_000) // later, so that a new block would be another
+    const service = await second.engine.start(stop.signal)
+    await second.engine.control.mine(1)
+    stop.abort()
+    await service.done
+    await second.wal.close()
+    const block = second.real.block(1)
+    expect(second.real.head().header.number).toBe(fate === 'body' ? 1 : 2)
+    if (signed !== null) expect(bytesToHex(block?.hash ?? signed.signature)).toBe(bytesToHex(signed.blockHash))
+  },
+)
+
+test('a signed block that neither store nor log holds stops the validator', async () => {
+  const [kv, dir] = [createMemoryKv(), newDir()]
+  const first = await live(kv, dir, 'prepare', 1_800_000_000_000)
+  const stop = new AbortController()
+  const { done } = await first.engine.start(stop.signal)
+  void first.engine.control.mine(1).catch(() => {})
+  await expect(done).rejects.toBe(death)
+  await first.wal.close()
+  rmSync(join(dir, 'consensus.wal'))
+  const second = await live(kv, dir, 'nothing', 1_800_000_100_000)
+  await expect(second.engine.start(stop.signal)).rejects.toMatchObject({ code: 'ENGINE_BODY_LOST' })
+  await second.wal.close()
+})
