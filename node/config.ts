@@ -78,7 +78,7 @@ type Keys = typeof KEYS
 export type Config = { readonly [K in keyof Keys]: z.output<Keys[K]['schema']> }
 export type ConfigKey = keyof Keys
 export const configKeys = Object.keys(KEYS) as ConfigKey[] // the record's own keys
-const isKey = (name: string): name is ConfigKey => name in KEYS
+const isKey = (name: string): name is ConfigKey => Object.hasOwn(KEYS, name)
 
 /** `rpc.emptyBlocksMs` is NOVACHAIN_RPC_EMPTY_BLOCKS_MS. */
 const envName = (key: string): string =>
@@ -98,7 +98,7 @@ export function loadConfig(
     for (const [key, value] of readToml(file)) given.set(key, { value, where: file })
   for (const key of configKeys) {
     const value = env[envName(key)]
-    if (value !== undefined) given.set(key, { value, where: envName(key) })
+    if (value !== undefined && value !== '') given.set(key, { value, where: envName(key) })
   }
   for (const [key, value] of Object.entries(flags)) if (value !== undefined) given.set(key, { value, where: 'flags' })
   for (const [key, { where }] of given)

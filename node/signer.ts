@@ -66,45 +66,54 @@ export async function openSigner(file: string, secret: Uint8Array, domain: Domai
   const signAs = (type: SignType, payload: Uint8Array): Uint8Array =>
     curves().blsSign(secret, signBytes(domain, type, payload))
 
+  let queue: Promise<unknown> = Promise.resolve()
+
   return {
     publicKey,
     last: () => last,
     reveal: (height) => signAs(SignType.randao, randaoPayload(height)),
-    async sign(request) {
-      const { step, height, round, blockHash } = request
-      if (last !== null) {
-        const order = compare([height, round, step], [last.height, last.round, last.step])
-        if (order === 0 && equalBytes(blockHash, last.blockHash)) return last.signature
-        if (order <= 0) {
-          const asked = `step ${step} of height ${height} round ${round}`
-          throw new NodeError(SignerErrors.REFUSED, {
-            asked,
-            last: `step ${last.step} of height ${last.height} round ${last.round}`,
-          })
-        }
-      }
-      const signature =
-        step === Step.propose
-          ? signAs(SignType.propose, proposePayload({ height, round, blockHash, justifyRound: null, tcHash: null }))
-          : signAs(step === Step.prepare ? SignType.prepare : SignType.commit, votePayload(height, round, blockHash))
-      if (last?.height !== height) lockRound = null
-      if (step === Step.commit) lockRound = round
-      if (request.highQc !== undefined) highQc = bytesToHex(encodeQc(request.highQc))
-      const next: Signed = { height, round, step, blockHash, signature }
-      await writeRecord(file, {
-        ...owner,
-        h: height,
-        r: round,
-        step,
-        message: bytesToHex(blockHash),
-        signature: bytesToHex(signature),
-        lockRound,
-        highQC: highQc,
-        entry: null,
-      })
-      last = next
-      return signature
+    // One after another: two askers at once must not both pass the check before either is on disk.
+    sign(request) {
+      const turn = queue.then(() => signNext(request))
+      queue = turn.catch(() => {})
+      return turn
     },
+  }
+
+  async function signNext(request: SignRequest): Promise<Uint8Array> {
+    const { step, height, round, blockHash } = request
+    if (last !== null) {
+      const order = compare([height, round, step], [last.height, last.round, last.step])
+      if (order === 0 && equalBytes(blockHash, last.blockHash)) return last.signature
+      if (order <= 0) {
+        const asked = `step ${step} of height ${height} round ${round}`
+        throw new NodeError(SignerErrors.REFUSED, {
+          asked,
+          last: `step ${last.step} of height ${last.height} round ${last.round}`,
+        })
+      }
+    }
+    const signature =
+      step === Step.propose
+        ? signAs(SignType.propose, proposePayload({ height, round, blockHash, justifyRound: null, tcHash: null }))
+        : signAs(step === Step.prepare ? SignType.prepare : SignType.commit, votePayload(height, round, blockHash))
+    if (last?.height !== height) lockRound = null
+    if (step === Step.commit) lockRound = round
+    if (request.highQc !== undefined) highQc = bytesToHex(encodeQc(request.highQc))
+    const next: Signed = { height, round, step, blockHash, signature }
+    await writeRecord(file, {
+      ...owner,
+      h: height,
+      r: round,
+      step,
+      message: bytesToHex(blockHash),
+      signature: bytesToHex(signature),
+      lockRound,
+      highQC: highQc,
+      entry: null,
+    })
+    last = next
+    return signature
   }
 }
 
@@ -131,6 +140,15 @@ interface SignerRecord {
   readonly entry: string | null
 }
 
+const parseRecord = (text: string): Partial<SignerRecord> | null => {
+  try {
+    const json: unknown = JSON.parse(text)
+    return typeof json === 'object' ? json : null
+  } catch {
+    return null
+  }
+}
+
 type Loaded = { last: Signed | null; lockRound: number | null; highQc: string | null }
 
 const readRecord = async (
@@ -143,21 +161,19 @@ const readRecord = async (
     throw refuse(`cannot be read (${error.code ?? error.message})`)
   })
   if (text === null) return { last: null, lockRound: null, highQc: null }
-  let record: Partial<SignerRecord>
-  try {
-    record = JSON.parse(text)
-  } catch {
-    throw refuse('is not JSON')
-  }
+  const record = parseRecord(text)
+  if (record === null) throw refuse('is no JSON object')
   const { h, r, step, message, signature } = record
   if (record.genesisHash !== owner.genesisHash)
     throw refuse(`is of the network ${record.genesisHash ?? '?'}, not ${owner.genesisHash}`)
   if (record.publicKey !== owner.publicKey)
     throw refuse(`is of the key ${record.publicKey ?? '?'}, not ${owner.publicKey}`)
-  if (!Number.isSafeInteger(h) || !Number.isSafeInteger(r) || !Number.isSafeInteger(step))
-    throw refuse('has no height, round and step')
-  if (h === undefined || r === undefined || step === undefined || message === undefined || signature === undefined)
-    throw refuse('is not whole')
+  const isCount = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+  const isHex = (value: unknown, sizeBytes: number): value is string =>
+    typeof value === 'string' && new RegExp(`^0x[0-9a-f]{${2 * sizeBytes}}$`).test(value)
+  if (!isCount(h) || !isCount(r) || !isCount(step)) throw refuse('has no height, round and step')
+  if (!isHex(message, 32) || !isHex(signature, 96)) throw refuse('has no block and signature')
   return {
     last: { height: h, round: r, step, blockHash: asHash(hexToBytes(message)), signature: hexToBytes(signature) },
     lockRound: record.lockRound ?? null,

@@ -81,16 +81,19 @@ export async function serveTelemetry(
     server.listen(port, options.host)
     try {
       await once(server, 'listening')
+      const address = server.address()
       return {
-        port,
+        port: typeof address === 'object' && address !== null ? address.port : port,
         async close() {
+          const closed = once(server, 'close')
           server.close()
           server.closeAllConnections()
-          if (server.listening) await once(server, 'close')
+          await closed
         },
       }
     } catch (error) {
-      if (port - options.port >= PORT_TRIES) throw error
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+      if (!isTaken || port - options.port >= PORT_TRIES) throw error
     }
   }
 }

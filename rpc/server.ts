@@ -70,9 +70,10 @@ export async function startRpc(ctx: Ctx, options: RpcOptions, log: Log): Promise
     port: typeof address === 'object' && address !== null ? address.port : options.port,
     async close() {
       for (const ws of sockets.clients) ws.terminate()
+      const closed = once(server, 'close')
       server.close()
       server.closeAllConnections()
-      if (server.listening) await once(server, 'close')
+      await closed
     },
   }
 }

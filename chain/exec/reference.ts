@@ -30,7 +30,6 @@ import type { BlockContext, CallKind, Frame, Native, NativeTable } from '../type
 import type { Log } from '../types/receipt.ts'
 import type { Mark, State } from '../types/state.ts'
 import type { Engine, Message, Outcome, Tracer } from './engine.ts'
-import { isPrecompile } from './tx.ts'
 
 const EngineErrors = defineErrors('EVM', {
   RECOVER: { text: () => 'the signature fits no key' },
@@ -140,8 +139,10 @@ const assertUnused = (name: string): never => {
 /** The library's journal: warm sets live in our State, so that one undo log reverts everything. */
 class JournalAdapter {
   readonly #adapter: StateAdapter
-  constructor(adapter: StateAdapter) {
+  readonly #isPrecompile: (hex: Hex) => boolean
+  constructor(adapter: StateAdapter, isPrecompile: (hex: Hex) => boolean) {
     this.#adapter = adapter
+    this.#isPrecompile = isPrecompile
   }
   putAccount(address: EvmAddress, account: EvmAccount | undefined): Promise<void> {
     return this.#adapter.putAccount(address, account)
@@ -164,12 +165,9 @@ class JournalAdapter {
     this.addWarmedAddress(hexToBytes(hex.startsWith('0x') ? hex : `0x${hex}`))
   }
   isWarmedAddress(bytes: Uint8Array): boolean {
-    const address = asAddress(bytes)
     const { state } = this.#adapter
-    const account = state.load(address)
-    return (
-      state.isWarmAccount(account) || isPrecompile(address) || this.#adapter.running?.natives.has(account.hex) === true
-    )
+    const account = state.load(asAddress(bytes))
+    return state.isWarmAccount(account) || this.#isPrecompile(account.hex)
   }
   addWarmedAddress(bytes: Uint8Array): void {
     const { state } = this.#adapter
@@ -194,7 +192,7 @@ class FramedEvm extends EVM {
     super(opts)
     this.adapter = adapter
     // The class has private fields that its users never touch; ours has the methods they call.
-    this.journal = new JournalAdapter(adapter) as unknown as Journal
+    this.journal = new JournalAdapter(adapter, (hex) => this.getPrecompile(hex) !== undefined) as unknown as Journal
   }
 
   protected override async _executeCall(message: Parameters<EVM['_executeCall']>[0]): Promise<EVMResult> {

@@ -83,12 +83,12 @@ const contextOf = (env: Fixture['env'], chainId: bigint): BlockContext => ({
 })
 
 /** Runs every outcome of a case that is of a fork we have. */
-export async function runCase({ id, fixture }: StateCase): Promise<Verdict> {
-  if (id.includes('eip7610_create_collision'))
-    return {
-      is: 'skipped',
-      why: 'EIP-7610: an account with storage and no code, which genesis refuses and nothing can make',
-    }
+export async function runCase({ fixture }: StateCase): Promise<Verdict> {
+  // Genesis refuses such an account, and no transaction makes one: it is where creation collides by EIP-7610.
+  const unreachable = Object.values(fixture.pre).some(
+    (account) => account.code === '0x' && BigInt(account.nonce) === 0n && Object.keys(account.storage).length > 0,
+  )
+  if (unreachable) return { is: 'skipped', why: 'EIP-7610: an account with storage and no code or nonce' }
   for (const fork of Object.keys(FORKS) as (keyof typeof FORKS)[])
     for (const expected of fixture.post[fork] ?? []) {
       const verdict = await runOne(fixture, fork, expected)
