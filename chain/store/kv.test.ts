@@ -110,6 +110,13 @@ test('a store survives being closed and opened, also by a reader beside its owne
 
 test('a reader does not create a database', async () => {
   expect(await codeOf(() => openKv(join(tempDir(), 'none'), { readOnly: true }))).toBe('STORE_MISSING')
+  expect(await codeOf(() => openKv(tempDir(), { readOnly: true }))).toBe('STORE_MISSING')
+})
+
+test('tables without CURRENT are STORE_CORRUPT: LevelDB would begin a new database over them', async () => {
+  const dir = await filledDir()
+  rmSync(join(dir, 'CURRENT'))
+  expect(await codeOf(() => openKv(dir))).toBe('STORE_CORRUPT')
 })
 
 const child = (script: string, shell = 'exec "$0" "$@"'): string => {
