@@ -32,7 +32,9 @@ export function openCalls(
     gasCap: options.gasCap,
     natives: nativesAt,
     reader: (height: number) => openReader(kv, height),
+    fees: genesis.fees,
     header: (height: number) => blocks.record(height),
+    txs: (height: number) => blocks.txs(height),
     nextBaseFee: (parent: Parameters<typeof nextBaseFee>[0]) => nextBaseFee(parent, genesis.fees),
   }
   return { run: (job) => runCall(deps, job) }

@@ -5,12 +5,24 @@ import { keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
 import type { Block } from '../types/block.ts'
-import type { AccountOverride, BlockOverride, CallAnswer, CallJob, CallOutcome, CallRequest } from '../types/call.ts'
+import type {
+  AccountOverride,
+  BlockOverride,
+  CallAnswer,
+  CallJob,
+  CallOutcome,
+  CallRequest,
+  Json,
+} from '../types/call.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
-import type { Reader } from '../types/state.ts'
+import type { FeeSplit } from '../types/genesis.ts'
+import type { Reader, State } from '../types/state.ts'
 import { type AccessEntry, intrinsicGas, TX_GAS_MAX, type Tx } from '../types/tx.ts'
+import { type BlockNatives, writeSystemContracts } from './block.ts'
 import type { Engine, Tracer } from './engine.ts'
+import { revertReason } from './revert.ts'
 import { createState } from './state.ts'
+import { createCollector } from './trace.ts'
 import { isPrecompile, runTx } from './tx.ts'
 
 export const CallErrors = defineErrors('CALL', {
@@ -34,21 +46,13 @@ export interface CallDeps {
   readonly engine: Engine
   readonly chainId: bigint
   readonly gasCap: bigint
-  readonly natives: (height: number) => { readonly table: NativeTable }
+  readonly natives: (height: number) => BlockNatives
+  readonly fees: FeeSplit
   reader(height: number): Reader
   header(height: number): Pick<Block, 'header' | 'hash'> | null
+  /** null where the block is pruned. */
+  txs(height: number): readonly Tx[] | null
   nextBaseFee(parent: Block['header']): bigint
-}
-
-/** The words a contract reverts with, by Solidity's two standard errors; null for anything else. */
-export function revertReason(output: Uint8Array): string | null {
-  const selector = bytesToHex(output.subarray(0, 4))
-  const wordAt = (at: number): bigint => BigInt(bytesToHex(output.subarray(4 + at, 36 + at)))
-  if (selector === '0x4e487b71' && output.length === 36) return `panic code 0x${wordAt(0).toString(16)}`
-  if (selector !== '0x08c379a0' || output.length < 68 || wordAt(0) !== 32n) return null
-  const size = wordAt(32)
-  if (size > BigInt(output.length - 68)) return null
-  return new TextDecoder().decode(output.subarray(68, 68 + Number(size)))
 }
 
 export const revertError = (output: Uint8Array): NodeError =>
@@ -67,8 +71,71 @@ export async function runCall(deps: CallDeps, job: CallJob): Promise<CallAnswer>
       return { kind: 'estimate', gas: await estimate(deps, job) }
     case 'accessList':
       return accessList(deps, job)
-    default:
+    case 'traceCall':
+      return traceCall(deps, job)
+    case 'traceBlock':
+      return traceBlock(deps, job)
+    case 'simulate':
       throw new NodeError(CallErrors.UNSUPPORTED, { what: job.kind })
+  }
+}
+
+const traceCall = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceCall' }>): Promise<CallAnswer> => {
+  const world = openWorld(deps, job, job.block)
+  const base = applyOverrides(world.reader, job.state)
+  const { tx, block } = prepareCall(world, base, job.request, gasOf(deps, world, job.request))
+  const state = createState(base)
+  const collector = createCollector(job.trace, { before: base, state, coinbase: block.coinbase })
+  const result = await runTx(depsOf(deps, world), tx, state, block, tx.gasLimit, collector.tracer)
+  return { kind: 'trace', json: collector.finish(tx, result) }
+}
+
+/** Runs the block again from its parent's state, with a tracer on the wanted transactions. */
+const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBlock' }>): Promise<CallAnswer> => {
+  const [header, txs] = [deps.header(job.height), deps.txs(job.height)]
+  if (header === null || txs === null || job.height === 0)
+    throw new NodeError(CallErrors.UNSUPPORTED, { what: `a trace of block ${job.height}` })
+  const parent = openWorld(deps, { height: job.height - 1, pending: false }, null)
+  const { block } = openWorld(deps, { height: job.height, pending: false }, null)
+  const natives = deps.natives(job.height)
+  const state = createState(parent.reader)
+  state.begin()
+  writeSystemContracts(state, block, header.header.parentHash)
+  natives.begin(state, block)
+  state.end()
+  const out: Json[] = []
+  let gasLeft = block.gasLimit
+  for (const [i, tx] of txs.entries()) {
+    const isWanted = job.index === null || job.index === i
+    const before = applyChanges(parent.reader, state)
+    const collector = isWanted ? createCollector(job.trace, { before, state, coinbase: block.coinbase }) : null
+    const txDeps = { engine: deps.engine, natives: natives.table, fees: deps.fees }
+    const result = await runTx(txDeps, tx, state, block, gasLeft, collector?.tracer)
+    gasLeft -= result.gasUsed
+    if (collector === null) continue
+    const json = collector.finish(tx, result)
+    if (job.index === i) return { kind: 'trace', json }
+    out.push({ txHash: bytesToHex(tx.hash), result: json })
+  }
+  return { kind: 'trace', json: out }
+}
+
+/** What the state holds now, unmoved by what it will hold: only values that this block changed are copied. */
+const applyChanges = (base: Reader, state: State): Reader => {
+  const { accounts, codes } = state.changes()
+  const changed = new Map(accounts.map((change) => [bytesToHex(change.address), change]))
+  const made = new Map(codes.map((code) => [bytesToHex(code.hash), code]))
+  return {
+    account(address) {
+      const change = changed.get(bytesToHex(address))
+      return change === undefined ? base.account(address) : (change.account ?? undefined)
+    },
+    slot(address, key) {
+      const change = changed.get(bytesToHex(address))
+      const slot = change?.slots.find((each) => each.key === key)
+      return slot?.value ?? (change?.storageCleared === true ? 0n : base.slot(address, key))
+    },
+    code: (hash) => made.get(bytesToHex(hash)) ?? base.code(hash),
   }
 }
 
@@ -176,7 +243,28 @@ const txOf = (request: CallRequest, state: Reader, gasLimit: bigint, baseFeeWei:
   }
 }
 
-/** One run by the transaction rules. Without a price it costs nothing, as wallets expect of a call. */
+/** The request as a transaction. Without a price it costs nothing, as wallets expect of a call. */
+const prepareCall = (
+  world: World,
+  base: Reader,
+  request: CallRequest,
+  gas: bigint,
+): { readonly tx: Tx; readonly block: BlockContext } => {
+  const { gasPriceWei, maxFeeWei, maxTipWei } = request
+  const isFree = [gasPriceWei, maxFeeWei, maxTipWei].every((wei) => wei === null || wei === 0n)
+  const block = isFree ? { ...world.block, baseFeeWei: 0n } : world.block
+  const tx = txOf(request, base, gas, block.baseFeeWei)
+  const { gas: intrinsic, floor } = intrinsicGas(tx)
+  const want = maxBigint(intrinsic, floor)
+  if (gas < want) throw new NodeError(CallErrors.INTRINSIC, { have: gas, want })
+  return { tx, block }
+}
+
+const NO_SPLIT: FeeSplit = { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: ZERO }
+const depsOf = (deps: CallDeps, world: World) =>
+  ({ engine: deps.engine, natives: world.natives, fees: NO_SPLIT, senders: 'any' }) as const
+
+/** One run by the transaction rules. */
 const simulate = async (
   deps: CallDeps,
   world: World,
@@ -184,31 +272,10 @@ const simulate = async (
   request: CallRequest,
   gas: bigint,
   tracer?: Tracer,
-): Promise<CallOutcome & { readonly gasLeft: bigint }> => {
-  const free =
-    (request.gasPriceWei ?? 0n) === 0n && (request.maxFeeWei ?? 0n) === 0n && (request.maxTipWei ?? 0n) === 0n
-  const block = free ? { ...world.block, baseFeeWei: 0n } : world.block
-  const tx = txOf(request, base, gas, block.baseFeeWei)
-  const { gas: intrinsic, floor } = intrinsicGas(tx)
-  const want = maxBigint(intrinsic, floor)
-  if (gas < want) throw new NodeError(CallErrors.INTRINSIC, { have: gas, want })
-  const state = createState(base)
-  const fees = { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: ZERO }
-  const result = await runTx(
-    { engine: deps.engine, natives: world.natives, fees, senders: 'any' },
-    tx,
-    state,
-    block,
-    gas,
-    tracer,
-  )
-  return {
-    status: result.outcome,
-    output: result.output,
-    gasUsed: result.gasUsed,
-    gasLeft: gas - result.gasUsed,
-    fault: result.fault,
-  }
+): Promise<CallOutcome> => {
+  const { tx, block } = prepareCall(world, base, request, gas)
+  const result = await runTx(depsOf(deps, world), tx, createState(base), block, gas, tracer)
+  return { status: result.outcome, output: result.output, gasUsed: result.gasUsed, fault: result.fault }
 }
 
 const throwUnlessSuccess = (outcome: CallOutcome): void => {

@@ -33,7 +33,13 @@ export interface Outcome {
 /** Sees each instruction and frame; only tracing passes one. */
 export interface Tracer {
   enter?(frame: Frame): void
-  exit?(result: { readonly gasUsed: bigint; readonly output: Uint8Array; readonly error: string | null }): void
+  exit?(result: {
+    readonly gasUsed: bigint
+    readonly output: Uint8Array
+    /** 'revert', or the name of the exceptional halt. */
+    readonly error: string | null
+    readonly created: Address | null
+  }): void
   step?(step: TraceStep): void
 }
 export interface TraceStep {

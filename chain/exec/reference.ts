@@ -374,12 +374,13 @@ const attach = (evm: FramedEvm, tracer: Tracer): void => {
     gas.push(message.gasLimit)
     tracer.enter?.(frameOf(message))
   })
-  evm.events.on('afterMessage', ({ execResult }) => {
+  evm.events.on('afterMessage', ({ execResult, createdAddress }) => {
     gas.pop()
     tracer.exit?.({
       gasUsed: execResult.executionGasUsed,
       output: execResult.returnValue,
       error: execResult.exceptionError?.error ?? null,
+      created: createdAddress === undefined ? null : asAddress(createdAddress.bytes),
     })
   })
   evm.events.on('step', (step: InterpreterStep) => {

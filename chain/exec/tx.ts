@@ -102,9 +102,10 @@ export async function runTx(
   const { gas: intrinsic, floor } = intrinsicGas(tx)
   state.setBalance(sender, sender.balance - tx.gasLimit * gasPriceWei)
   state.setNonce(sender, sender.nonce + 1n)
-  const outcome = isPlainTransfer(tx, state, deps.natives)
-    ? transfer(tx, state, sender, tx.gasLimit - intrinsic)
-    : await execute(deps, tx, state, block, { gas: tx.gasLimit - intrinsic, gasPriceWei }, tracer)
+  const outcome =
+    tracer === undefined && isPlainTransfer(tx, state, deps.natives)
+      ? transfer(tx, state, sender, tx.gasLimit - intrinsic)
+      : await execute(deps, tx, state, block, { gas: tx.gasLimit - intrinsic, gasPriceWei }, tracer)
   const spent = tx.gasLimit - outcome.gasLeft
   const gasUsed = maxBigint(spent - minBigint(state.refund(), spent / 5n), floor) // EIP-3529, EIP-7623
   state.setBalance(sender, sender.balance + (tx.gasLimit - gasUsed) * gasPriceWei)

@@ -13,6 +13,8 @@ import {
   keccak256,
   MaxUint256,
   parseEther,
+  toBeHex,
+  toQuantity,
   Wallet,
   WebSocketProvider,
   ZeroAddress,
@@ -230,6 +232,37 @@ test('a Safe: made by its factory, funded, and it pays with the owner’s signat
   await send(safe, 'execTransaction', ...args, signature)
   expect(await provider.getBalance(payee)).toBe(parseEther('1'))
 }, 60_000)
+
+test('traces of a swap-like call tree: calls, pre-state, steps, selectors', async () => {
+  const weth = await deploy('@uniswap/v2-periphery/build/WETH9.json')
+  const receipt = await send(weth, 'deposit', { value: 5n })
+  const trace = (options: object) => provider.send('debug_traceTransaction', [receipt.hash, options])
+  const call = await trace({ tracer: 'callTracer' })
+  expect(call).toMatchObject({
+    type: 'CALL',
+    from: alice.address.toLowerCase(),
+    value: '0x5',
+    gasUsed: toBeHex(receipt.gasUsed),
+  })
+  const { pre, post } = await trace({ tracer: 'prestateTracer', tracerConfig: { diffMode: true } })
+  const at = String(weth.target).toLowerCase()
+  expect([pre[at].balance, post[at].balance]).toEqual(['0x0', '0x5'])
+  const steps = await trace({})
+  expect(steps.structLogs.at(-1).op).toMatch(/STOP|RETURN/)
+  expect(steps.gas).toBe(Number(receipt.gasUsed))
+  expect(await trace({ tracer: '4byteTracer' })).toEqual({ '0xd0e30db0-0': 1 })
+  const [flat] = await trace({ tracer: 'flatCallTracer' })
+  expect(flat).toMatchObject({ type: 'call', traceAddress: [], subtraces: 0 })
+  const block = await provider.send('debug_traceBlockByNumber', [
+    toQuantity(receipt.blockNumber),
+    { tracer: 'callTracer' },
+  ])
+  expect(block).toHaveLength(1)
+  const request = { from: alice.address, to: at, data: weth.interface.encodeFunctionData('withdraw', [6n]) }
+  expect(await provider.send('debug_traceCall', [request, 'latest', { tracer: 'callTracer' }])).toMatchObject({
+    error: 'execution reverted',
+  })
+}, 30_000)
 
 test('a WebSocket subscriber sees heads and its logs', async () => {
   const ws = new WebSocketProvider(devnet.ws[0] ?? '')
