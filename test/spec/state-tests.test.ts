@@ -1,36 +1,44 @@
-// A seeded sample of the official state tests through our own rules, engine and journal; all of them: npm run test:vectors.
-import { readdirSync } from 'node:fs'
+// A seeded sample of the official state tests; `npm run test:vectors` runs them all.
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { conformanceDir, hasConformance, readCases, runCase } from '../kit/state-tests.ts'
 
-const SAMPLE = 300
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-const SLOW = /Call50000|Return50000|ContractCreationSpam|LoopCallsThenRevert/i
+installCurves(nativeCurves)
+const committed = fileURLToPath(new URL('../fixtures/state-tests-sample.jsonl.gz', import.meta.url))
+const SAMPLE = 80
 
-// The journal's Reader cannot say whether an account has storage at all: an account with storage and neither nonce nor code
-// comes only from a genesis that makes one, so creation onto it (EIP-7610) is out of reach of transactions.
-const UNREACHABLE = /eip7610_create_collision/
+const run = async (file: string, pick: (i: number) => boolean): Promise<{ passed: number; failures: string[] }> => {
+  const failures: string[] = []
+  let passed = 0
+  let i = 0
+  for (const each of readCases(file)) {
+    if (!pick(i++)) continue
+    const verdict = await runCase(each)
+    if (verdict.is === 'failed') failures.push(`${each.id}: ${verdict.why}`)
+    if (verdict.is === 'passed') passed++
+  }
+  return { passed, failures }
+}
 
+// Source: ethereum/execution-spec-tests v5.4.0, every 250th case of its Osaka state tests.
+test('the committed sample of official state tests', async () => {
+  const { passed, failures } = await run(committed, () => true)
+  expect(failures).toEqual([])
+  expect(passed).toBeGreaterThan(30)
+})
+
+const seed = Number(process.env.SEED ?? Date.now() % 100_000)
 // Skipped where the conformance folder is not beside the checkout.
-test.skipIf(!hasConformance)(
-  `official state tests, ${SAMPLE} of them, SEED=${seed} (skipped where ../shared/conformance is not there)`,
-  async () => {
-    installCurves(nativeCurves)
-    const dir = join(conformanceDir, 'state-tests')
-    const files = readdirSync(dir).filter((name) => name.includes('osaka') || name.includes('prague'))
-    const file = files[seed % files.length] ?? ''
-    const cases = [...readCases(join(dir, file))].filter(({ id }) => !SLOW.test(id) && !UNREACHABLE.test(id))
-    const stride = Math.max(1, Math.floor(cases.length / SAMPLE))
-    const failures: string[] = []
-    for (let i = seed % stride; i < cases.length; i += stride) {
-      const chosen = cases[i]
-      if (chosen === undefined) continue
-      const verdict = await runCase(chosen)
-      if (verdict.is === 'failed') failures.push(`${chosen.id}: ${verdict.why}`)
-    }
+test.skipIf(!hasConformance).for(['osaka-static', 'osaka-new', 'prague-static', 'prague-new'])(
+  `a sample of %s, SEED=${seed}`,
+  async (name) => {
+    const stride = Math.floor(2_600 / SAMPLE)
+    const file = join(conformanceDir, 'state-tests', `eest-v5.4.0-${name}.jsonl.gz`)
+    const { passed, failures } = await run(file, (i) => i % stride === seed % stride && i < stride * SAMPLE)
     expect(failures).toEqual([])
+    expect(passed).toBeGreaterThan(SAMPLE / 2)
   },
 )
