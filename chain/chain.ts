@@ -62,6 +62,8 @@ export interface BuildArgs {
 export interface ChainEvents {
   readonly head: { readonly block: Block; readonly receipts: readonly StoredReceipt[]; readonly txs: readonly Tx[] }
   readonly admitted: Tx
+  /** Those of them that users of this node sent. */
+  readonly local: Tx
 }
 
 export interface Chain {
@@ -194,6 +196,7 @@ class Machine implements Chain {
   readonly #listeners: { readonly [K in keyof ChainEvents]: Set<(event: ChainEvents[K]) => void> } = {
     head: new Set(),
     admitted: new Set(),
+    local: new Set(),
   }
   #rotation: { readonly epoch: number; readonly of: ReturnType<typeof createRotation> }
   #head: Block
@@ -291,6 +294,7 @@ class Machine implements Chain {
     checkTxGas(tx)
     this.pool.add(tx, origin)
     for (const listener of this.#listeners.admitted) listener(tx)
+    if (origin === 'local') for (const listener of this.#listeners.local) listener(tx)
     return tx.hash
   }
 

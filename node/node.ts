@@ -16,6 +16,7 @@ import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
 import { createEngine, type EngineControl } from './engine.ts'
+import { openJournal } from './journal.ts'
 import { aborted } from './service.ts'
 import { openSigner } from './signer.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
@@ -89,6 +90,8 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       log,
     )
     closers.push(() => calls.close())
+    const journal = await openJournal(await openLogFile(join(dir, 'pool.journal')), chain, log)
+    closers.push(() => journal.close())
     const consensus = await startConsensus(options, chain, { log, meter }, closers)
     const filters = createFilters(chain, clock, LIMITS)
     const ctx = {
@@ -106,7 +109,10 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, options))
     closers.push(() => metrics.close())
     const url = `${options.rpc.host}:${rpc.port}`
-    log.info({ genesis: bytesToHex(genesisHash), height: chain.head().header.number, rpc: url }, 'node started')
+    log.info(
+      { genesis: bytesToHex(genesisHash), height: chain.head().header.number, rpc: url, restored: journal.restored },
+      'node started',
+    )
     return {
       chain,
       rpcUrl: `http://${url}`,

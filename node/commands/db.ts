@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NodeError } from '../../chain/base/errors.ts'
 import { checkStore } from '../../chain/calls.ts'
-import { openKv } from '../../chain/store/kv.ts'
+import { checkKvFiles, openKv, StoreErrors } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, exitCode, UsageErrors } from '../args.ts'
 import { StartErrors } from './start.ts'
@@ -18,6 +18,8 @@ export const db: Command = {
     if (args[0] !== 'check') throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected check', usage })
     const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
     if (!existsSync(join(dir, 'genesis.json'))) throw new NodeError(StartErrors.NO_DIR, { dir })
+    for await (const fault of checkKvFiles(join(dir, 'db')))
+      throw new NodeError(StoreErrors.CORRUPT, { where: 'its files', reason: fault })
     const kv = await openKv(join(dir, 'db'))
     try {
       const found = await checkStore(kv, parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8')))
