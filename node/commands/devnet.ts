@@ -29,6 +29,15 @@ const DevnetErrors = defineErrors('DEVNET', {
       `${d.count} validators: this version runs development networks of one; leave --validators out`,
   },
   CHILD: { text: (d: { index: number; reason: string }) => `validator ${d.index} did not start: ${d.reason}` },
+  INDEX: {
+    text: (d: { index: number; count: number }) =>
+      `there is no validator ${d.index}: this devnet has ${d.count}, from 0 on`,
+  },
+  SOCKET: {
+    text: (d: { path: string; max: number }) =>
+      `${d.path} is too long a name for a control socket, at most ${d.max} bytes: choose a shorter --dir`,
+  },
+  REFUSED: { text: (d: { reason: string }) => d.reason },
   NOT_RUNNING: {
     text: (d: { dir: string }) => `no devnet runs in ${d.dir}: start it with \`novachain devnet --dir ${d.dir}\``,
   },
@@ -94,6 +103,8 @@ const up = async (context: CommandContext): Promise<ExitCode> => {
   if (validators > 1) throw new NodeError(DevnetErrors.SEVERAL, { count: validators })
   const rpcPort = whole('rpc-port', flags['rpc-port'], { min: 1, max: 65_535 }) ?? 8545
   const metricsPort = whole('metrics-port', flags['metrics-port'], { min: 1, max: 65_535 }) ?? rpcPort + 1_000
+  if (Buffer.byteLength(socketOf(dir)) > SOCKET_PATH_MAX)
+    throw new NodeError(DevnetErrors.SOCKET, { path: socketOf(dir), max: SOCKET_PATH_MAX })
   if (await isRunning(dir)) throw new NodeError(DevnetErrors.RUNNING, { dir })
   const genesisText = await prepare(dir, context, validators)
   const { chainId } = parseGenesis(genesisText)
@@ -120,29 +131,37 @@ const up = async (context: CommandContext): Promise<ExitCode> => {
     accounts: developmentAccounts(10),
   })
   const stop = new AbortController()
-  const control = await listen(dir, async ({ verb }) => {
+  const handle = async ({ verb, index }: Order): Promise<object> => {
     if (verb === 'status') return { ...describe(), heights: [await heightOf(ports.rpc)] }
     if (verb === 'stop') {
+      await child.end()
       stop.abort()
       return { stopped: true }
     }
+    if (index !== 0) throw new NodeError(DevnetErrors.INDEX, { index, count: 1 })
     if (verb === 'kill') {
-      child.kill()
-      return { killed: 0 }
+      await child.kill()
+      return { killed: index }
     }
     await child.end()
     ports = await child.start()
-    return { restarted: 0, pid: child.pid() }
-  })
-  context.out(describe(), banner(describe()))
-  const watch = process.stdout.isTTY && !switches.has('json') ? live(ports.rpc, stop.signal) : null
-  await Promise.race([aborted(signal), aborted(stop.signal)])
-  stop.abort()
-  await watch
-  control.close()
-  await child.end()
+    return { restarted: index, pid: child.pid() }
+  }
+  try {
+    const control = await listen(dir, handle)
+    if (!signal.aborted) context.out(describe(), banner(describe()))
+    const watch = process.stdout.isTTY && !switches.has('json') ? live(ports.rpc, stop.signal) : null
+    await Promise.race([aborted(signal), aborted(stop.signal)])
+    stop.abort()
+    await watch
+    control.close()
+  } finally {
+    await child.end()
+  }
   return exitCode.ok
 }
+/** Linux keeps 108 bytes for the name with its final zero, others 104. */
+const SOCKET_PATH_MAX = 103
 
 /** The folder of validator 0: made, resumed, or refused. Answers its genesis. */
 const prepare = async (dir: string, { flags, switches }: CommandContext, validators: number): Promise<string> => {
@@ -190,12 +209,18 @@ const createChild = (index: number, dir: string, args: readonly string[]) => {
   let running: ChildProcess | null = null
   return {
     pid: (): number | null => running?.pid ?? null,
-    kill: (): void => {
-      running?.kill('SIGKILL')
+    async kill(): Promise<void> {
+      const child = running
+      if (child === null) return
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
     },
     async start(): Promise<Ports> {
       const child = spawn(process.execPath, [...process.execArgv, main, 'start', '--json', '--dir', dir, ...args], {
-        stdio: ['ignore', 'pipe', 'pipe'],
+        // The child stops when its standard input closes: it must not outlive us, however we end.
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { ...process.env, NOVACHAIN_SUPERVISED: '1' },
       })
       running = child
       let said = ''
@@ -307,5 +332,7 @@ const ask = async (dir: string, order: Order): Promise<object> => {
   if (socket === null) throw new NodeError(DevnetErrors.NOT_RUNNING, { dir })
   socket.write(`${JSON.stringify(order)}\n`)
   const [line] = await once(createInterface({ input: socket }), 'line')
-  return JSON.parse(String(line))
+  const answer: { error?: string } = JSON.parse(String(line))
+  if (answer.error !== undefined) throw new NodeError(DevnetErrors.REFUSED, { reason: answer.error })
+  return answer
 }

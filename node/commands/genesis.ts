@@ -1,5 +1,5 @@
 // genesis: validate a file, print the hash that names its network, fund an account, begin a new one.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
@@ -19,6 +19,7 @@ export const bundledGenesis = (): string => readFileSync(join(packageRoot, 'gene
 
 export const readGenesis = (file: string): string => {
   if (!existsSync(file)) throw new NodeError(GenesisFileErrors.FILE, { file, reason: 'there is no such file' })
+  if (!statSync(file).isFile()) throw new NodeError(GenesisFileErrors.FILE, { file, reason: 'it is no file' })
   return readFileSync(file, 'utf8')
 }
 
@@ -91,8 +92,12 @@ const fund = async ({ out, args }: CommandContext, file: string): Promise<ExitCo
   const [, , address, wei] = args
   if (address === undefined || wei === undefined)
     throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected an address and an amount of wei', usage })
-  const json = JSON.parse(readGenesis(file))
-  json.alloc[address.toLowerCase()] = { ...json.alloc[address.toLowerCase()], balance: wei }
+  const before = readGenesis(file)
+  parseGenesis(before)
+  const json = JSON.parse(before)
+  const known =
+    Object.keys(json.alloc).find((key) => key.toLowerCase() === address.toLowerCase()) ?? address.toLowerCase()
+  json.alloc[known] = { ...json.alloc[known], balance: wei }
   const text = `${JSON.stringify(json, null, 2)}\n`
   parseGenesis(text)
   writeFileSync(file, text)

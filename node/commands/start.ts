@@ -14,7 +14,7 @@ import { createLog } from '../telemetry.ts'
 export const StartErrors = defineErrors('START', {
   NO_DIR: {
     text: (d: { dir: string }) =>
-      `${d.dir} is no node's folder (there is no genesis.json): run \`novachain init ${d.dir}\``,
+      `${d.dir} is no node's folder (there is no genesis.json): run \`novachain init ${d.dir} --genesis <file>\``,
   },
   NO_KEY: { text: (d: { file: string; reason: string }) => `validator key ${d.file}: ${d.reason}` },
   DEVELOPMENT: {
@@ -44,11 +44,18 @@ export const start: Command = {
       'metrics.port': flags['metrics-port'],
       'log.level': flags['log-level'],
     })
-    const node = await startNode(optionsOf(dir, genesisText, config), signal)
+    const node = await startNode(optionsOf(dir, genesisText, config), AbortSignal.any([signal, supervisorGone(env)]))
     out({ rpc: node.rpcUrl, ws: node.wsUrl, metrics: node.metricsUrl, pid: process.pid }, `JSON-RPC ${node.rpcUrl}`)
     await node.done
     return exitCode.ok
   },
+}
+
+/** A supervisor holds our standard input; when it is gone, so are we. */
+const supervisorGone = (env: Readonly<Record<string, string | undefined>>): AbortSignal => {
+  const gone = new AbortController()
+  if (env.NOVACHAIN_SUPERVISED === '1') process.stdin.once('close', () => gone.abort()).resume()
+  return gone.signal
 }
 
 const optionsOf = (dir: string, genesisText: string, config: Config): NodeOptions => ({

@@ -1,0 +1,58 @@
+// The devnet as scripts use it: one JSON line, control from another shell, a real crash, and nothing left behind.
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { startDevnet } from '../kit/devnet.ts'
+
+const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
+const novachain = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+  promisify(execFile)(process.execPath, [main, ...args]).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => error,
+  )
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+test('status, kill, restart and stop from another shell; garbage is refused with exit codes', async () => {
+  const devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'])
+  const { dir } = devnet
+  expect(devnet).toMatchObject({ chainId: 662_607, pids: [expect.any(Number)] })
+  expect(devnet.accounts[0]).toMatchObject({ address: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266' })
+  expect(devnet.accounts).toHaveLength(10)
+  const control = (...args: string[]) => novachain('devnet', ...args, '--dir', dir, '--json')
+  expect(JSON.parse((await control('status')).stdout).heights[0]).toBeGreaterThan(0)
+  expect(await control('kill', '7')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no validator 7'),
+  })
+  expect(JSON.parse((await control('kill', '0')).stdout)).toEqual({ killed: 0 })
+  expect(isAlive(devnet.pids[0] ?? 0)).toBe(false)
+  expect(JSON.parse((await control('status')).stdout)).toMatchObject({ pids: [null], heights: [null] })
+  const { pid } = JSON.parse((await control('restart', '0')).stdout)
+  expect(isAlive(pid)).toBe(true)
+  expect(await novachain('devnet', '--dir', dir)).toMatchObject({ code: 1, stderr: expect.stringContaining('runs in') })
+  expect(JSON.parse((await control('stop')).stdout)).toEqual({ stopped: true })
+  expect(isAlive(pid)).toBe(false)
+  expect(await devnet.stop({ keep: true })).toBe(0)
+  const other = await novachain('devnet', '--dir', dir, '--chain-id', '5', '--json')
+  expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('--reset') })
+  expect(await novachain('devnet', 'dance')).toMatchObject({ code: 2 })
+  expect(await novachain('devnet', '--validators', '4')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('4 validators'),
+  })
+}, 120_000)
+
+test('a validator does not outlive a supervisor that is killed', async () => {
+  const devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'])
+  const pid = devnet.pids[0] ?? 0
+  devnet.process.kill('SIGKILL')
+  await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
+  await devnet.stop()
+}, 60_000)
