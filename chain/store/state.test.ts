@@ -186,3 +186,43 @@ test('a flipped bit in any value is found by the check', async () => {
     await kv.write([{ key, value }])
   }
 })
+
+const balanceBlock = (n: number, balance: bigint): Changes => ({
+  codes: [],
+  accounts: [
+    {
+      address: addresses[n] as (typeof addresses)[0],
+      account: balance === 0n ? null : { nonce: 1n, balance, codeHash: keccak(new Uint8Array(0)) },
+      storageCleared: balance === 0n,
+      slots: [],
+    },
+  ],
+})
+
+test('a reader of the head is not moved by the next block, written and not yet applied', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, KEEP_ALL)
+  await put(kv, store, balanceBlock(0, 7n))
+  const reopened = createStateStore({ kv, pause }, KEEP_ALL) // nothing cached
+  const reader = reopened.at(0)
+  const next = await store.prepare(1, balanceBlock(0, 9n))
+  await kv.write(next.writes)
+  expect(reader.account(addresses[0] as never)?.balance).toBe(7n)
+  reopened.applied(next)
+  expect(reader.account(addresses[0] as never)?.balance).toBe(7n)
+  expect(reopened.at(1).account(addresses[0] as never)?.balance).toBe(9n)
+})
+
+test('a reader whose height is pruned meanwhile says so instead of answering', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, { ...KEEP_ALL, historyBlocks: 2, proofBlocks: 2 })
+  await put(kv, store, balanceBlock(0, 7n))
+  await put(kv, store, balanceBlock(1, 8n))
+  const readers = [openReader(kv, 1), store.at(1)]
+  await put(kv, store, balanceBlock(0, 0n)) // gone
+  await put(kv, store, balanceBlock(1, 9n)) // changed
+  for (let i = 0; i < 4; i++) await put(kv, store, balanceBlock(2, 100n + BigInt(i)))
+  for (const reader of readers)
+    for (const address of addresses.slice(0, 2))
+      expect(() => reader.account(address)).toThrow(expect.objectContaining({ code: 'STATE_PRUNED' }))
+})

@@ -138,17 +138,52 @@ export function openReader(kv: Kv, height: number): Reader {
   return readerOver(kv, openTables(kv), height)
 }
 
-const readerOver = (kv: Kv, tables: Tables, height: number): Reader => ({
-  account(address) {
-    const bytes = tables.accounts.at(keccak(address), height)
-    return bytes === null ? undefined : decodeAccount(bytes)
-  },
-  slot(address, key) {
-    const stored = tables.slots.at(slotKey(keccak(address), key), height)
-    return stored === null ? 0n : slotValue(stored)
-  },
-  code: (hash) => readCode(kv, hash),
-})
+const readerOver = (kv: Kv, tables: Tables, height: number): Reader => {
+  /** What is absent may have been pruned while this reader was held; then it must not answer. */
+  const read = (table: 'accounts' | 'slots', key: Uint8Array): Uint8Array | null => {
+    let value: Uint8Array | null
+    try {
+      value = tables[table].at(key, height)
+    } catch (cause) {
+      checkKept(kv, height)
+      throw cause
+    }
+    if (value === null) checkKept(kv, height)
+    return value
+  }
+  return {
+    account(address) {
+      const bytes = read('accounts', keccak(address))
+      return bytes === null ? undefined : decodeAccount(bytes)
+    },
+    slot(address, key) {
+      const stored = read('slots', slotKey(keccak(address), key))
+      return stored === null ? 0n : slotValue(stored)
+    },
+    code: (hash) => readCode(kv, hash),
+  }
+}
+
+const checkKept = (kv: Kv, height: number): void => {
+  const lowest = readMeta(kv)?.lowest.state ?? 0
+  if (lowest > height) throw new NodeError(StateErrors.PRUNED, { height, lowest, what: 'state' })
+}
+
+interface Meta {
+  readonly height: number
+  readonly root: Hash
+  readonly lowest: { readonly state: number; readonly proofs: number }
+}
+const readMeta = (kv: Kv): Meta | null => {
+  const sealed = kv.get(META_KEY)
+  if (sealed === undefined) return null
+  const f = asList(decodeRlp(unseal('meta', META_KEY, sealed)), 4)
+  return {
+    height: bytesToNumber(asBytes(f[0])),
+    root: asHash(asBytes(f[1], 32)),
+    lowest: { state: bytesToNumber(asBytes(f[2])), proofs: bytesToNumber(asBytes(f[3])) },
+  }
+}
 
 const slotKey = (owner: Uint8Array, key: Word): Uint8Array => concat(owner, keccak(bigintToFixed(key, 32)))
 
@@ -221,17 +256,10 @@ class Store implements StateStore {
     this.#options = options
     this.#tables = openTables(kv)
     this.#cache = new Cache(options.cacheBytes)
-    const sealed = kv.get(META_KEY)
-    if (sealed === undefined) {
-      this.height = -1
-      this.root = EMPTY_ROOT
-      this.#lowest = { state: 0, proofs: 0 }
-      return
-    }
-    const f = asList(decodeRlp(unseal('meta', META_KEY, sealed)), 4)
-    this.height = bytesToNumber(asBytes(f[0]))
-    this.root = asHash(asBytes(f[1], 32))
-    this.#lowest = { state: bytesToNumber(asBytes(f[2])), proofs: bytesToNumber(asBytes(f[3])) }
+    const meta = readMeta(kv)
+    this.height = meta?.height ?? -1
+    this.root = meta?.root ?? EMPTY_ROOT
+    this.#lowest = meta?.lowest ?? { state: 0, proofs: 0 }
   }
 
   lowest(): { readonly state: number; readonly proofs: number } {
@@ -247,17 +275,22 @@ class Store implements StateStore {
     this.#expect(height, this.#lowest.state, 'state')
     if (height < this.height) return readerOver(this.#kv, this.#tables, height)
     const past = readerOver(this.#kv, this.#tables, height)
-    // At the head values come from the cache, until a later block is the head.
+    // At the head values come from the cache, until a later block is the head; the store may hold that block already.
+    const newest = (table: TableName, key: Uint8Array): Version | null | undefined => {
+      if (this.height !== height) return undefined
+      const version = this.#newest(table, key)
+      return version !== null && version.height > height ? undefined : version
+    }
     return {
       account: (address) => {
-        if (this.height !== height) return past.account(address)
-        const value = this.#newest('accounts', keccak(address))?.value ?? null
-        return value === null ? undefined : decodeAccount(value)
+        const version = newest('accounts', keccak(address))
+        if (version === undefined) return past.account(address)
+        return version === null || version.value === null ? undefined : decodeAccount(version.value)
       },
       slot: (address, key) => {
-        if (this.height !== height) return past.slot(address, key)
-        const value = this.#newest('slots', slotKey(keccak(address), key))?.value ?? null
-        return value === null ? 0n : slotValue(value)
+        const version = newest('slots', slotKey(keccak(address), key))
+        if (version === undefined) return past.slot(address, key)
+        return version === null || version.value === null ? 0n : slotValue(version.value)
       },
       code: (hash) => past.code(hash),
     }
@@ -397,10 +430,9 @@ class Store implements StateStore {
     }
     this.height = prepared.height
     this.root = prepared.root
-    const sealed = this.#kv.get(META_KEY)
-    assert(sealed !== undefined, 'a prepared block was written before it is applied')
-    const f = asList(decodeRlp(unseal('meta', META_KEY, sealed)), 4)
-    this.#lowest = { state: bytesToNumber(asBytes(f[2])), proofs: bytesToNumber(asBytes(f[3])) }
+    const meta = readMeta(this.#kv)
+    assert(meta !== null && meta.height === prepared.height, 'a prepared block was written before it is applied')
+    this.#lowest = meta.lowest
   }
 
   async proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof> {
