@@ -50,6 +50,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 /** One home for each dependency. */
 const LANDLORD: Readonly<Record<string, readonly string[]>> = {
   '@ethereumjs/': ['chain/exec'],
+  '@noble/hashes': ['node/keystore.ts'],
   '@noble/': ['chain/base/crypto.ts'],
   'hash-wasm': ['chain/base/crypto.ts'],
   secp256k1: ['chain/base/crypto-native.ts'],
