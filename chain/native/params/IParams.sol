@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.20;
+
+/// @title The governable numbers of the network, and the emergency pause. Address 0x0000000000000000000000000000000000000803.
+/// @notice Names look like "staking.maxValidators". A new value is checked against its bounds when it is set and counts from
+/// the first block of the next epoch. Governance is one address: a multisig, a timelock or a DAO's executor.
+interface IParams {
+  /// @notice A value will change at the first block of `fromEpoch`.
+  event ValueScheduled(string name, uint256 oldValue, uint256 newValue, uint256 fromEpoch);
+  /// @notice Every writing function of the scope is refused until second `until`, but exits and withdrawals.
+  event Paused(string scope, address indexed by, uint256 until, string reason);
+  event Unpaused(string scope, address indexed by);
+  /// @notice `proposed` becomes governance by calling acceptGovernance.
+  event GovernanceProposed(address indexed current, address indexed proposed);
+  event GovernanceChanged(address indexed previous, address indexed current);
+  event GuardianChanged(address indexed previous, address indexed current);
+
+  error UnknownName(string name);
+  error OutOfBounds(string name, uint256 given, uint256 minimum, uint256 maximum);
+  error NotGovernance(address caller);
+  error NotProposed(address caller);
+  /// @notice Neither guardian nor governance.
+  error NotGuardian(address caller);
+  error UnknownScope(string scope);
+  error NotPaused(string scope);
+  /// @notice A pause of no seconds, or of more than 72 hours.
+  error BadDuration(uint256 given, uint256 maximum);
+  /// @notice The guardian may pause this scope again from second `from`.
+  error CoolingDown(string scope, uint256 from);
+  error ReasonTooLong(uint256 given, uint256 maximum);
+
+  /// @notice The value that counts in this block.
+  function get(string calldata name) external view returns (uint256 value);
+
+  /// @notice What was set and does not count yet; `fromEpoch` is 0 where nothing is waiting.
+  function scheduled(string calldata name) external view returns (uint256 value, uint256 fromEpoch);
+
+  /// @notice What a value means, in which unit, and between which bounds.
+  function describe(string calldata name)
+    external
+    view
+    returns (string memory unit, uint256 minimum, uint256 maximum, string memory meaning);
+
+  /// @notice Every name there is.
+  function names() external view returns (string[] memory all);
+
+  /// @notice Sets a value from the next epoch on; replaces what was waiting. Governance alone.
+  function set(string calldata name, uint256 value) external;
+
+  function governance() external view returns (address account);
+
+  function guardian() external view returns (address account);
+
+  /// @notice First of two steps, so that a mistyped address cannot take the network. Zero withdraws the proposal. Governance alone.
+  function proposeGovernance(address account) external;
+
+  /// @notice Second step, by the proposed account.
+  function acceptGovernance() external;
+
+  /// @notice Zero leaves pausing to governance. Governance alone.
+  function setGuardian(address account) external;
+
+  /// @notice Pauses a scope, a module by its name, for at most 72 hours. The guardian must then leave it running for as long
+  /// as it was paused, and at least 24 hours; governance need not wait.
+  function pause(string calldata scope, uint256 duration, string calldata reason) external;
+
+  /// @notice Ends a pause now. Guardian or governance.
+  function unpause(string calldata scope) external;
+
+  /// @notice The second until which a scope is paused; 0 where it is not.
+  function pausedUntil(string calldata scope) external view returns (uint256 until);
+
+  /// @notice The epoch this block belongs to, and the blocks of one.
+  function epoch() external view returns (uint256 current, uint256 blocks);
+}

@@ -1,0 +1,292 @@
+// Generated from IParams.sol by `npm run gen`. Do not edit.
+import type { Abi } from '../kit/abi.ts'
+
+export const abi = {
+  "functions": {
+    "acceptGovernance": {
+      "selector": "0x238efcbc",
+      "source": "function acceptGovernance()",
+      "mutability": "nonpayable",
+      "inputs": [],
+      "outputs": []
+    },
+    "describe": {
+      "selector": "0xe7356822",
+      "source": "function describe(string name) view returns (string unit, uint256 minimum, uint256 maximum, string meaning)",
+      "mutability": "view",
+      "inputs": [
+        ["name", "string"]
+      ],
+      "outputs": [
+        ["unit", "string"],
+        ["minimum", "uint256"],
+        ["maximum", "uint256"],
+        ["meaning", "string"]
+      ]
+    },
+    "epoch": {
+      "selector": "0x900cf0cf",
+      "source": "function epoch() view returns (uint256 current, uint256 blocks)",
+      "mutability": "view",
+      "inputs": [],
+      "outputs": [
+        ["current", "uint256"],
+        ["blocks", "uint256"]
+      ]
+    },
+    "get": {
+      "selector": "0x693ec85e",
+      "source": "function get(string name) view returns (uint256 value)",
+      "mutability": "view",
+      "inputs": [
+        ["name", "string"]
+      ],
+      "outputs": [
+        ["value", "uint256"]
+      ]
+    },
+    "governance": {
+      "selector": "0x5aa6e675",
+      "source": "function governance() view returns (address account)",
+      "mutability": "view",
+      "inputs": [],
+      "outputs": [
+        ["account", "address"]
+      ]
+    },
+    "guardian": {
+      "selector": "0x452a9320",
+      "source": "function guardian() view returns (address account)",
+      "mutability": "view",
+      "inputs": [],
+      "outputs": [
+        ["account", "address"]
+      ]
+    },
+    "names": {
+      "selector": "0x056da048",
+      "source": "function names() view returns (string[] all)",
+      "mutability": "view",
+      "inputs": [],
+      "outputs": [
+        [
+          "all",
+          {
+            "list": "string"
+          }
+        ]
+      ]
+    },
+    "pause": {
+      "selector": "0x3aaba6f3",
+      "source": "function pause(string scope, uint256 duration, string reason)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["scope", "string"],
+        ["duration", "uint256"],
+        ["reason", "string"]
+      ],
+      "outputs": []
+    },
+    "pausedUntil": {
+      "selector": "0x9adcb370",
+      "source": "function pausedUntil(string scope) view returns (uint256 until)",
+      "mutability": "view",
+      "inputs": [
+        ["scope", "string"]
+      ],
+      "outputs": [
+        ["until", "uint256"]
+      ]
+    },
+    "proposeGovernance": {
+      "selector": "0xc373a08e",
+      "source": "function proposeGovernance(address account)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["account", "address"]
+      ],
+      "outputs": []
+    },
+    "scheduled": {
+      "selector": "0x268c02b3",
+      "source": "function scheduled(string name) view returns (uint256 value, uint256 fromEpoch)",
+      "mutability": "view",
+      "inputs": [
+        ["name", "string"]
+      ],
+      "outputs": [
+        ["value", "uint256"],
+        ["fromEpoch", "uint256"]
+      ]
+    },
+    "set": {
+      "selector": "0x8a42ebe9",
+      "source": "function set(string name, uint256 value)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["name", "string"],
+        ["value", "uint256"]
+      ],
+      "outputs": []
+    },
+    "setGuardian": {
+      "selector": "0x8a0dac4a",
+      "source": "function setGuardian(address account)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["account", "address"]
+      ],
+      "outputs": []
+    },
+    "unpause": {
+      "selector": "0xe79faa58",
+      "source": "function unpause(string scope)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["scope", "string"]
+      ],
+      "outputs": []
+    }
+  },
+  "events": {
+    "GovernanceChanged": {
+      "topic": "0x3aaaebeb4821d6a7e5c77ece53cff0afcc56c82add2c978dbbb7f73e84cbcfd2",
+      "source": "event GovernanceChanged(address indexed previous, address indexed current)",
+      "indexed": [
+        ["previous", "address"],
+        ["current", "address"]
+      ],
+      "plain": []
+    },
+    "GovernanceProposed": {
+      "topic": "0x7c4d96924f12913ea4497be340c588e727913bc71595eb2f44cdb892bdc6f337",
+      "source": "event GovernanceProposed(address indexed current, address indexed proposed)",
+      "indexed": [
+        ["current", "address"],
+        ["proposed", "address"]
+      ],
+      "plain": []
+    },
+    "GuardianChanged": {
+      "topic": "0xa14fc14d8620a708a896fd11392a235647d99385500a295f0d7da2a258b2e967",
+      "source": "event GuardianChanged(address indexed previous, address indexed current)",
+      "indexed": [
+        ["previous", "address"],
+        ["current", "address"]
+      ],
+      "plain": []
+    },
+    "Paused": {
+      "topic": "0xda4695f14dede572d948a915cb585729289aaa74f267b72d8a50aee34c73ec78",
+      "source": "event Paused(string scope, address indexed by, uint256 until, string reason)",
+      "indexed": [
+        ["by", "address"]
+      ],
+      "plain": [
+        ["scope", "string"],
+        ["until", "uint256"],
+        ["reason", "string"]
+      ]
+    },
+    "Unpaused": {
+      "topic": "0x1a2ba7e59b72eb3b6872e1d87a371806cd27571190131e7f729505e94e429a7f",
+      "source": "event Unpaused(string scope, address indexed by)",
+      "indexed": [
+        ["by", "address"]
+      ],
+      "plain": [
+        ["scope", "string"]
+      ]
+    },
+    "ValueScheduled": {
+      "topic": "0x97181e135c693a345bf3516a6d2c6979b9f847dedfb61e1b4e24e47a8b216c8f",
+      "source": "event ValueScheduled(string name, uint256 oldValue, uint256 newValue, uint256 fromEpoch)",
+      "indexed": [],
+      "plain": [
+        ["name", "string"],
+        ["oldValue", "uint256"],
+        ["newValue", "uint256"],
+        ["fromEpoch", "uint256"]
+      ]
+    }
+  },
+  "errors": {
+    "BadDuration": {
+      "selector": "0x0c6821fd",
+      "source": "error BadDuration(uint256 given, uint256 maximum)",
+      "inputs": [
+        ["given", "uint256"],
+        ["maximum", "uint256"]
+      ]
+    },
+    "CoolingDown": {
+      "selector": "0x1a6209a9",
+      "source": "error CoolingDown(string scope, uint256 from)",
+      "inputs": [
+        ["scope", "string"],
+        ["from", "uint256"]
+      ]
+    },
+    "NotGovernance": {
+      "selector": "0x988d1f03",
+      "source": "error NotGovernance(address caller)",
+      "inputs": [
+        ["caller", "address"]
+      ]
+    },
+    "NotGuardian": {
+      "selector": "0xa252c151",
+      "source": "error NotGuardian(address caller)",
+      "inputs": [
+        ["caller", "address"]
+      ]
+    },
+    "NotPaused": {
+      "selector": "0x942c35ee",
+      "source": "error NotPaused(string scope)",
+      "inputs": [
+        ["scope", "string"]
+      ]
+    },
+    "NotProposed": {
+      "selector": "0x29c89150",
+      "source": "error NotProposed(address caller)",
+      "inputs": [
+        ["caller", "address"]
+      ]
+    },
+    "OutOfBounds": {
+      "selector": "0x808861f9",
+      "source": "error OutOfBounds(string name, uint256 given, uint256 minimum, uint256 maximum)",
+      "inputs": [
+        ["name", "string"],
+        ["given", "uint256"],
+        ["minimum", "uint256"],
+        ["maximum", "uint256"]
+      ]
+    },
+    "ReasonTooLong": {
+      "selector": "0x1e421fbf",
+      "source": "error ReasonTooLong(uint256 given, uint256 maximum)",
+      "inputs": [
+        ["given", "uint256"],
+        ["maximum", "uint256"]
+      ]
+    },
+    "UnknownName": {
+      "selector": "0xb891b676",
+      "source": "error UnknownName(string name)",
+      "inputs": [
+        ["name", "string"]
+      ]
+    },
+    "UnknownScope": {
+      "selector": "0x3bc3387d",
+      "source": "error UnknownScope(string scope)",
+      "inputs": [
+        ["scope", "string"]
+      ]
+    }
+  }
+} as const satisfies Abi

@@ -1,0 +1,89 @@
+// THE TABLE of governable numbers: unit, bounds, what a network starts with, and one sentence each. The modules that live by a
+// number read it from here by its name.
+
+export interface GovernableValue {
+  readonly unit: string
+  readonly minimum: bigint
+  readonly maximum: bigint
+  readonly initial: bigint
+  readonly meaning: string
+}
+
+const NOVA = 10n ** 18n
+const DAY = 86_400n
+
+export const values: Readonly<Record<string, GovernableValue>> = {
+  'staking.maxValidators': {
+    unit: 'validators',
+    minimum: 1n,
+    maximum: 2_048n,
+    initial: 100n,
+    meaning: 'How many candidates, by bonded stake, propose and vote in an epoch.',
+  },
+  'staking.minSelfBond': {
+    unit: 'wei',
+    minimum: NOVA,
+    maximum: 10n ** 9n * NOVA,
+    initial: 10n ** 6n * NOVA,
+    meaning: 'What an operator bonds of its own before it can be elected.',
+  },
+  'staking.unbondingTime': {
+    unit: 'seconds',
+    minimum: 60n,
+    maximum: 365n * DAY,
+    initial: 21n * DAY,
+    meaning: 'How long unbonded stake stays slashable before it can be withdrawn; evidence counts as long.',
+  },
+  'slashing.doubleSign': {
+    unit: 'basis points of stake',
+    minimum: 1n,
+    maximum: 10_000n,
+    initial: 1_000n,
+    meaning: 'What a validator loses that signed twice.',
+  },
+  'slashing.downtime': {
+    unit: 'basis points of stake',
+    minimum: 0n,
+    maximum: 1_000n,
+    initial: 1n,
+    meaning: 'What a validator loses that slept through too much of a window.',
+  },
+  'slashing.window': {
+    unit: 'blocks',
+    minimum: 10n,
+    maximum: 1_000_000n,
+    initial: 10_000n,
+    meaning: 'Over how many blocks signatures are counted.',
+  },
+  'slashing.minSigned': {
+    unit: 'basis points of the window',
+    minimum: 100n,
+    maximum: 9_500n,
+    initial: 5_000n,
+    meaning: 'Who signed less of the window was asleep.',
+  },
+  'slashing.jailTime': {
+    unit: 'seconds',
+    minimum: 1n,
+    maximum: 30n * DAY,
+    initial: 600n,
+    meaning: 'How long a validator that slept must wait before it may come back.',
+  },
+  'slashing.reporterShare': {
+    unit: 'basis points of what is slashed',
+    minimum: 0n,
+    maximum: 1_000n,
+    initial: 500n,
+    meaning: 'What whoever submits valid evidence earns; the rest burns.',
+  },
+}
+
+/** What the guardian can pause: modules by name. `params` is none, or nobody could unpause. */
+export const SCOPES: readonly string[] = ['staking', 'slashing', 'did', 'resources', 'tokens', 'bridge', 'audit']
+
+/** Seconds. */
+export const PAUSE_MAX = 3 * Number(DAY)
+/** Seconds a scope runs, at least, between two pauses by the guardian. */
+export const PAUSE_GAP = Number(DAY)
+/** Bytes. */
+export const REASON_MAX = 256

@@ -1,0 +1,136 @@
+// Compiles the interfaces of the native modules with solc and writes what TypeScript knows of them: `abi.ts` beside each. Run by
+// `npm run gen`; with --check it compares and fails where a file is old.
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import solc from 'solc'
+import { bytesToHex, type Hex } from '../chain/base/bytes.ts'
+import { keccak } from '../chain/base/crypto.ts'
+import { assert } from '../chain/base/errors.ts'
+import type { Abi, AbiParam, AbiType } from '../chain/native/kit/abi.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** solc's own ABI entries, as far as we read them. */
+interface SolcParam {
+  readonly name: string
+  readonly type: string
+  readonly indexed?: boolean
+  readonly components?: readonly SolcParam[]
+}
+interface SolcEntry {
+  readonly type: 'function' | 'event' | 'error' | 'constructor' | 'receive' | 'fallback'
+  readonly name: string
+  readonly inputs: readonly SolcParam[]
+  readonly outputs?: readonly SolcParam[]
+  readonly stateMutability?: 'view' | 'pure' | 'nonpayable' | 'payable'
+}
+
+export interface Compiled {
+  readonly abi: readonly SolcEntry[]
+  /** Without 0x; empty for an interface. */
+  readonly bytecode: string
+  readonly storage: readonly { readonly label: string; readonly slot: string }[]
+}
+
+/** Contracts of one source by name. A warning is an error too. */
+export function compile(path: string, source: string): Readonly<Record<string, Compiled>> {
+  const selection = ['abi', 'evm.bytecode.object', 'storageLayout']
+  const input = {
+    language: 'Solidity',
+    sources: { [path]: { content: source } },
+    settings: { evmVersion: 'osaka', optimizer: { enabled: true }, outputSelection: { '*': { '*': selection } } },
+  }
+  const output = JSON.parse(solc.compile(JSON.stringify(input)))
+  const faults = (output.errors ?? []).map((error: { formattedMessage: string }) => error.formattedMessage)
+  assert(faults.length === 0, `${path} compiles:\n${faults.join('\n')}`)
+  return Object.fromEntries(
+    Object.entries(output.contracts[path]).map(([name, made]) => {
+      const { abi, evm, storageLayout } = made as {
+        abi: SolcEntry[]
+        evm: { bytecode: { object: string } }
+        storageLayout?: { storage: Compiled['storage'] }
+      }
+      return [name, { abi, bytecode: evm.bytecode.object, storage: storageLayout?.storage ?? [] }]
+    }),
+  )
+}
+
+const canonical = ({ type, components }: SolcParam): string =>
+  type.startsWith('tuple') ? `(${(components ?? []).map(canonical).join(',')})${type.slice(5)}` : type
+const typeOf = (param: SolcParam): AbiType => {
+  const listed = /^(.*)\[\]$/.exec(param.type)
+  if (listed?.[1] !== undefined) return { list: typeOf({ ...param, type: listed[1] }) }
+  assert(!param.type.includes('['), `no arrays of a fixed size in interfaces: ${param.name}`)
+  return param.type === 'tuple' ? { tuple: (param.components ?? []).map(paramOf) } : param.type
+}
+const paramOf = (param: SolcParam): AbiParam => [param.name, typeOf(param)]
+const signatureOf = (entry: SolcEntry): string => `${entry.name}(${entry.inputs.map(canonical).join(',')})`
+const keccakHex = (text: string): Hex => bytesToHex(keccak(new TextEncoder().encode(text)))
+const humanParams = (params: readonly SolcParam[]): string =>
+  params
+    .map((param) => [canonical(param), ...(param.indexed ? ['indexed'] : []), param.name].filter(Boolean).join(' '))
+    .join(', ')
+const sourceOf = (entry: SolcEntry): string => {
+  const mutability = entry.stateMutability ?? 'nonpayable'
+  const outputs = entry.outputs ?? []
+  return [
+    `${entry.type} ${entry.name}(${humanParams(entry.inputs)})`,
+    ...(mutability === 'nonpayable' ? [] : [mutability]),
+    ...(outputs.length === 0 ? [] : [`returns (${humanParams(outputs)})`]),
+  ].join(' ')
+}
+
+/** What the kit needs of an interface. Refuses overloads and whatever the kit's codec does not know. */
+export function abiOf(entries: readonly SolcEntry[]): Abi {
+  const out = { functions: {}, events: {}, errors: {} } as {
+    -readonly [K in keyof Abi]: { -readonly [N in keyof Abi[K]]: Abi[K][N] }
+  }
+  for (const entry of entries) {
+    const source = sourceOf(entry)
+    const digest = keccakHex(signatureOf(entry))
+    const selector = digest.slice(0, 10) as Hex // 0x and four bytes
+    const inputs = entry.inputs.map(paramOf)
+    const isTaken = [out.functions, out.events, out.errors].some((group) => entry.name in group)
+    assert(!isTaken, `one meaning for each name: ${entry.name}`)
+    if (entry.type === 'function')
+      out.functions[entry.name] = {
+        selector,
+        source,
+        mutability: entry.stateMutability ?? 'nonpayable',
+        inputs,
+        outputs: (entry.outputs ?? []).map(paramOf),
+      }
+    else if (entry.type === 'error') out.errors[entry.name] = { selector, source, inputs }
+    else if (entry.type === 'event') {
+      const [indexed, plain] = [true, false].map((flag) => entry.inputs.filter((p) => p.indexed === flag).map(paramOf))
+      assert(indexed?.every(([, type]) => typeof type === 'string' && !/^(bytes|string)$/.test(type)) === true, source)
+      out.events[entry.name] = { topic: digest, source, indexed: indexed ?? [], plain: plain ?? [] }
+    }
+  }
+  return out
+}
+
+const render = (path: string, abi: Abi): string => {
+  const text = JSON.stringify(abi, null, 2).replace(/\[\s+"(\w+)",\s+"([\w]+)"\s+\]/g, '["$1", "$2"]')
+  return [
+    `// Generated from ${path.split('/').at(-1)} by \`npm run gen\`. Do not edit.`,
+    "import type { Abi } from '../kit/abi.ts'",
+    '',
+    `export const abi = ${text} as const satisfies Abi`,
+    '',
+  ].join('\n')
+}
+
+if (import.meta.main) {
+  for (const path of globSync('chain/native/*/I*.sol', { cwd: root }).sort()) {
+    const [contract] = Object.values(compile(path, readFileSync(`${root}/${path}`, 'utf8')))
+    assert(contract !== undefined, `${path} holds an interface`)
+    const target = `${path.slice(0, path.lastIndexOf('/'))}/abi.ts`
+    const text = render(path, abiOf(contract.abi))
+    if (!process.argv.includes('--check')) writeFileSync(`${root}/${target}`, text)
+    else if (readFileSync(`${root}/${target}`, 'utf8') !== text) {
+      console.error(`${target} is old: run npm run gen`)
+      process.exitCode = 1
+    }
+  }
+}
