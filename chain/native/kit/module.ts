@@ -44,7 +44,8 @@ type Inputs<F> = F extends { readonly inputs: infer P extends readonly AbiParam[
 /** Nothing, the one value, or the values by name. */
 type Output<F> = F extends { readonly outputs: infer O extends readonly AbiParam[] }
   ? O extends readonly []
-    ? undefined
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: it is a return type, of functions without outputs
+      void
     : O extends readonly [readonly [string, infer T]]
       ? AbiValue<T>
       : Named<O>
