@@ -310,11 +310,8 @@ export function createMemoryKv(): Kv {
   }
 }
 
-const latin1 = (bytes: Uint8Array): string => {
-  let out = ''
-  for (let i = 0; i < bytes.length; i++) out += String.fromCharCode(bytes[i] as number)
-  return out
-}
+/** `apply` takes any array-like, and is several times as fast as adding up; its type does not say so. */
+const latin1 = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[])
 
 async function* memoryEntries(found: readonly (readonly [Uint8Array, Uint8Array])[]) {
   for (const [key, value] of found) yield [key.slice(), value.slice()] as const

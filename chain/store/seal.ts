@@ -5,7 +5,7 @@ import { NodeError } from '../base/errors.ts'
 import { crc32c } from './crc32c.ts'
 import { StoreErrors } from './kv.ts'
 
-const SEAL_BYTES = 4
+export const SEAL_BYTES = 4
 
 /** Writes the seal into the last four bytes of `value`, which the caller left free. */
 export function sealInto(key: Uint8Array, value: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@
 import { concat } from '../base/bytes.ts'
 import { assert } from '../base/errors.ts'
 import type { Kv, KvWrite } from '../base/ports.ts'
-import { corrupt, seal, unseal } from './seal.ts'
+import { corrupt, SEAL_BYTES, sealInto, unseal } from './seal.ts'
 
 /** One version. `value` null: nothing was there from this height on. */
 export interface Version {
@@ -27,27 +27,39 @@ const LINK_BYTES = 10
 const HEAD_BYTES = LINK_BYTES * 4 + 1
 const NONE = 0xffffffff
 
-const writeLink = (out: DataView, at: number, link: Link | null): void => {
-  out.setUint32(at, link === null ? NONE : link.ordinal)
-  out.setUint16(at + 4, link === null ? 0 : Math.floor(link.height / 2 ** 32))
-  out.setUint32(at + 6, link === null ? 0 : link.height % 2 ** 32)
+/** Byte by byte: a view for each of some hundred thousand versions of a block would cost more than what it writes. */
+const writeUint32 = (out: Uint8Array, at: number, value: number): void => {
+  out[at] = value >>> 24
+  out[at + 1] = value >>> 16
+  out[at + 2] = value >>> 8
+  out[at + 3] = value
+}
+const writeHeight = (out: Uint8Array, at: number, height: number): void => {
+  const high = Math.floor(height / 2 ** 32)
+  out[at] = high >>> 8
+  out[at + 1] = high
+  writeUint32(out, at + 2, height % 2 ** 32)
+}
+const writeLink = (out: Uint8Array, at: number, link: Link | null): void => {
+  writeUint32(out, at, link === null ? NONE : link.ordinal)
+  writeHeight(out, at + 4, link === null ? 0 : link.height)
 }
 const readLink = (view: DataView, at: number): Link | null => {
   const ordinal = view.getUint32(at)
   return ordinal === NONE ? null : { ordinal, height: view.getUint16(at + 4) * 2 ** 32 + view.getUint32(at + 6) }
 }
 
-const encode = (version: Version): Uint8Array => {
+/** The version as it is stored under `key`, sealed. */
+const encode = (key: Uint8Array, version: Version): Uint8Array => {
   const { value } = version
-  const out = new Uint8Array(HEAD_BYTES + (value?.length ?? 0))
-  const view = new DataView(out.buffer)
-  writeLink(view, 0, version)
-  writeLink(view, LINK_BYTES, version.previous)
-  writeLink(view, LINK_BYTES * 2, version.jump)
-  writeLink(view, LINK_BYTES * 3, version.jumpJump)
+  const out = new Uint8Array(HEAD_BYTES + (value?.length ?? 0) + SEAL_BYTES)
+  writeLink(out, 0, version)
+  writeLink(out, LINK_BYTES, version.previous)
+  writeLink(out, LINK_BYTES * 2, version.jump)
+  writeLink(out, LINK_BYTES * 3, version.jumpJump)
   out[HEAD_BYTES - 1] = value === null ? 0 : 1
   if (value !== null) out.set(value, HEAD_BYTES)
-  return out
+  return sealInto(key, out)
 }
 
 const decode = (table: string, key: Uint8Array, sealed: Uint8Array): Version => {
@@ -65,14 +77,6 @@ const decode = (table: string, key: Uint8Array, sealed: Uint8Array): Version => 
     jump: readLink(view, LINK_BYTES * 2),
     jumpJump: readLink(view, LINK_BYTES * 3),
   }
-}
-
-const heightBytes = (height: number): Uint8Array => {
-  const out = new Uint8Array(6)
-  const view = new DataView(out.buffer)
-  view.setUint16(0, Math.floor(height / 2 ** 32))
-  view.setUint32(2, height % 2 ** 32)
-  return out
 }
 
 /** A table of versioned values under one prefix byte; its history lies under another. */
@@ -96,9 +100,14 @@ export function openVersionTable(
 ): VersionTable {
   const { name } = options
   const prefix = Uint8Array.of(options.prefix)
-  const historyPrefix = Uint8Array.of(options.historyPrefix)
   const stored = (key: Uint8Array): Uint8Array => concat(prefix, key)
-  const past = (key: Uint8Array, height: number): Uint8Array => concat(historyPrefix, key, heightBytes(height))
+  const past = (key: Uint8Array, height: number): Uint8Array => {
+    const out = new Uint8Array(key.length + 7)
+    out[0] = options.historyPrefix
+    out.set(key, 1)
+    writeHeight(out, key.length + 1, height)
+    return out
+  }
 
   const newest = (key: Uint8Array): Version | null => {
     const at = stored(key)
@@ -134,10 +143,10 @@ export function openVersionTable(
         before === null
           ? { height, value, ordinal: 0, previous: null, jump: null, jumpJump: null }
           : { height, value, ordinal: before.ordinal + 1, previous: before, ...jumpAfter(key, before) }
-      const writes: KvWrite[] = [{ key: at, value: seal(at, encode(made)) }]
+      const writes: KvWrite[] = [{ key: at, value: encode(at, made) }]
       if (before !== null) {
         const old = past(key, before.height)
-        writes.push({ key: old, value: seal(old, encode(before)) })
+        writes.push({ key: old, value: encode(old, before) })
       }
       return writes
     },
