@@ -160,7 +160,7 @@ export async function openChain(deps: ChainDeps, genesis: Genesis, options: Chai
     const block = genesisBlock(genesis, prepared.root)
     const writes = await blocks.blockWrites({ block, receipts: [], txs: [], certificate: null })
     await kv.write([...prepared.writes, ...writes])
-    states.applied(prepared)
+    await states.applied(prepared)
   }
   return new Machine({ ...deps, genesis, genesisHash, blocks, states }, options)
 }
@@ -379,11 +379,26 @@ class Machine implements Chain {
     )
     for (const hash of result.dropped) this.pool.drop(hash)
     const prepared = await this.#deps.states.prepare(args.height, result.changes)
-    const header: Header = { ...draft, ...rootsOf(result), stateRoot: prepared.root }
+    const header: Header = { ...draft, ...(await this.#rootsOf(result)), stateRoot: prepared.root }
     const block: Block = { header, hash: headerHash(header), txs: result.txs.map((tx) => tx.raw), section }
     this.#remember(parent, { block, txs: result.txs, receipts: result.receipts, prepared })
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return block
+  }
+
+  async #rootsOf(result: BlockResult): Promise<Omit<Roots, 'stateRoot'>> {
+    const { pause } = this.#deps
+    const receipts: Uint8Array[] = []
+    for (const receipt of result.receipts) {
+      receipts.push(encodeReceipt(receipt))
+      if (receipts.length % SLICE_TXS === 0) await pause()
+    }
+    return {
+      transactionsRoot: await paced(orderedRoot(result.txs.map((tx) => tx.raw)), pause),
+      receiptsRoot: await paced(orderedRoot(receipts), pause),
+      bloom: result.bloom,
+      gasUsed: result.gasUsed,
+    }
   }
 
   #remember(parent: Block, candidate: Candidate): void {
@@ -406,7 +421,7 @@ class Machine implements Chain {
     })
     if (fault !== null) throw invalid(header.number, fault)
     this.#checkSection(block, parent)
-    const txs = this.#decodeTxs(block)
+    const txs = await this.#decodeTxs(block)
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
       this.#contextOf(header),
@@ -417,7 +432,7 @@ class Machine implements Chain {
       },
     )
     const prepared = await this.#deps.states.prepare(header.number, result.changes)
-    const roots = { ...rootsOf(result), stateRoot: prepared.root }
+    const roots = { ...(await this.#rootsOf(result)), stateRoot: prepared.root }
     const difference = differenceOf(header, roots)
     if (difference !== null) throw invalid(header.number, difference)
     const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
@@ -455,21 +470,22 @@ class Machine implements Chain {
     checkQc(qc, this.#set, this.#domain)
   }
 
-  #decodeTxs(block: Block): Tx[] {
-    return block.txs.map((raw, i) => {
-      const known = this.pool.get(keccak(raw))
-      if (known !== null) return known
-      try {
-        return decodeTx(raw, this.genesis.chainId, this.#deps.recover)
-      } catch (cause) {
-        if (!(cause instanceof NodeError)) throw cause
-        throw new NodeError(
-          BlockErrors.INVALID,
-          { height: block.header.number, reason: `transaction ${i}: ${cause.message}` },
-          { cause },
-        )
-      }
-    })
+  async #decodeTxs(block: Block): Promise<Tx[]> {
+    const txs: Tx[] = []
+    for (const raw of block.txs) {
+      txs.push(this.pool.get(keccak(raw)) ?? this.#decodeTx(raw, block.header.number, txs.length))
+      if (txs.length % SLICE_TXS === 0) await this.#deps.pause()
+    }
+    return txs
+  }
+
+  #decodeTx(raw: Uint8Array, height: number, index: number): Tx {
+    try {
+      return decodeTx(raw, this.genesis.chainId, this.#deps.recover)
+    } catch (cause) {
+      if (!(cause instanceof NodeError)) throw cause
+      throw new NodeError(BlockErrors.INVALID, { height, reason: `transaction ${index}: ${cause.message}` }, { cause })
+    }
   }
 
   async commit(block: Block, certificate: Qc): Promise<ValidatorSet> {
@@ -482,7 +498,7 @@ class Machine implements Chain {
     const writes = await this.#deps.blocks.blockWrites({ block, receipts, txs, certificate })
     await this.#deps.kv.write(prepared.writes.concat(writes))
     assert(this.#head === parent, 'one commit at a time')
-    this.#deps.states.applied(prepared)
+    await this.#deps.states.applied(prepared)
     this.#head = block
     this.#candidates.clear()
     this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
@@ -498,12 +514,16 @@ class Machine implements Chain {
 
 const invalid = (height: number, reason: string) => new NodeError(BlockErrors.INVALID, { height, reason })
 
-const rootsOf = (result: BlockResult): Omit<Roots, 'stateRoot'> => ({
-  transactionsRoot: orderedRoot(result.txs.map((tx) => tx.raw)),
-  receiptsRoot: orderedRoot(result.receipts.map(encodeReceipt)),
-  bloom: result.bloom,
-  gasUsed: result.gasUsed,
-})
+/** Transactions between two pauses: about 10 ms. */
+const SLICE_TXS = 1_024
+
+const paced = async <T>(steps: Generator<void, T>, pause: Pause): Promise<T> => {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await pause()
+  }
+}
 
 type Roots = Pick<Header, 'stateRoot' | 'transactionsRoot' | 'receiptsRoot' | 'bloom' | 'gasUsed'>
 

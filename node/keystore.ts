@@ -36,6 +36,10 @@ export const KeystoreErrors = defineErrors('KEYSTORE', {
   PASSWORD: {
     text: (d: { file: string }) => `${d.file}: wrong password (the checksum differs); try again, or restore the file`,
   },
+  TYPE: {
+    text: (d: { file: string; have: KeyType; want: KeyType }) =>
+      `${d.file} holds the key of ${d.have === 'account' ? 'an account' : 'a validator'}, not of ${d.want === 'account' ? 'an account' : 'a validator'}`,
+  },
   OTHER_KEY: {
     text: (d: { file: string; says: string; holds: string }) =>
       `${d.file} says it is the key ${d.says} and holds ${d.holds}: restore it from a backup`,
@@ -104,7 +108,7 @@ export function newSecret(type: KeyType): Uint8Array {
 }
 
 /** Throws KEYSTORE_SECRET for what is no key of the type. */
-export function checkSecret(type: KeyType, secret: Uint8Array): void {
+function checkSecret(type: KeyType, secret: Uint8Array): void {
   const refuse = (reason: string) => new NodeError(KeystoreErrors.SECRET, { type, reason })
   if (secret.length !== 32) throw refuse(`${secret.length} bytes, expected 32`)
   const value = bytesToBigint(secret)
@@ -175,7 +179,7 @@ export async function decryptKeystore(store: Keystore, password: string): Promis
 }
 
 /** Whether a text is meant to be a keystore: the other form of a key file is one line of hex. */
-export const looksLikeKeystore = (text: string): boolean => text.trimStart().startsWith('{')
+const looksLikeKeystore = (text: string): boolean => text.trimStart().startsWith('{')
 
 /** Checks every field and every cost before anything is computed. Throws KEYSTORE_MALFORMED and KEYSTORE_COST. */
 export function parseKeystore(text: string, file: string): Keystore {
@@ -322,15 +326,38 @@ const checksumOf = (type: KeyType, derived: Uint8Array, cipherText: Uint8Array):
 
 const bare = (bytes: Uint8Array): string => bytesToHex(bytes).slice(2)
 
-/** A key file's text. Throws KEYSTORE_FILE where it is missing, too large, or plain and readable by others. */
+/**
+ * The secret in a key file: a keystore, whose password is asked for only then, or one line of hex. Throws KEYSTORE_*; a keystore of the
+ * other type is KEYSTORE_TYPE.
+ */
+export async function openKeyFile(
+  file: string,
+  type: KeyType,
+  password: (store: Keystore) => Promise<string>,
+): Promise<Uint8Array> {
+  const text = await readKeyFile(file)
+  if (looksLikeKeystore(text)) {
+    const store = parseKeystore(text, file)
+    if (store.type !== type) throw new NodeError(KeystoreErrors.TYPE, { file, have: store.type, want: type })
+    return decryptKeystore(store, await password(store))
+  }
+  const digits = text.trim().replace(/^0x/, '')
+  if (!/^[0-9a-fA-F]{64}$/.test(digits))
+    throw new NodeError(KeystoreErrors.FILE, { file, reason: 'it is neither a keystore nor 64 hex digits' })
+  const secret = hexToBytes(`0x${digits}`)
+  checkSecret(type, secret)
+  return secret
+}
+
+/** The text of a file that holds a secret, or of a pipe. Throws KEYSTORE_FILE where it is missing, too large, or readable by others. */
 export async function readKeyFile(file: string): Promise<string> {
   const refuse = (reason: string, cause?: unknown) => new NodeError(KeystoreErrors.FILE, { file, reason }, { cause })
   const found = await stat(file).catch((cause: NodeJS.ErrnoException) => {
     throw refuse(cause.code === 'ENOENT' ? 'there is no such file' : cause.message, cause)
   })
-  if (!found.isFile()) throw refuse('it is no file')
+  if (!found.isFile() && !found.isFIFO()) throw refuse('it is no file')
   if (found.size > KEYSTORE_MAX_BYTES) throw refuse(`it has ${found.size} bytes, at most ${KEYSTORE_MAX_BYTES}`)
-  if ((found.mode & 0o077) !== 0) throw refuse(`others can read it; run chmod 600 ${file}`)
+  if (found.isFile() && (found.mode & 0o077) !== 0) throw refuse(`others can read it; run chmod 600 ${file}`)
   return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw refuse(cause.message, cause)
   })

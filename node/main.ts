@@ -9,6 +9,7 @@ import { db } from './commands/db.ts'
 import { devnet } from './commands/devnet.ts'
 import { genesis } from './commands/genesis.ts'
 import { init } from './commands/init.ts'
+import { keys } from './commands/keys.ts'
 import { query } from './commands/query.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
   devnet,
   init,
   start,
+  keys,
   status,
   query,
   genesis,

@@ -48,7 +48,7 @@ const arbChanges: fc.Arbitrary<Changes> = fc
 const put = async (kv: Kv, store: StateStore, changes: Changes): Promise<void> => {
   const prepared = await store.prepare(store.height + 1, changes)
   await kv.write(prepared.writes)
-  store.applied(prepared)
+  await store.applied(prepared)
 }
 const replay = async (blocks: readonly Changes[]): Promise<MemoryState> => {
   const memory = createMemoryState()
@@ -208,7 +208,7 @@ test('a reader of the head is not moved by the next block, written and not yet a
   const next = await store.prepare(1, balanceBlock(0, 9n))
   await kv.write(next.writes)
   expect(reader.account(addresses[0] as never)?.balance).toBe(7n)
-  reopened.applied(next)
+  await reopened.applied(next)
   expect(reader.account(addresses[0] as never)?.balance).toBe(7n)
   expect(reopened.at(1).account(addresses[0] as never)?.balance).toBe(9n)
 })

@@ -12,6 +12,7 @@ import {
   bytesToNumber,
   compareBytes,
   concat,
+  equalBytes,
   type Hash,
   type Word,
 } from '../base/bytes.ts'
@@ -59,6 +60,8 @@ export interface Prepared {
   readonly root: Hash
   readonly changes: Changes
   readonly writes: readonly KvWrite[]
+  /** What is newest once it is written, by the names of the cache. */
+  readonly versions: ReadonlyMap<string, Version>
 }
 
 export interface StateStore {
@@ -68,8 +71,8 @@ export interface StateStore {
   /** State after a block. Throws STATE_PRUNED and STATE_UNKNOWN. */
   at(height: number): Reader
   prepare(height: number, changes: Changes): Promise<Prepared>
-  /** The caller has written `prepared.writes` durably. */
-  applied(prepared: Prepared): void
+  /** The caller has written `prepared.writes` durably. Readers of the head before are right all the while. */
+  applied(prepared: Prepared): Promise<void>
   proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof>
   lowest(): { readonly state: number; readonly proofs: number }
   /** Reads everything, compares tables, tries and root; answers how much there is. Throws STORE_CORRUPT with the first fault. */
@@ -82,6 +85,8 @@ const META_KEY = Uint8Array.of(PREFIX.meta)
 const EMPTY_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
 /** Leaf changes between two pauses: about 10 ms. */
 const SLICE_LEAVES = 256
+/** Writes between two pauses: about 10 ms. */
+const SLICE_WRITES = 2_048
 
 interface Tables {
   readonly accounts: VersionTable
@@ -296,8 +301,7 @@ class Store implements StateStore {
     }
   }
 
-  #newest(table: TableName, key: Uint8Array): Version | null {
-    const name = cacheName(table, key)
+  #newest(table: TableName, key: Uint8Array, name = cacheName(table, key)): Version | null {
     const known = this.#cache.get(name)
     if (known !== undefined) return known
     const version = this.#tables[table].newest(key)
@@ -307,13 +311,15 @@ class Store implements StateStore {
 
   async prepare(height: number, changes: Changes): Promise<Prepared> {
     assert(height === this.height + 1, 'blocks are prepared on the head')
-    const block = new BlockWrites(this.#tables, height, (table, key) => this.#newest(table, key))
+    const block = new BlockWrites(this.#tables, height, (table, key, name) => this.#newest(table, key, name))
     const leaves: LeafChange[] = []
-    for (const change of changes.accounts) {
-      leaves.push(await this.#applyAccount(block, change))
+    // In the order of their keys, so that the same changes in any order are the same bytes.
+    const owned = changes.accounts.map((change) => ({ owner: keccak(change.address), change }))
+    owned.sort((a, b) => compareBytes(a.owner, b.owner))
+    for (const { owner, change } of owned) {
+      leaves.push(await this.#applyAccount(block, owner, change))
       if (leaves.length % SLICE_LEAVES === 0) await this.#pause()
     }
-    leaves.sort((a, b) => compareBytes(a.key, b.key))
     const root = await this.#applyTrie(block, ACCOUNTS, leaves, (key) => {
       const value = block.value('accounts', key)
       assert(value !== null, 'a leaf of the account trie has its account')
@@ -321,26 +327,25 @@ class Store implements StateStore {
     })
     // What is pruned comes first: where a block writes again what it prunes, the later write stands.
     const writes: KvWrite[] = []
-    const lowest = this.#prune(height, writes)
+    const lowest = await this.#prune(height, writes)
     writes.push(...changes.codes.map(codeWrite))
-    for (const write of block.writes()) writes.push(write)
+    const versions = await block.writes(writes, this.#pause)
     const meta = encodeRlp([rlpInt(height), rootOf(root), rlpInt(lowest.state), rlpInt(lowest.proofs)])
     writes.push({ key: META_KEY, value: seal(META_KEY, meta) })
-    return { height, root: rootOf(root), changes, writes }
+    return { height, root: rootOf(root), changes, writes, versions }
   }
 
   /** Writes one account and its slots; answers its leaf in the account trie. */
-  async #applyAccount(block: BlockWrites, change: AccountChange): Promise<LeafChange> {
-    const owner = keccak(change.address)
+  async #applyAccount(block: BlockWrites, owner: Hash, change: AccountChange): Promise<LeafChange> {
     if (change.storageCleared) await this.#clearStorage(block, owner)
     let storageRoot = change.storageCleared ? EMPTY_ROOT : this.#storageRoot(owner)
     if (change.slots.length > 0) {
-      const leaves = change.slots.map(({ key, value }): LeafChange => {
-        const hashed = keccak(bigintToFixed(key, 32))
+      const slots = change.slots.map((slot) => ({ ...slot, hashed: keccak(bigintToFixed(slot.key, 32)) }))
+      slots.sort((a, b) => compareBytes(a.hashed, b.hashed))
+      const leaves = slots.map(({ key, value, hashed }): LeafChange => {
         block.put('slots', concat(owner, hashed), value === 0n ? null : encodeSlot(key, value))
         return { key: hashed, value: value === 0n ? null : encodeRlp(bigintToBytes(value)) }
       })
-      leaves.sort((a, b) => compareBytes(a.key, b.key))
       const root = await this.#applyTrie(block, owner, leaves, (key) => {
         const value = block.value('slots', concat(owner, key))
         assert(value !== null, 'a leaf of a storage trie has its slot')
@@ -397,7 +402,7 @@ class Store implements StateStore {
   }
 
   /** Forgets versions that no kept height reads, a bounded number of heights a block; answers the new lowest heights. */
-  #prune(height: number, writes: KvWrite[]): { readonly state: number; readonly proofs: number } {
+  async #prune(height: number, writes: KvWrite[]): Promise<{ readonly state: number; readonly proofs: number }> {
     const { historyBlocks, proofBlocks } = this.#options
     const state = historyBlocks === null ? 0 : Math.max(0, height - historyBlocks)
     const proofs = proofBlocks === null ? 0 : Math.max(0, height - proofBlocks)
@@ -405,28 +410,41 @@ class Store implements StateStore {
       state: Math.min(Math.max(state, this.#lowest.state), this.#lowest.state + PRUNE_HEIGHTS),
       proofs: Math.min(Math.max(proofs, this.#lowest.proofs), this.#lowest.proofs + PRUNE_HEIGHTS),
     }
-    for (let at = this.#lowest.state + 1; at <= next.state; at++) this.#pruneHeight(at, ['accounts', 'slots'], writes)
-    for (let at = this.#lowest.proofs + 1; at <= next.proofs; at++) this.#pruneHeight(at, ['nodes'], writes)
+    for (let at = this.#lowest.state + 1; at <= next.state; at++)
+      await this.#pruneHeight(at, ['accounts', 'slots'], writes)
+    for (let at = this.#lowest.proofs + 1; at <= next.proofs; at++) await this.#pruneHeight(at, ['nodes'], writes)
     return next
   }
 
   /** Whatever the block of `height` replaced is read by nobody once `height` is the lowest. */
-  #pruneHeight(height: number, tables: readonly TableName[], writes: KvWrite[]): void {
+  async #pruneHeight(height: number, tables: readonly TableName[], writes: KvWrite[]): Promise<void> {
     for (const table of tables) {
       const key = undoKey(table, height)
       const sealed = this.#kv.get(key)
       if (sealed === undefined) continue
-      for (const changed of asList(decodeRlp(unseal('undo', key, sealed))))
+      for (const [i, changed] of asList(decodeRlp(unseal('undo', key, sealed))).entries()) {
+        if (i % SLICE_WRITES === SLICE_WRITES - 1) await this.#pause()
         writes.push(...this.#tables[table].pruneWrites(asBytes(changed), height))
+      }
       writes.push({ key, value: null })
     }
   }
 
-  applied(prepared: Prepared): void {
+  async applied(prepared: Prepared): Promise<void> {
     assert(prepared.height === this.height + 1, 'prepared blocks are applied on the head they were made on')
-    for (const { key } of prepared.writes) {
+    let seen = 0
+    const breathe = async (): Promise<void> => {
+      if (++seen % SLICE_WRITES === 0) await this.#pause()
+    }
+    for (const { key, value } of prepared.writes) {
+      if (value !== null) continue
       const table = TABLE_NAMES.find((name) => PREFIX[name] === key[0])
       if (table !== undefined) this.#cache.delete(cacheName(table, key.subarray(1)))
+      await breathe()
+    }
+    for (const [name, version] of prepared.versions) {
+      this.#cache.set(name, version)
+      await breathe()
     }
     this.height = prepared.height
     this.root = prepared.root
@@ -553,17 +571,20 @@ const after = (prefix: Uint8Array): Uint8Array => {
   return concat(prefix, new Uint8Array(64).fill(255))
 }
 
+/** `name` is the key's in the cache. */
+type Newest = (table: TableName, key: Uint8Array, name: string) => Version | null
+
 /** What one block puts over the newest versions. Later puts of a key win; a put of what is there already is none. */
 class BlockWrites {
   readonly #tables: Tables
   readonly #height: number
-  readonly #newest: (table: TableName, key: Uint8Array) => Version | null
+  readonly #newest: Newest
   readonly #puts = new Map<
     string,
     { readonly table: TableName; readonly key: Uint8Array; readonly value: Uint8Array | null }
   >()
 
-  constructor(tables: Tables, height: number, newest: (table: TableName, key: Uint8Array) => Version | null) {
+  constructor(tables: Tables, height: number, newest: Newest) {
     this.#tables = tables
     this.#height = height
     this.#newest = newest
@@ -573,29 +594,30 @@ class BlockWrites {
     this.#puts.set(cacheName(table, key), { table, key, value })
   }
   value(table: TableName, key: Uint8Array): Uint8Array | null {
-    const put = this.#puts.get(cacheName(table, key))
-    return put === undefined ? (this.#newest(table, key)?.value ?? null) : put.value
+    const name = cacheName(table, key)
+    const put = this.#puts.get(name)
+    return put === undefined ? (this.#newest(table, key, name)?.value ?? null) : put.value
   }
 
-  /** Ascending by key, so that the same changes in any order are the same bytes. */
-  writes(): KvWrite[] {
-    const writes: KvWrite[] = []
+  /** Adds every write to `out`; answers the newest versions by their names in the cache. Waits for `pause` now and then. */
+  async writes(out: KvWrite[], pause: Pause): Promise<ReadonlyMap<string, Version>> {
+    const made = new Map<string, Version>()
     const changed: Record<TableName, Uint8Array[]> = { accounts: [], slots: [], nodes: [] }
-    for (const name of [...this.#puts.keys()].sort()) {
-      const put = this.#puts.get(name)
-      if (put === undefined) continue
-      const { table, key, value } = put
-      const before = this.#newest(table, key)
+    let seen = 0
+    for (const [name, { table, key, value }] of this.#puts) {
+      if (++seen % SLICE_WRITES === 0) await pause()
+      const before = this.#newest(table, key, name)
       const was = before?.value ?? null
-      if (value === null ? was === null : was !== null && compareBytes(was, value) === 0) continue
-      writes.push(...this.#tables[table].writes(key, this.#height, value, before))
+      if (value === null ? was === null : was !== null && equalBytes(was, value)) continue
+      made.set(name, this.#tables[table].put(key, this.#height, value, before, out))
       changed[table].push(key)
     }
     for (const table of TABLE_NAMES) {
       if (changed[table].length === 0) continue
       const key = undoKey(table, this.#height)
-      writes.push({ key, value: seal(key, encodeRlp(changed[table])) })
+      out.push({ key, value: seal(key, encodeRlp(changed[table])) })
+      await pause()
     }
-    return writes
+    return made
   }
 }

@@ -68,6 +68,13 @@ const arbBatch = fc.uniqueArray(fc.record({ key: arbKey, value: arbValue }), {
   maxLength: 30,
 })
 
+const drain = <T>(steps: Generator<void, T>): T => {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
 test('every batch gives the root, the proofs and no more nodes than the library’s trie', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbBatch, { maxLength: 5 }), arbKey, async (batches, probe) => {
@@ -119,7 +126,7 @@ test('ordered roots are those of tries keyed by RLP of the index', async () => {
     fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { maxLength: 300 }), async (values) => {
       const theirs = await createMPT()
       for (const [i, value] of values.entries()) await theirs.put(encodeRlp(rlpInt(i)), value)
-      expect(bytesToHex(orderedRoot(values))).toBe(bytesToHex(theirs.root()))
+      expect(bytesToHex(drain(orderedRoot(values)))).toBe(bytesToHex(theirs.root()))
     }),
     { numRuns: 25 },
   )

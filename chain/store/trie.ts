@@ -316,24 +316,38 @@ const nothing = (): Uint8Array => {
 }
 const NO_SOURCE: TrieSource = { branch: nothing, leaf: nothing }
 
-/** Root of the trie of values by RLP of their index: transactions and receipts roots. */
-export function orderedRoot(values: readonly Uint8Array[]): Hash {
-  return orderedNode(
-    values
-      .map((value, i) => ({ nibbles: nibblesOf(i === 0 ? EMPTY_STRING : encodeRlp(rlpInt(i))), value }))
-      .sort((a, b) => compareBytes(a.nibbles, b.nibbles)),
-  )
-}
-
-type Ordered = { readonly nibbles: Uint8Array; readonly value: Uint8Array }
-const orderedNode = (entries: readonly Ordered[]): Hash => {
-  if (entries.length === 0) return EMPTY_ROOT
-  const ref = orderedRef(entries, 0, 0, entries.length)
+/**
+ * Root of the trie of values by RLP of their index: transactions and receipts roots. Yields where a caller may pause, after
+ * about a thousand nodes.
+ */
+export function* orderedRoot(values: readonly Uint8Array[]): Generator<void, Hash> {
+  if (values.length === 0) return EMPTY_ROOT
+  const entries: Ordered[] = []
+  // In the order of their RLP: 1 to 127 are one byte, 0 is 0x80, and longer ones follow by length and value.
+  for (let i = 1; i < values.length && i < 128; i++) entries.push(ordered(values, i))
+  entries.push(ordered(values, 0))
+  for (let i = 128; i < values.length; i++) {
+    entries.push(ordered(values, i))
+    if (i % 4_096 === 0) yield
+  }
+  const ref = yield* orderedRef(entries, 0, 0, entries.length)
   return ref.length === 33 ? (ref.slice(1) as Hash) : keccak(ref) // as in rootOf
 }
 
+type Ordered = { readonly nibbles: Uint8Array; readonly value: Uint8Array }
+const ordered = (values: readonly Uint8Array[], i: number): Ordered => ({
+  nibbles: nibblesOf(i === 0 ? EMPTY_STRING : encodeRlp(rlpInt(i))),
+  value: values[i] as Uint8Array,
+})
+const PAUSE_ENTRIES = 512
+
 /** No index's RLP is a prefix of another's, so no value ever stands in a branch. */
-const orderedRef = (entries: readonly Ordered[], depth: number, from: number, to: number): Uint8Array => {
+function* orderedRef(
+  entries: readonly Ordered[],
+  depth: number,
+  from: number,
+  to: number,
+): Generator<void, Uint8Array> {
   const first = entries[from] as Ordered
   if (to - from === 1) return refOf(encodeRlp([hexPrefix(first.nibbles.subarray(depth), true), first.value]))
   const last = entries[to - 1] as Ordered
@@ -344,9 +358,10 @@ const orderedRef = (entries: readonly Ordered[], depth: number, from: number, to
     const nibble = (entries[i] as Ordered).nibbles[end] as number
     let stop = i + 1
     while (stop < to && (entries[stop] as Ordered).nibbles[end] === nibble) stop++
-    items[nibble] = orderedRef(entries, end + 1, i, stop)
+    items[nibble] = yield* orderedRef(entries, end + 1, i, stop)
     i = stop
   }
+  if (to - from >= 16 && to - from <= PAUSE_ENTRIES) yield
   const own = refOf(listOf(items))
   return end === depth ? own : refOf(extensionRlp(first.nibbles.subarray(depth, end), own))
 }

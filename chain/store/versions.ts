@@ -79,14 +79,17 @@ const decode = (table: string, key: Uint8Array, sealed: Uint8Array): Version => 
   }
 }
 
+/** A link and not the version, which would keep every older value in memory. */
+const linkTo = ({ height, ordinal }: Version): Link => ({ height, ordinal })
+
 /** A table of versioned values under one prefix byte; its history lies under another. */
 export interface VersionTable {
   /** The newest version, which may say that nothing is there. */
   newest(key: Uint8Array): Version | null
   /** The value after block `height`; null where nothing was. */
   at(key: Uint8Array, height: number): Uint8Array | null
-  /** The writes that make `value` the version of `height` on top of `before`, the newest one. */
-  writes(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null): KvWrite[]
+  /** Adds to `out` what makes `value` the version of `height` on top of `before`, the newest one; answers that version. */
+  put(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null, out: KvWrite[]): Version
   /** The writes that forget what `key` was before the version of `height`, and the key where that version says nothing. */
   pruneWrites(key: Uint8Array, height: number): KvWrite[]
   /** The stored key of the newest version, for iteration. */
@@ -136,19 +139,19 @@ export function openVersionTable(
       }
       return current?.value ?? null
     },
-    writes(key, height, value, before) {
+    put(key, height, value, before, out) {
       const at = stored(key)
       assert(before === null || before.height < height, 'one version per height')
       const made: Version =
         before === null
           ? { height, value, ordinal: 0, previous: null, jump: null, jumpJump: null }
-          : { height, value, ordinal: before.ordinal + 1, previous: before, ...jumpAfter(key, before) }
-      const writes: KvWrite[] = [{ key: at, value: encode(at, made) }]
+          : { height, value, ordinal: before.ordinal + 1, previous: linkTo(before), ...jumpAfter(key, before) }
+      out.push({ key: at, value: encode(at, made) })
       if (before !== null) {
         const old = past(key, before.height)
-        writes.push({ key: old, value: encode(old, before) })
+        out.push({ key: old, value: encode(old, before) })
       }
-      return writes
+      return made
     },
     pruneWrites(key, height) {
       const head = newest(key)
@@ -166,7 +169,7 @@ export function openVersionTable(
     const { jump, jumpJump } = before
     if (jump !== null && jumpJump !== null && before.ordinal - jump.ordinal === jump.ordinal - jumpJump.ordinal)
       return { jump: jumpJump, jumpJump: jumpOf(key, jumpJump) }
-    return { jump: { height: before.height, ordinal: before.ordinal }, jumpJump: jump }
+    return { jump: linkTo(before), jumpJump: jump }
   }
 
   /** A version below the pruned heights has no jump any more, and nobody will look below it. */
