@@ -1,7 +1,10 @@
 // A block of plain transfers and one of ERC-20 transfers through the whole chain: build, verify, commit. CPU time of the process;
 // the ERC-20 part also against the library's own runTx on the same transactions.
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createBlock } from '@ethereumjs/block'
 import { createCustomCommon, Hardfork, Mainnet } from '@ethereumjs/common'
 import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
@@ -16,7 +19,7 @@ import type { Meter } from '../chain/base/ports.ts'
 import { encodeRlp, rlpInt } from '../chain/base/rlp.ts'
 import { createChainEngine } from '../chain/calls.ts'
 import { type Chain, openChain } from '../chain/chain.ts'
-import { createMemoryKv } from '../chain/store/kv.ts'
+import { openKv } from '../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
 import { bitmapOf, randaoPayload, SignType, signBytes, votePayload } from '../chain/types/vote.ts'
@@ -49,19 +52,17 @@ const base = JSON.parse(readFileSync(new URL('../genesis.json', import.meta.url)
 const genesis = parseGenesis(JSON.stringify({ ...base, alloc }))
 const secret = developmentSecret(0)
 
-let longestMs = 0
-let lastTurn = performance.now()
-const pause = async (): Promise<void> => {
-  longestMs = Math.max(longestMs, performance.now() - lastTurn)
-  await new Promise((resolve) => setImmediate(resolve))
-  lastTurn = performance.now()
-}
+const loop = monitorEventLoopDelay({ resolution: 5 })
+loop.enable()
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
-const open = (): Promise<Chain> =>
+const dir = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+const open = async (name: string): Promise<Chain> =>
   openChain(
     {
-      kv: createMemoryKv(),
+      kv: await openKv(join(dir, name), { pause }),
       engine: createChainEngine(genesis),
       clock: { nowMs: () => Date.now() },
       pause,
@@ -96,13 +97,16 @@ const rawTx = (signer: (typeof signers)[number], to: Uint8Array, data: Uint8Arra
 }
 
 const cpu = async <T>(name: string, work: () => Promise<T>): Promise<{ value: T; ms: number }> => {
-  longestMs = 0
-  lastTurn = performance.now()
+  await pause()
+  loop.reset()
   const before = process.cpuUsage()
   const value = await work()
   const { user, system } = process.cpuUsage(before)
   const ms = (user + system) / 1_000
-  console.log(`  ${name.padEnd(10)} ${ms.toFixed(0).padStart(6)} ms CPU, longest slice ${longestMs.toFixed(0)} ms`)
+  const longestMs = loop.max / 1e6
+  console.log(
+    `  ${name.padEnd(10)} ${ms.toFixed(0).padStart(6)} ms CPU, event loop blocked at most ${longestMs.toFixed(0)} ms`,
+  )
   return { value, ms }
 }
 
@@ -140,7 +144,7 @@ const step = async (chain: Chain, follower: Chain): Promise<{ block: Block; buil
   return { block: built.value, buildMs: built.ms, verifyMs: verified.ms }
 }
 
-const [chain, follower] = [await open(), await open()]
+const [chain, follower] = [await open('chain'), await open('follower')]
 console.log(`${TRANSFERS} plain transfers, ${ACCOUNTS} accounts, ${SIGNERS} senders`)
 const transfers = Array.from({ length: TRANSFERS }, (_, n) => {
   const to = fillers[(n * 7_919) % fillers.length] ?? new Uint8Array(20)

@@ -388,14 +388,16 @@ class Machine implements Chain {
 
   async #rootsOf(result: BlockResult): Promise<Omit<Roots, 'stateRoot'>> {
     const { pause } = this.#deps
-    const receipts: Uint8Array[] = []
-    for (const receipt of result.receipts) {
-      receipts.push(encodeReceipt(receipt))
-      if (receipts.length % SLICE_TXS === 0) await pause()
-    }
+    const { txs, receipts } = result
     return {
-      transactionsRoot: await paced(orderedRoot(result.txs.map((tx) => tx.raw)), pause),
-      receiptsRoot: await paced(orderedRoot(receipts), pause),
+      transactionsRoot: await paced(
+        orderedRoot(txs.length, (i) => (txs[i] as Tx).raw),
+        pause,
+      ),
+      receiptsRoot: await paced(
+        orderedRoot(receipts.length, (i) => encodeReceipt(receipts[i] as StoredReceipt)),
+        pause,
+      ),
       bloom: result.bloom,
       gasUsed: result.gasUsed,
     }

@@ -35,7 +35,7 @@ import {
   unpackChild,
   updateTrie,
 } from './trie.ts'
-import { openVersionTable, type Version, type VersionTable } from './versions.ts'
+import { openVersionTable, type Version, type VersionTable, WriteBuffer } from './versions.ts'
 
 export const StateErrors = defineErrors('STATE', {
   PRUNED: {
@@ -208,33 +208,36 @@ const codeWrite = (code: Code): KvWrite => {
   return { key, value: seal(key, concat(code.jumps, code.bytes)) }
 }
 
-/** Newest values by table and key, within a bound of bytes; the oldest leave first. */
+/**
+ * Newest values by table and key, within a bound of bytes: two generations, of which the older leaves at once when the younger
+ * is full. One map with its oldest entry taken out each time would be quadratic, for a Map walks over what was deleted.
+ */
 class Cache {
-  readonly #entries = new Map<string, { readonly version: Version | null; readonly sizeBytes: number }>()
-  readonly #limitBytes: number
-  #bytes = 0
+  #young = new Map<string, Version | null>()
+  #old = new Map<string, Version | null>()
+  readonly #halfBytes: number
+  #youngBytes = 0
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes
+    this.#halfBytes = limitBytes / 2
   }
   get(name: string): Version | null | undefined {
-    return this.#entries.get(name)?.version
+    const young = this.#young.get(name)
+    if (young !== undefined) return young
+    const old = this.#old.get(name)
+    if (old !== undefined) this.set(name, old)
+    return old
   }
   set(name: string, version: Version | null): void {
-    this.delete(name)
-    const sizeBytes = 200 + name.length + (version?.value?.length ?? 0)
-    this.#entries.set(name, { version, sizeBytes })
-    this.#bytes += sizeBytes
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#bytes <= this.#limitBytes) return
-      this.#entries.delete(oldest)
-      this.#bytes -= entry.sizeBytes
-    }
+    this.#young.set(name, version)
+    this.#youngBytes += 200 + name.length + (version?.value?.length ?? 0)
+    if (this.#youngBytes <= this.#halfBytes) return
+    this.#old = this.#young
+    this.#young = new Map()
+    this.#youngBytes = 0
   }
   delete(name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry === undefined) return
-    this.#entries.delete(name)
-    this.#bytes -= entry.sizeBytes
+    this.#young.delete(name)
+    this.#old.delete(name)
   }
 }
 /** `apply` takes any array-like, and is several times as fast as spreading; its type does not say so. */
@@ -314,8 +317,14 @@ class Store implements StateStore {
     const block = new BlockWrites(this.#tables, height, (table, key, name) => this.#newest(table, key, name))
     const leaves: LeafChange[] = []
     // In the order of their keys, so that the same changes in any order are the same bytes.
-    const owned = changes.accounts.map((change) => ({ owner: keccak(change.address), change }))
+    const owned: { readonly owner: Hash; readonly change: AccountChange }[] = []
+    for (const change of changes.accounts) {
+      if (owned.length % SLICE_WRITES === 0) await this.#pause()
+      owned.push({ owner: keccak(change.address), change })
+    }
+    await this.#pause()
     owned.sort((a, b) => compareBytes(a.owner, b.owner))
+    await this.#pause()
     for (const { owner, change } of owned) {
       leaves.push(await this.#applyAccount(block, owner, change))
       if (leaves.length % SLICE_LEAVES === 0) await this.#pause()
@@ -326,10 +335,11 @@ class Store implements StateStore {
       return accountLeaf(decodeAccount(value))
     })
     // What is pruned comes first: where a block writes again what it prunes, the later write stands.
-    const writes: KvWrite[] = []
+    const buffer = new WriteBuffer()
+    const { writes } = buffer
     const lowest = await this.#prune(height, writes)
     writes.push(...changes.codes.map(codeWrite))
-    const versions = await block.writes(writes, this.#pause)
+    const versions = await block.writes(buffer, this.#pause)
     const meta = encodeRlp([rlpInt(height), rootOf(root), rlpInt(lowest.state), rlpInt(lowest.proofs)])
     writes.push({ key: META_KEY, value: seal(META_KEY, meta) })
     return { height, root: rootOf(root), changes, writes, versions }
@@ -600,7 +610,7 @@ class BlockWrites {
   }
 
   /** Adds every write to `out`; answers the newest versions by their names in the cache. Waits for `pause` now and then. */
-  async writes(out: KvWrite[], pause: Pause): Promise<ReadonlyMap<string, Version>> {
+  async writes(out: WriteBuffer, pause: Pause): Promise<ReadonlyMap<string, Version>> {
     const made = new Map<string, Version>()
     const changed: Record<TableName, Uint8Array[]> = { accounts: [], slots: [], nodes: [] }
     let seen = 0
@@ -615,7 +625,7 @@ class BlockWrites {
     for (const table of TABLE_NAMES) {
       if (changed[table].length === 0) continue
       const key = undoKey(table, this.#height)
-      out.push({ key, value: seal(key, encodeRlp(changed[table])) })
+      out.writes.push({ key, value: seal(key, encodeRlp(changed[table])) })
       await pause()
     }
     return made

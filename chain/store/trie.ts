@@ -317,39 +317,39 @@ const nothing = (): Uint8Array => {
 const NO_SOURCE: TrieSource = { branch: nothing, leaf: nothing }
 
 /**
- * Root of the trie of values by RLP of their index: transactions and receipts roots. Yields where a caller may pause, after
- * about a thousand nodes.
+ * Root of the trie of `count` values by RLP of their index: transactions and receipts roots. Asks for a value when it hashes
+ * it, and yields where a caller may pause, after some hundred nodes.
  */
-export function* orderedRoot(values: readonly Uint8Array[]): Generator<void, Hash> {
-  if (values.length === 0) return EMPTY_ROOT
-  const entries: Ordered[] = []
+export function* orderedRoot(count: number, valueAt: (index: number) => Uint8Array): Generator<void, Hash> {
+  if (count === 0) return EMPTY_ROOT
   // In the order of their RLP: 1 to 127 are one byte, 0 is 0x80, and longer ones follow by length and value.
-  for (let i = 1; i < values.length && i < 128; i++) entries.push(ordered(values, i))
-  entries.push(ordered(values, 0))
-  for (let i = 128; i < values.length; i++) {
-    entries.push(ordered(values, i))
-    if (i % 4_096 === 0) yield
+  const order = Array.from({ length: count }, (_, i) => i)
+  order.splice(Math.min(127, count - 1), 0, ...order.splice(0, 1))
+  const entries: Ordered[] = []
+  for (const index of order) {
+    entries.push({ nibbles: nibblesOf(index === 0 ? EMPTY_STRING : encodeRlp(rlpInt(index))), index })
+    if (entries.length % 4_096 === 0) yield
   }
-  const ref = yield* orderedRef(entries, 0, 0, entries.length)
+  const ref = yield* orderedRef({ entries, valueAt }, 0, 0, count)
   return ref.length === 33 ? (ref.slice(1) as Hash) : keccak(ref) // as in rootOf
 }
 
-type Ordered = { readonly nibbles: Uint8Array; readonly value: Uint8Array }
-const ordered = (values: readonly Uint8Array[], i: number): Ordered => ({
-  nibbles: nibblesOf(i === 0 ? EMPTY_STRING : encodeRlp(rlpInt(i))),
-  value: values[i] as Uint8Array,
-})
+interface Ordered {
+  readonly nibbles: Uint8Array
+  readonly index: number
+}
+interface OrderedTrie {
+  readonly entries: readonly Ordered[]
+  readonly valueAt: (index: number) => Uint8Array
+}
 const PAUSE_ENTRIES = 512
 
 /** No index's RLP is a prefix of another's, so no value ever stands in a branch. */
-function* orderedRef(
-  entries: readonly Ordered[],
-  depth: number,
-  from: number,
-  to: number,
-): Generator<void, Uint8Array> {
+function* orderedRef(trie: OrderedTrie, depth: number, from: number, to: number): Generator<void, Uint8Array> {
+  const { entries } = trie
   const first = entries[from] as Ordered
-  if (to - from === 1) return refOf(encodeRlp([hexPrefix(first.nibbles.subarray(depth), true), first.value]))
+  if (to - from === 1)
+    return refOf(encodeRlp([hexPrefix(first.nibbles.subarray(depth), true), trie.valueAt(first.index)]))
   const last = entries[to - 1] as Ordered
   let end = depth
   while (first.nibbles[end] === last.nibbles[end]) end++
@@ -358,7 +358,7 @@ function* orderedRef(
     const nibble = (entries[i] as Ordered).nibbles[end] as number
     let stop = i + 1
     while (stop < to && (entries[stop] as Ordered).nibbles[end] === nibble) stop++
-    items[nibble] = yield* orderedRef(entries, end + 1, i, stop)
+    items[nibble] = yield* orderedRef(trie, end + 1, i, stop)
     i = stop
   }
   if (to - from >= 16 && to - from <= PAUSE_ENTRIES) yield

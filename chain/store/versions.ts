@@ -49,10 +49,31 @@ const readLink = (view: DataView, at: number): Link | null => {
   return ordinal === NONE ? null : { ordinal, height: view.getUint16(at + 4) * 2 ** 32 + view.getUint32(at + 6) }
 }
 
+/**
+ * Writes of one block, with their bytes in a few large buffers: an allocation for each of some hundred thousand keys and values
+ * stops the process for a third of a second when they are collected.
+ */
+export class WriteBuffer {
+  readonly writes: KvWrite[] = []
+  #slab = new Uint8Array(0)
+  #used = 0
+  /** Zeros. Alive as long as any other of its slab, so nothing that is kept may be in here. */
+  alloc(sizeBytes: number): Uint8Array {
+    if (this.#used + sizeBytes > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, sizeBytes))
+      this.#used = 0
+    }
+    const from = this.#used
+    this.#used += sizeBytes
+    return this.#slab.subarray(from, this.#used)
+  }
+}
+const SLAB_BYTES = 65_536
+
 /** The version as it is stored under `key`, sealed. */
-const encode = (key: Uint8Array, version: Version): Uint8Array => {
+const encode = (key: Uint8Array, version: Version, buffer: WriteBuffer): Uint8Array => {
   const { value } = version
-  const out = new Uint8Array(HEAD_BYTES + (value?.length ?? 0) + SEAL_BYTES)
+  const out = buffer.alloc(HEAD_BYTES + (value?.length ?? 0) + SEAL_BYTES)
   writeLink(out, 0, version)
   writeLink(out, LINK_BYTES, version.previous)
   writeLink(out, LINK_BYTES * 2, version.jump)
@@ -89,7 +110,7 @@ export interface VersionTable {
   /** The value after block `height`; null where nothing was. */
   at(key: Uint8Array, height: number): Uint8Array | null
   /** Adds to `out` what makes `value` the version of `height` on top of `before`, the newest one; answers that version. */
-  put(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null, out: KvWrite[]): Version
+  put(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null, out: WriteBuffer): Version
   /** The writes that forget what `key` was before the version of `height`, and the key where that version says nothing. */
   pruneWrites(key: Uint8Array, height: number): KvWrite[]
   /** The stored key of the newest version, for iteration. */
@@ -104,8 +125,7 @@ export function openVersionTable(
   const { name } = options
   const prefix = Uint8Array.of(options.prefix)
   const stored = (key: Uint8Array): Uint8Array => concat(prefix, key)
-  const past = (key: Uint8Array, height: number): Uint8Array => {
-    const out = new Uint8Array(key.length + 7)
+  const past = (key: Uint8Array, height: number, out: Uint8Array = new Uint8Array(key.length + 7)): Uint8Array => {
     out[0] = options.historyPrefix
     out.set(key, 1)
     writeHeight(out, key.length + 1, height)
@@ -140,16 +160,18 @@ export function openVersionTable(
       return current?.value ?? null
     },
     put(key, height, value, before, out) {
-      const at = stored(key)
+      const at = out.alloc(key.length + 1)
+      at[0] = options.prefix
+      at.set(key, 1)
       assert(before === null || before.height < height, 'one version per height')
       const made: Version =
         before === null
           ? { height, value, ordinal: 0, previous: null, jump: null, jumpJump: null }
           : { height, value, ordinal: before.ordinal + 1, previous: linkTo(before), ...jumpAfter(key, before) }
-      out.push({ key: at, value: encode(at, made) })
+      out.writes.push({ key: at, value: encode(at, made, out) })
       if (before !== null) {
-        const old = past(key, before.height)
-        out.push({ key: old, value: encode(old, before) })
+        const old = past(key, before.height, out.alloc(key.length + 7))
+        out.writes.push({ key: old, value: encode(old, before, out) })
       }
       return made
     },
