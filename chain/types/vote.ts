@@ -1,10 +1,10 @@
-// Votes and certificates: payload bytes, sign bytes, the quorum certificate and its check. Owns no state. Payloads are
-// fixed width and never RLP, where "none" and "round 0" would be the same bytes.
+// Votes and certificates: payload bytes, sign bytes, quorum and timeout certificates, how they are made and checked. Owns no
+// state. Payloads are fixed width and never RLP, where "none" and "round 0" would be the same bytes.
 import { asHash, concat, type Hash } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
-import { defineErrors, NodeError } from '../base/errors.ts'
+import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
-import { isQuorum, type ValidatorSet } from './validators.ts'
+import { isQuorum, type Validator, type ValidatorSet } from './validators.ts'
 
 export const VoteErrors = defineErrors('VOTE', {
   CERTIFICATE: { text: (d: { height: number; reason: string }) => `certificate of height ${d.height}: ${d.reason}` },
@@ -35,6 +35,8 @@ const u64 = (value: number | bigint): Uint8Array => {
   new DataView(out.buffer).setBigUint64(0, BigInt(value))
   return out
 }
+/** Round + 1 fits 32 bits. */
+export const ROUND_MAX = 0xfffffffe
 /** Round + 1, 0 for none. */
 const optionalRound = (round: number | null): Uint8Array => u32(round === null ? 0 : round + 1)
 
@@ -86,7 +88,7 @@ export function decodeQc(bytes: Uint8Array): Qc {
   const bitmap = asBytes(f[4])
   if (type !== SignType.prepare && type !== SignType.commit)
     throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `type ${type} is neither PREPARE nor COMMIT` })
-  if (round > 0xfffffffe) throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `round ${round}` })
+  if (round > ROUND_MAX) throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `round ${round}` })
   return {
     type: type === SignType.prepare ? 'prepare' : 'commit',
     height,
@@ -120,10 +122,186 @@ export function checkQc(qc: Qc, set: ValidatorSet, domain: Domain): void {
   const fault = (reason: string) => new NodeError(VoteErrors.CERTIFICATE, { height: qc.height, reason })
   const members = bitmapMembers(qc.bitmap, set.members.length)
   if (members === null) throw fault(`the bitmap does not fit ${set.members.length} validators`)
-  const signers = members.map((i) => set.members[i] as (typeof set.members)[number])
-  const power = signers.reduce((sum, member) => sum + member.power, 0n)
+  const power = powerOf(members, set)
   if (!isQuorum(power, set)) throw fault(`power ${power} of ${set.powerTotal} is no quorum`)
   const message = signBytes(domain, SignType[qc.type], votePayload(qc.height, qc.round, qc.blockHash))
-  const keys = signers.map((member) => member.blsKey)
-  if (!curves().blsVerify(keys, message, qc.signature)) throw fault('the signature does not verify')
+  if (!curves().blsVerify(keysOf(members, set), message, qc.signature)) throw fault('the signature does not verify')
+}
+
+export const powerOf = (members: Iterable<number>, set: ValidatorSet): bigint => {
+  let power = 0n
+  for (const i of members) power += (set.members[i] as Validator).power
+  return power
+}
+const keysOf = (members: readonly number[], set: ValidatorSet): Uint8Array[] =>
+  members.map((i) => (set.members[i] as Validator).blsKey)
+
+/** Valid signatures over one message, by index in the set. */
+export type Shares = ReadonlyMap<number, Uint8Array>
+
+const aggregateOf = (
+  shares: Shares,
+  set: ValidatorSet,
+): { readonly bitmap: Uint8Array; readonly signature: Uint8Array } => {
+  const members = [...shares.keys()].sort((a, b) => a - b)
+  const signatures = members.map((i) => shares.get(i) as Uint8Array)
+  return { bitmap: bitmapOf(members, set.members.length), signature: curves().blsAggregate(signatures) }
+}
+
+export const formQc = (
+  vote: Pick<Qc, 'type' | 'height' | 'round' | 'blockHash'>,
+  shares: Shares,
+  set: ValidatorSet,
+): Qc => ({
+  type: vote.type,
+  height: vote.height,
+  round: vote.round,
+  blockHash: vote.blockHash,
+  ...aggregateOf(shares, set),
+})
+
+/** The same certificate with the signatures of those who are not in it yet. */
+export function widenQc(qc: Qc, shares: Shares, set: ValidatorSet): Qc {
+  const held = bitmapMembers(qc.bitmap, set.members.length)
+  assert(held !== null, 'a certificate held was checked')
+  const fresh = [...shares.keys()].filter((i) => !held.includes(i)).sort((a, b) => a - b)
+  if (fresh.length === 0) return qc
+  const signatures = fresh.map((i) => shares.get(i) as Uint8Array)
+  return {
+    ...qc,
+    bitmap: bitmapOf([...held, ...fresh], set.members.length),
+    signature: curves().blsAggregate([qc.signature, ...signatures]),
+  }
+}
+
+/** A vote of one validator, PREPARE or COMMIT; `validator` is its index in the set of the height. */
+export interface Vote {
+  readonly type: Qc['type']
+  readonly height: number
+  readonly round: number
+  readonly blockHash: Hash
+  readonly validator: number
+  readonly signature: Uint8Array
+}
+
+/** A validator gives up a round and names the round of its highest PrepareQC, which rides along unsigned. */
+export interface Timeout {
+  readonly height: number
+  readonly round: number
+  readonly hqcRound: number | null
+  /** Of exactly `hqcRound`; null where that is. */
+  readonly qc: Qc | null
+  readonly validator: number
+  readonly signature: Uint8Array
+}
+
+/** Timeout certificate: a quorum gave up the round. One group for each distinct hqcRound, ascending, none first. */
+export interface Tc {
+  readonly height: number
+  readonly round: number
+  readonly groups: readonly TcGroup[]
+  /** The PrepareQC of the last group's hqcRound; null where that is none. */
+  readonly qc: Qc | null
+}
+export interface TcGroup {
+  readonly hqcRound: number | null
+  readonly bitmap: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** What the proposer of a round signs about a block. The body travels beside it. */
+export interface Proposal {
+  readonly height: number
+  readonly round: number
+  readonly blockHash: Hash
+  /** In the header: the round that first built the block. */
+  readonly originRound: number
+  readonly justify: Qc | null
+  readonly tc: Tc | null
+  /** In the block's section: the CommitQC of the parent. */
+  readonly lastCommit: Qc | null
+  readonly validator: number
+  readonly signature: Uint8Array
+}
+
+export function formTc(round: number, timeouts: readonly Timeout[], set: ValidatorSet): Tc {
+  assert(timeouts[0] !== undefined, 'a certificate has signers')
+  const rank = (timeout: Timeout): number => timeout.hqcRound ?? -1
+  const groups = [...Map.groupBy(timeouts, rank)].sort(([a], [b]) => a - b)
+  const highest = timeouts.reduce((best, timeout) => (rank(timeout) > rank(best) ? timeout : best))
+  return {
+    height: highest.height,
+    round,
+    groups: groups.map(([, group]) => ({
+      hqcRound: group[0]?.hqcRound ?? null,
+      ...aggregateOf(new Map(group.map((timeout) => [timeout.validator, timeout.signature])), set),
+    })),
+    qc: highest.qc,
+  }
+}
+
+/** The highest PrepareQC round that any of its signers named: what the next proposer must build on. */
+export const tcMaxRound = (tc: Tc): number | null => tc.groups.at(-1)?.hqcRound ?? null
+
+export const encodeTc = (tc: Tc): Uint8Array =>
+  encodeRlp([
+    rlpInt(tc.height),
+    rlpInt(tc.round),
+    tc.groups.map((g) => [rlpInt(g.hqcRound === null ? 0 : g.hqcRound + 1), g.bitmap, g.signature]),
+    tc.qc === null ? new Uint8Array(0) : encodeQc(tc.qc),
+  ])
+
+/** Shape only; `checkTc` says whether it holds. Throws VOTE_CERTIFICATE or RLP_MALFORMED. */
+export function decodeTc(bytes: Uint8Array): Tc {
+  const f = asList(decodeRlp(bytes), 4)
+  const height = asNumber(f[0])
+  const round = asNumber(f[1])
+  if (round > ROUND_MAX) throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `round ${round}` })
+  const groups = asList(f[2]).map((item) => {
+    const g = asList(item, 3)
+    const above = asNumber(g[0])
+    return { hqcRound: above === 0 ? null : above - 1, bitmap: asBytes(g[1]), signature: asBytes(g[2], 96) }
+  })
+  const qc = asBytes(f[3])
+  return { height, round, groups, qc: qc.length === 0 ? null : decodeQc(qc) }
+}
+
+export const tcHash = (tc: Tc): Hash => keccak(encodeTc(tc))
+
+/** Throws VOTE_CERTIFICATE unless disjoint groups, together a quorum, signed TIMEOUT and the attached PrepareQC is the highest named. */
+export function checkTc(tc: Tc, set: ValidatorSet, domain: Domain): void {
+  const fault = (reason: string) => new NodeError(VoteErrors.CERTIFICATE, { height: tc.height, reason })
+  const seen = new Set<number>()
+  let below = -2
+  const groups = tc.groups.map((group) => {
+    const at = group.hqcRound ?? -1
+    if (at <= below) throw fault('the groups do not ascend')
+    if (at > tc.round) throw fault('a group names a certificate above the round')
+    below = at
+    const members = bitmapMembers(group.bitmap, set.members.length)
+    if (members === null || members.length === 0) throw fault('a bitmap does not fit the set, or is empty')
+    for (const i of members) {
+      if (seen.has(i)) throw fault('the groups overlap')
+      seen.add(i)
+    }
+    return { group, members }
+  })
+  if (!isQuorum(powerOf(seen, set), set)) throw fault('the groups together are no quorum')
+  const max = tcMaxRound(tc)
+  if ((tc.qc?.round ?? null) !== max) throw fault('the attached certificate is not of the highest round named')
+  for (const { group, members } of groups) {
+    const message = signBytes(domain, SignType.timeout, timeoutPayload(tc.height, tc.round, group.hqcRound))
+    if (!curves().blsVerify(keysOf(members, set), message, group.signature)) throw fault('a signature does not verify')
+  }
+  if (tc.qc !== null) checkPrepareQc(tc.qc, tc.height, set, domain)
+}
+
+/** A PrepareQC that rides along must be one, and of the same height. */
+export function checkPrepareQc(qc: Qc, height: number, set: ValidatorSet, domain: Domain): void {
+  if (qc.type !== 'prepare' || qc.height !== height)
+    throw new NodeError(VoteErrors.CERTIFICATE, {
+      height,
+      reason: 'the attached certificate is no PrepareQC of this height',
+    })
+  checkQc(qc, set, domain)
 }
