@@ -1,19 +1,24 @@
 // What a worker opens to answer calls: the same store, read at committed heights. The chain's second door, and read only.
 
-import { equalBytes, type Hash } from './base/bytes.ts'
-import { assert } from './base/errors.ts'
+import { asHash, bytesToHex, equalBytes, type Hash } from './base/bytes.ts'
+import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Kv } from './base/ports.ts'
 import { computeGenesisHash } from './chain.ts'
+import { createExecutor } from './exec/block.ts'
 import { runCall } from './exec/call.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
 import { createReferenceEngine } from './exec/reference.ts'
+import { createState } from './exec/state.ts'
 import { nativesAt } from './native/index.ts'
 import { openBlockStore } from './store/blocks.ts'
 import { createStateStore, openReader } from './store/state.ts'
-import { headerHash } from './types/block.ts'
+import { orderedRoot } from './store/trie.ts'
+import { type Block, type Header, headerHash } from './types/block.ts'
 import type { CallAnswer, CallJob } from './types/call.ts'
 import type { Genesis } from './types/genesis.ts'
+import { encodeReceipt } from './types/receipt.ts'
+import type { Changes, Reader } from './types/state.ts'
 
 export interface Calls {
   /** Throws CALL_*, TX_* and STORE_*. */
@@ -68,4 +73,137 @@ export async function checkStore(
     count++
   }
   return { height, blocks: count, ...(await states.check()) }
+}
+
+export const ReexecuteErrors = defineErrors('REEXECUTE', {
+  RANGE: {
+    text: (d: { from: number; to: number; lowest: number; head: number }) =>
+      `blocks ${d.from} to ${d.to} cannot be run again: this database can run blocks ${d.lowest} to ${d.head}`,
+  },
+  DEVIATES: {
+    text: (d: { height: number; field: string; stored: string; ran: string }) =>
+      `block ${d.height} deviates: its ${d.field} is ${d.stored}, running it again gives ${d.ran}`,
+  },
+})
+
+/**
+ * Runs stored blocks again, each on the state that is stored for its parent, and compares gas, receipts, bloom and every value
+ * it wrote. Throws REEXECUTE_DEVIATES with the first difference and REEXECUTE_RANGE where states are pruned.
+ */
+export async function reexecute(
+  kv: Kv,
+  genesis: Genesis,
+  range: { readonly from: number | null; readonly to: number | null },
+  onBlock: (height: number, txs: number) => void,
+): Promise<{ readonly from: number; readonly to: number; readonly txs: number; readonly gas: bigint }> {
+  const pause = async (): Promise<void> => {}
+  const blocks = openBlockStore(kv, await computeGenesisHash(genesis))
+  const states = createStateStore({ kv, pause }, { historyBlocks: null, proofBlocks: null, cacheBytes: 0 })
+  const head = blocks.headHeight() ?? 0
+  const lowest = Math.max(blocks.lowest(), states.lowest().state + 1, 1)
+  const [from, to] = [range.from ?? lowest, range.to ?? head]
+  if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
+  const executor = createExecutor({ engine: createChainEngine(genesis), pause, natives: nativesAt }, genesis)
+  let [txCount, gas] = [0, 0n]
+  for (let height = from; height <= to; height++) {
+    const [block, txs] = [blocks.block(height), blocks.txs(height)]
+    assert(block !== null && txs !== null, `block ${height} is stored`)
+    const { header } = block
+    const blockHash = (number: number): Hash =>
+      (number < height && number >= height - 256 ? blocks.record(number)?.hash : undefined) ??
+      asHash(new Uint8Array(32))
+    const context = { ...header, chainId: genesis.chainId, blockHash }
+    const state = createState(openReader(kv, height - 1))
+    const result = await executor.run(state, context, header.parentHash, { mode: 'verify', txs })
+    const receiptsRoot = drain(
+      orderedRoot(result.receipts.length, (i) => encodeReceipt(result.receipts[i] as (typeof result.receipts)[number])),
+    )
+    const ran = { gasUsed: result.gasUsed, receiptsRoot, bloom: result.bloom }
+    const difference = headerDifference(block, ran) ?? stateDifference(openReader(kv, height), result.changes)
+    if (difference !== null) throw new NodeError(ReexecuteErrors.DEVIATES, { height, ...difference })
+    txCount += txs.length
+    gas += result.gasUsed
+    onBlock(height, txs.length)
+  }
+  return { from, to, txs: txCount, gas }
+}
+
+const drain = <T>(steps: Generator<void, T>): T => {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+interface Difference {
+  readonly field: string
+  readonly stored: string
+  readonly ran: string
+}
+const headerDifference = (
+  { header }: Block,
+  ran: Pick<Header, 'gasUsed' | 'receiptsRoot' | 'bloom'>,
+): Difference | null => {
+  if (header.gasUsed !== ran.gasUsed) return { field: 'gasUsed', stored: `${header.gasUsed}`, ran: `${ran.gasUsed}` }
+  for (const field of ['receiptsRoot', 'bloom'] as const)
+    if (!equalBytes(header[field], ran[field]))
+      return { field, stored: bytesToHex(header[field]), ran: bytesToHex(ran[field]) }
+  return null
+}
+
+/** The first value a block wrote that is stored otherwise after it. */
+const stateDifference = (after: Reader, changes: Changes): Difference | null => {
+  for (const { address, account, slots } of changes.accounts) {
+    const stored = after.account(address)
+    for (const part of ['nonce', 'balance', 'codeHash'] as const) {
+      const [is, was] = [stored?.[part], account?.[part]].map((value) =>
+        value === undefined ? 'absent' : typeof value === 'bigint' ? `${value}` : bytesToHex(value),
+      ) as [string, string] // as many as went in
+      if (is !== was) return { field: `${part} of ${bytesToHex(address)}`, stored: is, ran: was }
+    }
+    for (const { key, value } of slots) {
+      const is = after.slot(address, key)
+      if (is !== value)
+        return { field: `slot 0x${key.toString(16)} of ${bytesToHex(address)}`, stored: `${is}`, ran: `${value}` }
+    }
+  }
+  return null
+}
+
+/** Records and bytes of each table, for people who ask what fills a disk. */
+export async function storeStats(
+  kv: Kv,
+): Promise<readonly { readonly table: string; readonly rows: number; readonly bytes: number }[]> {
+  const found = new Map<number, { rows: number; bytes: number }>()
+  for await (const [key, value] of kv.entries(Uint8Array.of(0), new Uint8Array(64).fill(255))) {
+    const prefix = key[0] ?? 0
+    const entry = found.get(prefix) ?? { rows: 0, bytes: 0 }
+    entry.rows++
+    entry.bytes += key.length + value.length
+    found.set(prefix, entry)
+  }
+  return [...found]
+    .map(([prefix, entry]) => ({ table: TABLES[String.fromCharCode(prefix)] ?? `0x${prefix.toString(16)}`, ...entry }))
+    .sort((a, b) => b.bytes - a.bytes)
+}
+
+/** By the first byte of their keys: `store/state.ts`, `store/blocks.ts`, `store/logs.ts`. */
+const TABLES: Readonly<Record<string, string>> = {
+  a: 'accounts',
+  b: 'accounts before',
+  s: 'slots',
+  t: 'slots before',
+  n: 'trie nodes',
+  o: 'trie nodes before',
+  c: 'code',
+  u: 'undo lists',
+  m: 'state head',
+  H: 'headers',
+  B: 'transactions',
+  R: 'receipts',
+  N: 'block hashes',
+  T: 'transaction places',
+  Q: 'certificates',
+  M: 'chain head',
+  L: 'log index',
 }

@@ -11,8 +11,10 @@ import { genesis } from './commands/genesis.ts'
 import { init } from './commands/init.ts'
 import { keys } from './commands/keys.ts'
 import { query } from './commands/query.ts'
+import { reExecute } from './commands/reexecute.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
+import { tx } from './commands/tx.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -32,9 +34,11 @@ const commands: Readonly<Record<string, Command>> = {
   keys,
   status,
   query,
+  tx,
   genesis,
   config,
   db,
+  're-execute': reExecute,
   version: versionCommand,
 }
 

@@ -56,7 +56,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
   secp256k1: ['chain/base/crypto-native.ts'],
   '@chainsafe/blst': ['chain/base/crypto-native.ts', 'node/development.ts'],
   'classic-level': ['chain/store/kv.ts'],
-  ethers: ['node/development.ts', 'node/l1.ts', 'node/keystore.ts', 'rpc/client'],
+  ethers: ['node/development.ts', 'node/commands/tx.ts', 'node/l1.ts', 'node/keystore.ts', 'rpc/client'],
   zod: ['chain/types/genesis.ts', 'chain/native', 'node/config.ts', 'rpc'],
   pino: ['node/telemetry.ts'],
   'prom-client': ['node/telemetry.ts'],

@@ -23,6 +23,12 @@ export const StartErrors = defineErrors('START', {
   NOT_MEMBER: { text: () => 'this validator key is not in the genesis of this network' },
 })
 
+/** The same folder. Throws START_NO_DIR where it is no node's. */
+export function requireNodeDir(dir: string): string {
+  if (!existsSync(join(dir, 'genesis.json'))) throw new NodeError(StartErrors.NO_DIR, { dir })
+  return dir
+}
+
 export const start: Command = {
   usage: 'start --dir <dir> [--rpc-port <port>] [--metrics-port <port>] [--log-level <level>]',
   summary: 'Run the node of a folder in the foreground until SIGTERM.',
@@ -35,9 +41,7 @@ export const start: Command = {
   },
   async run({ flags, env, signal, out }) {
     const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
-    const genesisFile = join(dir, 'genesis.json')
-    if (!existsSync(genesisFile)) throw new NodeError(StartErrors.NO_DIR, { dir })
-    const genesisText = readFileSync(genesisFile, 'utf8')
+    const genesisText = readFileSync(join(requireNodeDir(dir), 'genesis.json'), 'utf8')
     const config = loadConfig(join(dir, 'config.toml'), env, {
       'rpc.host': flags['rpc-host'],
       'rpc.port': flags['rpc-port'],
