@@ -9,6 +9,7 @@ import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors
 import {
   decryptKeystore,
   encryptKeystore,
+  KeystoreErrors,
   type KeyType,
   nameOf,
   newSecret,
@@ -94,6 +95,8 @@ const DEFAULT_NAME: Readonly<Record<KeyType, string>> = { validator: 'validator'
 
 const freshFile = (context: CommandContext, type: KeyType): string => {
   const file = fileOf(context, context.args[1] ?? DEFAULT_NAME[type])
+  // Said before a password is asked for; the write itself refuses too.
+  if (existsSync(file)) throw new NodeError(KeystoreErrors.EXISTS, { file })
   mkdirSync(folderOf(context), { recursive: true, mode: 0o700 })
   return file
 }
