@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { asAddress } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
-import type { Log, Meter } from '../../chain/base/ports.ts'
+import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
 import { openCalls } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
 import { createReferenceEngine } from '../../chain/exec/reference.ts'
@@ -16,7 +16,7 @@ import { type Ctx, LIMITS } from '../../rpc/method.ts'
 import { type RpcOptions, startRpc } from '../../rpc/server.ts'
 import { devValidatorSecret } from './keys.ts'
 
-const genesis = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
+export const genesis = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const meter: Meter = {
   counter: () => ({ add() {} }),
@@ -26,6 +26,7 @@ const meter: Meter = {
 
 export interface MemoryChain {
   readonly chain: Chain
+  readonly kv: Kv
   readonly ctx: Ctx
   /** Builds and commits the next block from the pool. */
   seal(): Promise<Block>
@@ -77,7 +78,7 @@ export async function openMemoryChain(): Promise<MemoryChain> {
     limits: LIMITS,
     filters: createFilters(chain, clock, LIMITS),
   }
-  return { chain, ctx, seal }
+  return { chain, kv, ctx, seal }
 }
 
 /** The door before a chain, on a free port of this machine. */
