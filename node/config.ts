@@ -35,7 +35,12 @@ const KEYS = {
   'validator.keyFile': {
     schema: z.string(),
     fallback: '',
-    says: 'file with the BLS secret, 32 bytes of hex, readable by you alone; empty: not a validator',
+    says: 'the validator’s BLS key, from this folder on: a keystore (novachain keys), or hex, mode 0600; empty: none',
+  },
+  'validator.passwordFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'file or pipe with the keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
   },
   'validator.developmentIndex': {
     schema: z.coerce.number().int().min(-1).max(2_047),

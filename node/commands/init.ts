@@ -14,8 +14,10 @@ const InitErrors = defineErrors('INIT', {
   FETCH: { text: (d: { url: string; reason: string }) => `cannot read ${d.url}: ${d.reason}` },
 })
 const usage = 'init <dir> --genesis <file|url> [--profile validator|full|archive]'
+/** Where `keys new` puts a validator's key. */
+const KEY_FILE = 'keys/validator.json'
 const profiles = {
-  validator: {},
+  validator: { 'validator.keyFile': KEY_FILE },
   full: {},
   archive: { 'state.historyBlocks': -1, 'state.proofBlocks': -1 },
 } as const
@@ -38,9 +40,21 @@ export const init: Command = {
     for (const folder of ['keys', 'wal']) mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
     writeFileSync(join(dir, 'config.toml'), renderConfig(profiles[profile]))
     writeFileSync(join(dir, 'genesis.json'), text)
-    out({ dir, genesisHash, profile }, `made ${dir} for network ${genesisHash}; run novachain start --dir ${dir}`)
+    const next = nextOf(dir, profile)
+    out({ dir, genesisHash, profile, next }, [`made ${dir} for network ${genesisHash}`, ...next].join('\n'))
     return exitCode.ok
   },
+}
+
+/** What to type now; a key may have been made in the folder before. */
+const nextOf = (dir: string, profile: keyof typeof profiles): string[] => {
+  const start = `novachain start --dir ${dir}`
+  if (profile !== 'validator' || existsSync(join(dir, KEY_FILE))) return [`next: ${start}`]
+  return [
+    `next: novachain keys new --dir ${dir}`,
+    `then: name its key under novachain.validators in ${join(dir, 'genesis.json')}, the same file on every node`,
+    `then: ${start}`,
+  ]
 }
 
 const GENESIS_MAX_BYTES = 64 * 1024 * 1024

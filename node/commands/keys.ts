@@ -1,11 +1,12 @@
 // keys: the encrypted keys of a node's folder. Makes, imports, lists, shows and exports them; prints no secret, and overwrites none.
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { possessionBytes } from '../../chain/types/vote.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { loadConfig } from '../config.ts'
 import {
   decryptKeystore,
   encryptKeystore,
@@ -149,18 +150,26 @@ const tellNew = (
   }
   const proofOfPossession = proofOf(secret)
   const dir = context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.'
-  const setKey = `novachain config set validator.keyFile ${resolve(file)} --dir ${dir}`
+  const use = isUsed(dir, file)
+    ? ['The node of this folder signs with it.']
+    : ['The node signs with it after', `  novachain config set validator.keyFile keys/${basename(file)} --dir ${dir}`]
   context.out(
     { file, type, blsKey: name, proofOfPossession },
     [
       `${did} ${file}, encrypted`,
       `  blsKey             ${name}`,
       `  proofOfPossession  ${proofOfPossession}`,
-      'The genesis names a validator by these two and an address (novachain.validators). The node uses the key after',
-      `  ${setKey}`,
+      'The genesis names a validator by these two and an address, under novachain.validators.',
+      ...use,
     ].join('\n'),
   )
   return exitCode.ok
+}
+
+/** Whether the folder's configuration names this key already. */
+const isUsed = (dir: string, file: string): boolean => {
+  const config = join(dir, 'config.toml')
+  return existsSync(config) && resolve(dir, loadConfig(config, {}, {})['validator.keyFile']) === resolve(file)
 }
 
 interface Row {

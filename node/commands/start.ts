@@ -1,14 +1,16 @@
 // start: one node in the foreground, from its folder, until SIGTERM or SIGINT.
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { asAddress, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { asAddress, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, exitCode } from '../args.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { developmentSecret } from '../development.ts'
+import { openKeyFile } from '../keystore.ts'
 import { type NodeOptions, startNode } from '../node.ts'
+import { askPassword } from '../password.ts'
 import { createLog } from '../telemetry.ts'
 
 export const StartErrors = defineErrors('START', {
@@ -16,11 +18,13 @@ export const StartErrors = defineErrors('START', {
     text: (d: { dir: string }) =>
       `${d.dir} is no node's folder (there is no genesis.json): run \`novachain init ${d.dir} --genesis <file>\``,
   },
-  NO_KEY: { text: (d: { file: string; reason: string }) => `validator key ${d.file}: ${d.reason}` },
   DEVELOPMENT: {
     text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
   },
-  NOT_MEMBER: { text: () => 'this validator key is not in the genesis of this network' },
+  NOT_MEMBER: {
+    text: (d: { blsKey: string }) =>
+      `the validator key ${d.blsKey} is not in the genesis of this network: put it there before the first start, or leave validator.keyFile empty`,
+  },
 })
 
 /** The same folder. Throws START_NO_DIR where it is no node's. */
@@ -48,7 +52,9 @@ export const start: Command = {
       'metrics.port': flags['metrics-port'],
       'log.level': flags['log-level'],
     })
-    const node = await startNode(optionsOf(dir, genesisText, config), AbortSignal.any([signal, supervisorGone(env)]))
+    const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
+    const options = optionsOf(config, { dir, genesisText, validator })
+    const node = await startNode(options, AbortSignal.any([signal, supervisorGone(env)]))
     out({ rpc: node.rpcUrl, ws: node.wsUrl, metrics: node.metricsUrl, pid: process.pid }, `JSON-RPC ${node.rpcUrl}`)
     await node.done
     return exitCode.ok
@@ -62,10 +68,8 @@ const supervisorGone = (env: Readonly<Record<string, string | undefined>>): Abor
   return gone.signal
 }
 
-const optionsOf = (dir: string, genesisText: string, config: Config): NodeOptions => ({
-  dir,
-  genesisText,
-  validator: validatorOf(parseGenesis(genesisText), config),
+const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText' | 'validator'>): NodeOptions => ({
+  ...given,
   rpc: {
     host: config['rpc.host'],
     port: config['rpc.port'],
@@ -80,23 +84,29 @@ const optionsOf = (dir: string, genesisText: string, config: Config): NodeOption
   log: createLog(config['log.level']),
 })
 
-const validatorOf = (genesis: Genesis, config: Config): NodeOptions['validator'] => {
+const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeOptions['validator']> => {
   const index = config['validator.developmentIndex']
   if (index < 0 && config['validator.keyFile'] === '') return null
   if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
-  const secret = index >= 0 ? developmentSecret(index) : readSecret(config['validator.keyFile'])
+  const secret = index >= 0 ? developmentSecret(index) : await secretOf({ dir, config, env })
   const key = curves().blsPublicKey(secret)
   const member = genesis.validators.members.find((each) => equalBytes(each.blsKey, key))
-  if (member === undefined) throw new NodeError(StartErrors.NOT_MEMBER, undefined)
+  if (member === undefined) throw new NodeError(StartErrors.NOT_MEMBER, { blsKey: bytesToHex(key) })
   const recipient = config['validator.feeRecipient']
   return { secret, coinbase: recipient === '' ? member.address : asAddress(hexToBytes(recipient)) }
 }
 
-const readSecret = (file: string): Uint8Array => {
-  const refuse = (reason: string) => new NodeError(StartErrors.NO_KEY, { file, reason })
-  if (!existsSync(file)) throw refuse('there is no such file')
-  if ((statSync(file).mode & 0o077) !== 0) throw refuse('others can read it; run chmod 600 on it')
-  const text = readFileSync(file, 'utf8').trim()
-  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) throw refuse('expected 0x and 64 hex digits')
-  return hexToBytes(text)
+interface Folder {
+  readonly dir: string
+  readonly genesis: Genesis
+  readonly config: Config
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** A folder that is moved takes its keys along: their paths are relative to it. */
+const secretOf = ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<Uint8Array> => {
+  const passwordFile = config['validator.passwordFile']
+  const file = resolve(dir, config['validator.keyFile'])
+  const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
+  return openKeyFile(file, 'validator', () => askPassword(source, file))
 }
