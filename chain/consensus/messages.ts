@@ -1,0 +1,179 @@
+// What goes into the consensus machine and what comes out of it, and the constants of both. Owns no behaviour.
+import type { Hash } from '../base/bytes.ts'
+import type { ValidatorSet } from '../types/validators.ts'
+import type { Proposal, Qc, Tc, Timeout, Vote } from '../types/vote.ts'
+
+/** Between nodes. `status` says "I am at this height, what did I miss?" and needs no signature. */
+export type Message =
+  | { readonly kind: 'proposal'; readonly proposal: Proposal }
+  | { readonly kind: 'vote'; readonly vote: Vote }
+  | { readonly kind: 'timeout'; readonly timeout: Timeout }
+  | { readonly kind: 'qc'; readonly qc: Qc }
+  | { readonly kind: 'tc'; readonly tc: Tc }
+  | { readonly kind: 'status'; readonly height: number }
+
+export const heightOf = (message: Message): number => {
+  switch (message.kind) {
+    case 'proposal':
+      return message.proposal.height
+    case 'vote':
+      return message.vote.height
+    case 'timeout':
+      return message.timeout.height
+    case 'qc':
+      return message.qc.height
+    case 'tc':
+      return message.tc.height
+    case 'status':
+      return message.height
+  }
+}
+
+/** What a validator signs, in this order within a round, each at most once. */
+export const STEPS = { proposal: 1, prepare: 2, commit: 3, timeout: 4 } as const
+export type Step = (typeof STEPS)[keyof typeof STEPS]
+/** A message before its signature: exactly what the signer completes. */
+export type Unsigned =
+  | { readonly kind: 'proposal'; readonly proposal: Omit<Proposal, 'signature'> }
+  | { readonly kind: 'vote'; readonly vote: Omit<Vote, 'signature'> }
+  | { readonly kind: 'timeout'; readonly timeout: Omit<Timeout, 'signature'> }
+export type Signed = Extract<Message, { readonly kind: Unsigned['kind'] }>
+
+/** What the signer keeps on disk of the last message it signed (consensus, section 5). */
+export interface SignRecord {
+  readonly height: number
+  readonly round: number
+  readonly step: Step
+  readonly message: Signed
+  /** The highest PrepareQC when it was signed. */
+  readonly highQc: Qc | null
+  /** What opened the round: TC(round - 1) or PrepareQC(round); null in round 0 and after a jump. */
+  readonly entry: Entry | null
+}
+export type Entry = { readonly kind: 'tc'; readonly tc: Tc } | { readonly kind: 'qc'; readonly qc: Qc }
+
+/** A height as its parent determines it. */
+export interface Start {
+  readonly kind: 'start'
+  readonly height: number
+  readonly set: ValidatorSet
+  /** Own index in the set; null for a node that only follows. */
+  readonly self: number | null
+  /** Proposer of round 0 by rotation. Those of later rounds are drawn from `parentRandao`. */
+  readonly proposer: number
+  readonly parentRandao: Hash
+  /** The parent's CommitQC with its set; null at height 1. */
+  readonly parent: { readonly qc: Qc; readonly set: ValidatorSet } | null
+}
+
+/** Whom a message came from; the transport's name for him, no validator's. */
+export type Peer = string
+
+/** A body is judged once, whatever brought it. Only `valid` may be voted for. */
+export type Verdict = 'valid' | 'invalid'
+
+/** Facts. Certificates and signatures of a message of the current height are checked before it comes here (`check.ts`). */
+export type Input =
+  | Start
+  /** At process start, after `start` and the logged inputs, whose effects were not performed. */
+  | { readonly kind: 'resume'; readonly record: SignRecord | null }
+  /** The earliest moment for a block of this height. */
+  | { readonly kind: 'due'; readonly height: number }
+  | { readonly kind: 'timer'; readonly height: number; readonly round: number }
+  /** Every `TIMES.repeatMs`. */
+  | { readonly kind: 'tick' }
+  /** `isTimely`: the verdict on a proposal's time at first receipt (consensus, section 6). */
+  | { readonly kind: 'message'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  /** A message that nobody here can check yet: the set of its height is not known. */
+  | { readonly kind: 'unchecked'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  | { readonly kind: 'body'; readonly height: number; readonly blockHash: Hash; readonly verdict: Verdict }
+  | { readonly kind: 'built'; readonly height: number; readonly round: number; readonly blockHash: Hash }
+  | { readonly kind: 'signed'; readonly message: Signed }
+  /** The signer's record forbids what was asked; it comes back to be loaded. */
+  | { readonly kind: 'refused'; readonly record: SignRecord }
+export type MessageInput = Extract<Input, { readonly kind: 'message' }>
+
+/** Inputs that a restart feeds to the machine again. */
+export type Logged = Extract<Input, { readonly kind: 'message' | 'body' | 'timer' | 'due' }>
+
+/** Offences that two signatures of one validator prove (consensus, section 4). */
+export interface Evidence {
+  readonly offence: 'E1' | 'E2' | 'E3' | 'E4' | 'E5'
+  readonly validator: number
+  readonly first: Signed
+  readonly second: Signed
+}
+
+/** Orders, to be performed in this sequence. */
+export type Effect =
+  /** Append to the write-ahead log. Synced no later than the next `sign` or `commit`. */
+  | { readonly kind: 'log'; readonly input: Logged }
+  /** Sync the log, record, sign, then answer `signed` or `refused`. In the order asked. */
+  | {
+      readonly kind: 'sign'
+      readonly message: Unsigned
+      readonly highQc: Qc | null
+      readonly entry: Entry | null
+    }
+  /** `to`: every peer, or set indices. A proposal is sent with its body. */
+  | { readonly kind: 'send'; readonly message: Message; readonly to: 'all' | readonly number[] }
+  | { readonly kind: 'reply'; readonly message: Message; readonly to: Peer }
+  /** Send the stored CommitQC of a past height. */
+  | { readonly kind: 'serve'; readonly height: number; readonly to: Peer }
+  /** The round's one timer, replacing the former: `afterMs` from now, or in round 0 from the moment the block is due. */
+  | {
+      readonly kind: 'arm'
+      readonly height: number
+      readonly round: number
+      readonly afterMs: number
+      readonly from: 'now' | 'due'
+    }
+  /** Build a block with this originRound, log its body, answer `body` and then `built`. */
+  | { readonly kind: 'build'; readonly height: number; readonly round: number; readonly lastCommit: Qc | null }
+  /** Get this body and answer `body`; nothing to do where it is at hand and being judged. `from`: set indices, or anybody. */
+  | {
+      readonly kind: 'fetch'
+      readonly height: number
+      readonly blockHash: Hash
+      readonly from: 'anybody' | readonly number[]
+    }
+  /** Check this message and hand it in again: the set of its height is known now. */
+  | { readonly kind: 'check'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  /** Final. Store block, certificate and state in one synced batch, end the height in the log, then `start` the next. */
+  | { readonly kind: 'commit'; readonly height: number; readonly blockHash: Hash; readonly qc: Qc }
+  | { readonly kind: 'report'; readonly evidence: Evidence }
+  /** A quorum stands behind a block that is invalid here: nodes diverge. */
+  | { readonly kind: 'alarm'; readonly height: number; readonly blockHash: Hash }
+
+export const TIMES = {
+  repeatMs: 1_000,
+  roundMs: 3_000,
+  roundMaxMs: 30_000,
+  /** Rounds below this one wait `roundMs`; from here each waits half as long again. */
+  roundsFlat: 3,
+} as const
+
+/** T(r), in integers; the cap is reached at round 8, so the loop is short whatever the round. */
+export function roundTimeoutMs(round: number): number {
+  let ms: number = TIMES.roundMs
+  for (let r = TIMES.roundsFlat; r <= round && ms < TIMES.roundMaxMs; r++) ms = Math.floor((ms * 3) / 2)
+  return Math.min(ms, TIMES.roundMaxMs)
+}
+
+export const BOUNDS = {
+  /** Heights above the current one whose messages are kept. */
+  futureHeights: 2,
+  /** Rounds above, and below, the current one whose votes and proposals are kept. Certificates know no window. */
+  rounds: 64,
+  /** Of messages that cannot be checked yet: per peer, and peers. */
+  uncheckedPerPeer: 16,
+  uncheckedPeers: 256,
+  /** Peers remembered as answered within one repeat. */
+  answered: 4_096,
+  /** Up to this many validators send votes to all. */
+  allToAll: 64,
+  /** Up to this many send TIMEOUT to all at once. */
+  timeoutToAll: 128,
+  /** Above it: first to so many next leaders, each repetition to twice as many. */
+  timeoutLeaders: 4,
+} as const
