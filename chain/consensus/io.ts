@@ -1,56 +1,8 @@
-// What goes into the consensus machine and what comes out of it, and the constants of both. Owns no behaviour.
+// What goes into the consensus machine and what comes out of it. Owns no behaviour.
 import type { Hash } from '../base/bytes.ts'
+import type { Entry, Message, Signed, SignRecord, Unsigned } from '../types/message.ts'
 import type { ValidatorSet } from '../types/validators.ts'
-import type { Proposal, Qc, Tc, Timeout, Vote } from '../types/vote.ts'
-
-/** Between nodes. `status` says "I am at this height, what did I miss?" and needs no signature. */
-export type Message =
-  | { readonly kind: 'proposal'; readonly proposal: Proposal }
-  | { readonly kind: 'vote'; readonly vote: Vote }
-  | { readonly kind: 'timeout'; readonly timeout: Timeout }
-  | { readonly kind: 'qc'; readonly qc: Qc }
-  | { readonly kind: 'tc'; readonly tc: Tc }
-  | { readonly kind: 'status'; readonly height: number }
-
-export const heightOf = (message: Message): number => {
-  switch (message.kind) {
-    case 'proposal':
-      return message.proposal.height
-    case 'vote':
-      return message.vote.height
-    case 'timeout':
-      return message.timeout.height
-    case 'qc':
-      return message.qc.height
-    case 'tc':
-      return message.tc.height
-    case 'status':
-      return message.height
-  }
-}
-
-/** What a validator signs, in this order within a round, each at most once. */
-export const STEPS = { proposal: 1, prepare: 2, commit: 3, timeout: 4 } as const
-export type Step = (typeof STEPS)[keyof typeof STEPS]
-/** A message before its signature: exactly what the signer completes. */
-export type Unsigned =
-  | { readonly kind: 'proposal'; readonly proposal: Omit<Proposal, 'signature'> }
-  | { readonly kind: 'vote'; readonly vote: Omit<Vote, 'signature'> }
-  | { readonly kind: 'timeout'; readonly timeout: Omit<Timeout, 'signature'> }
-export type Signed = Extract<Message, { readonly kind: Unsigned['kind'] }>
-
-/** What the signer keeps on disk of the last message it signed (consensus, section 5). */
-export interface SignRecord {
-  readonly height: number
-  readonly round: number
-  readonly step: Step
-  readonly message: Signed
-  /** The highest PrepareQC when it was signed. */
-  readonly highQc: Qc | null
-  /** What opened the round: TC(round - 1) or PrepareQC(round); null in round 0 and after a jump. */
-  readonly entry: Entry | null
-}
-export type Entry = { readonly kind: 'tc'; readonly tc: Tc } | { readonly kind: 'qc'; readonly qc: Qc }
+import type { Qc } from '../types/vote.ts'
 
 /** A height as its parent determines it. */
 export interface Start {
@@ -80,7 +32,7 @@ export type Input =
   /** The earliest moment for a block of this height. */
   | { readonly kind: 'due'; readonly height: number }
   | { readonly kind: 'timer'; readonly height: number; readonly round: number }
-  /** Every `TIMES.repeatMs`. */
+  /** Every TIMES.repeatMs (`bounds.ts`). */
   | { readonly kind: 'tick' }
   /** `isTimely`: the verdict on a proposal's time at first receipt (consensus, section 6). */
   | { readonly kind: 'message'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
@@ -144,36 +96,3 @@ export type Effect =
   | { readonly kind: 'report'; readonly evidence: Evidence }
   /** A quorum stands behind a block that is invalid here: nodes diverge. */
   | { readonly kind: 'alarm'; readonly height: number; readonly blockHash: Hash }
-
-export const TIMES = {
-  repeatMs: 1_000,
-  roundMs: 3_000,
-  roundMaxMs: 30_000,
-  /** Rounds below this one wait `roundMs`; from here each waits half as long again. */
-  roundsFlat: 3,
-} as const
-
-/** T(r), in integers; the cap is reached at round 8, so the loop is short whatever the round. */
-export function roundTimeoutMs(round: number): number {
-  let ms: number = TIMES.roundMs
-  for (let r = TIMES.roundsFlat; r <= round && ms < TIMES.roundMaxMs; r++) ms = Math.floor((ms * 3) / 2)
-  return Math.min(ms, TIMES.roundMaxMs)
-}
-
-export const BOUNDS = {
-  /** Heights above the current one whose messages are kept. */
-  futureHeights: 2,
-  /** Rounds above, and below, the current one whose votes and proposals are kept. Certificates know no window. */
-  rounds: 64,
-  /** Of messages that cannot be checked yet: per peer, and peers. */
-  uncheckedPerPeer: 16,
-  uncheckedPeers: 256,
-  /** Peers remembered as answered within one repeat. */
-  answered: 4_096,
-  /** Up to this many validators send votes to all. */
-  allToAll: 64,
-  /** Up to this many send TIMEOUT to all at once. */
-  timeoutToAll: 128,
-  /** Above it: first to so many next leaders, each repetition to twice as many. */
-  timeoutLeaders: 4,
-} as const
