@@ -7,8 +7,8 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 export const UsageErrors = defineErrors('USAGE', {
   COMMAND: {
-    text: (d: { name: string; near: string }) =>
-      `there is no command ${d.name}; did you mean ${d.near}? Type novachain --help`,
+    text: (d: { name: string; near: string | null }) =>
+      `there is no command ${d.name}${didYouMean(d.near)}; type novachain --help`,
   },
   FLAG: { text: (d: { reason: string; command: string }) => `${d.reason}; type novachain ${d.command} --help` },
   ARGUMENT: { text: (d: { reason: string; usage: string }) => `${d.reason}; usage: novachain ${d.usage}` },
@@ -44,19 +44,26 @@ export function parseFlags(command: Command, name: string, argv: readonly string
   for (const flag of Object.keys(command.options)) options[flag] = { type: 'string' }
   for (const flag of Object.keys(command.switches ?? {})) options[flag] = { type: 'boolean' }
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
+    const { values, positionals } = parseArgs({ args: argv.map(shield), options, allowPositionals: true })
     const flags: Record<string, string | undefined> = {}
     const switches = new Set<string>()
     for (const [flag, value] of Object.entries(values)) {
-      if (typeof value === 'string') flags[flag] = value
+      if (typeof value === 'string') flags[flag] = unshield(value)
       else if (value === true) switches.add(flag)
     }
-    return { flags, switches, args: positionals }
+    return { flags, switches, args: positionals.map(unshield) }
   } catch (cause) {
     const reason = (cause instanceof Error ? cause.message : String(cause)).split('. ')[0] ?? ''
-    throw new NodeError(UsageErrors.FLAG, { reason, command: name }, { cause })
+    const unknown = /^Unknown option '--([^']+)'/.exec(reason)?.[1]
+    const near = unknown === undefined ? null : nearestName(unknown, Object.keys(options))
+    const text = `${reason}${didYouMean(near === null ? null : `--${near}`)}`
+    throw new NodeError(UsageErrors.FLAG, { reason: text, command: name }, { cause })
   }
 }
+
+/** A negative number is a value; the parser would take it for a flag. No argument of a process holds a zero byte. */
+const shield = (arg: string): string => (/^-\d/.test(arg) ? `\0${arg}` : arg)
+const unshield = (arg: string): string => arg.replace(/^\0/, '')
 
 export const helpOf = (command: Command): string => {
   const rows = [
@@ -75,12 +82,31 @@ export const helpOf = (command: Command): string => {
   ].join('\n')
 }
 
-/** The known name with the most letters in common at its start, for "did you mean". */
-export const nearestName = (name: string, known: readonly string[]): string => {
-  const shared = (other: string): number => {
-    let count = 0
-    for (const letter of new Set(name)) if (other.includes(letter)) count++
-    return count * 10 + (other[0] === name[0] ? 5 : 0) - Math.abs(other.length - name.length)
+/**
+ * The known name that the fewest edits make of a mistyped one: a letter put in, left out, replaced, or two swapped. Null where nothing
+ * is near enough to be what was meant.
+ */
+export const nearestName = (name: string, known: readonly string[]): string | null => {
+  const most = Math.max(2, Math.floor(name.length / 3))
+  const found = known
+    .map((other) => ({ other, edits: editDistance(name.toLowerCase(), other.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits)[0]
+  return found === undefined || found.edits > most || found.edits >= name.length ? null : found.other
+}
+
+export const didYouMean = (near: string | null): string => (near === null ? '' : ` (did you mean ${near}?)`)
+
+const editDistance = (a: string, b: string): number => {
+  let [before, row] = [[] as number[], Array.from({ length: b.length + 1 }, (_, i) => i)]
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const swapped = isSwap ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced, swapped))
+    }
+    ;[before, row] = [row, next]
   }
-  return [...known].sort((a, b) => shared(b) - shared(a))[0] ?? ''
+  return row[b.length] ?? 0
 }

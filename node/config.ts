@@ -1,16 +1,21 @@
 // What one machine may choose: one table of keys with unit, default and sentence. Owns the order flag > NOVACHAIN_* > file >
 // default, the commented config.toml, and the refusal of keys that do not exist.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import { didYouMean, nearestName } from './args.ts'
 
 export const ConfigErrors = defineErrors('CONFIG', {
   UNKNOWN: {
-    text: (d: { key: string; where: string; near: string }) =>
-      `${d.where}: there is no key ${d.key}; did you mean ${d.near}? See \`novachain config show\``,
+    text: (d: { key: string; where: string; near: string | null }) =>
+      `${d.where}: there is no key ${d.key}${didYouMean(d.near)}; see \`novachain config show\``,
   },
   INVALID: { text: (d: { key: string; where: string; reason: string }) => `${d.where}: ${d.key}: ${d.reason}` },
+  LAYOUT: {
+    text: (d: { file: string; key: string; line: string }) =>
+      `${d.file} sets ${d.key} in a way that one line cannot change: write ${d.line} there by hand`,
+  },
   TOML: { text: (d: { file: string; reason: string }) => `${d.file}: ${d.reason}` },
 })
 
@@ -107,21 +112,25 @@ export function loadConfig(
   }
   for (const [key, value] of Object.entries(flags)) if (value !== undefined) given.set(key, { value, where: 'flags' })
   for (const [key, { where }] of given)
-    if (!isKey(key)) throw new NodeError(ConfigErrors.UNKNOWN, { key, where, near: nearest(key) })
+    if (!isKey(key)) throw new NodeError(ConfigErrors.UNKNOWN, { key, where, near: nearestName(key, configKeys) })
   const entries = configKeys.map((key) => {
     const found = given.get(key)
-    if (found === undefined) return [key, KEYS[key].fallback]
-    const result = KEYS[key].schema.safeParse(found.value)
-    if (result.success) return [key, result.data]
-    const reason = `${result.error.issues[0]?.message ?? '?'}, have ${JSON.stringify(found.value)}`
-    throw new NodeError(ConfigErrors.INVALID, { key, where: found.where, reason })
+    return [key, found === undefined ? KEYS[key].fallback : checked(key, found.value, found.where)]
   })
   return Object.freeze(Object.fromEntries(entries)) as Config // every key went through its schema
 }
 
-const readToml = (file: string): [string, unknown][] => {
+const checked = (key: ConfigKey, value: unknown, where: string): unknown => {
+  const result = KEYS[key].schema.safeParse(value)
+  if (result.success) return result.data
+  const reason = `${result.error.issues[0]?.message ?? '?'}, have ${JSON.stringify(value)}`
+  throw new NodeError(ConfigErrors.INVALID, { key, where, reason })
+}
+
+const readToml = (file: string): [string, unknown][] => parseToml(readFileSync(file, 'utf8'), file)
+const parseToml = (text: string, file: string): [string, unknown][] => {
   try {
-    const tree = parse(readFileSync(file, 'utf8'))
+    const tree = parse(text)
     return Object.entries(tree).flatMap(([section, value]): [string, unknown][] =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
         ? Object.entries(value).map(([name, inner]) => [`${section}.${name}`, inner])
@@ -134,21 +143,6 @@ const readToml = (file: string): [string, unknown][] => {
       { cause },
     )
   }
-}
-
-/** The known key with the fewest letters to change. */
-const nearest = (key: string): string => [...configKeys].sort((a, b) => distance(key, a) - distance(key, b))[0] ?? ''
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next.push(
-        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      )
-    row = next
-  }
-  return row[b.length] ?? 0
 }
 
 /** config.toml with a comment for each key; keys at their default are commented out. */
@@ -166,3 +160,45 @@ export function renderConfig(set: Readonly<Partial<Record<ConfigKey, unknown>>>)
   return `${lines.join('\n')}\n`
 }
 const toToml = (value: unknown): string => JSON.stringify(value)
+
+/**
+ * Sets one key in a file, whose comments and order stay, and answers the value as it will be read. Throws CONFIG_* before anything is
+ * written: also where the file is laid out so that changing one line would not do exactly that.
+ */
+export function setInFile(
+  file: string,
+  name: string,
+  value: string,
+): { readonly key: ConfigKey; readonly value: unknown } {
+  if (!isKey(name))
+    throw new NodeError(ConfigErrors.UNKNOWN, { key: name, where: 'config set', near: nearestName(name, configKeys) })
+  const wanted = checked(name, value, 'config set')
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : renderConfig({})
+  const next = withLine(text, name, toToml(wanted))
+  const before = parseToml(text, file).filter(([key]) => key !== name)
+  const after = parseToml(next, file)
+  if (JSON.stringify([...after].sort()) !== JSON.stringify([...before, [name, wanted]].sort()))
+    throw new NodeError(ConfigErrors.LAYOUT, { file, key: name, line: `${name} = ${toToml(wanted)}` })
+  const fresh = `${file}.new`
+  writeFileSync(fresh, next)
+  renameSync(fresh, file)
+  return { key: name, value: wanted }
+}
+
+/** The key's own line, else in place of its commented default, else below its section's heading, else in a new section. */
+const withLine = (text: string, key: ConfigKey, value: string): string => {
+  const [section = '', name = ''] = key.split('.')
+  const lines = text.split('\n')
+  const heading = lines.findIndex((line) => new RegExp(`^\\s*\\[\\s*${section}\\s*\\]\\s*(#.*)?$`).test(line))
+  const line = `${name} = ${value}`
+  if (heading < 0) return `${text.replace(/\n*$/, '')}\n\n[${section}]\n${line}\n`
+  const length = lines.slice(heading + 1).findIndex((each) => /^\s*\[/.test(each))
+  const end = length < 0 ? lines.length : heading + 1 + length
+  const at = (pattern: RegExp): number => lines.findIndex((each, i) => i > heading && i < end && pattern.test(each))
+  const own = at(new RegExp(`^\\s*${name}\\s*=`))
+  const commented = at(new RegExp(`^\\s*#\\s*${name}\\s*=`))
+  if (own >= 0) lines[own] = line
+  else if (commented >= 0) lines[commented] = line
+  else lines.splice(heading + 1, 0, line)
+  return lines.join('\n')
+}
