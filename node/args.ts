@@ -5,6 +5,22 @@ import { defineErrors, NodeError } from '../chain/base/errors.ts'
 export const exitCode = { ok: 0, failed: 1, usage: 2, refused: 3, notSynced: 4 } as const
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
+/**
+ * Errors that are no failure of the machine: a guard refused what would be unsafe, so that a script must not simply try again.
+ */
+const REFUSALS: readonly string[] = [
+  ...[
+    'SIGNER_REFUSED',
+    'SIGNER_RECORD',
+    'START_DEVELOPMENT',
+    'KEYSTORE_EXISTS',
+    'KEYSTORE_OTHER_KEY',
+    'KEYS_UNCONFIRMED',
+  ],
+]
+export const exitCodeOf = (code: string): ExitCode =>
+  code.startsWith('USAGE_') ? exitCode.usage : REFUSALS.includes(code) ? exitCode.refused : exitCode.failed
+
 export const UsageErrors = defineErrors('USAGE', {
   COMMAND: {
     text: (d: { name: string; near: string | null }) =>
@@ -59,6 +75,35 @@ export function parseFlags(command: Command, name: string, argv: readonly string
     const text = `${reason}${didYouMean(near === null ? null : `--${near}`)}`
     throw new NodeError(UsageErrors.FLAG, { reason: text, command: name }, { cause })
   }
+}
+
+/** `--password-file` is NOVACHAIN_PASSWORD_FILE. */
+const flagVariable = (flag: string): string => `NOVACHAIN_${flag.replaceAll('-', '_').toUpperCase()}`
+
+/** The flags, and where one is not given what its variable says. Switches have none: a forgotten --yes must not confirm. */
+export const withVariables = (
+  command: Command,
+  flags: Readonly<Record<string, string | undefined>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> => {
+  const all: Record<string, string | undefined> = { ...flags }
+  for (const flag of Object.keys(command.options)) {
+    const value = env[flagVariable(flag)]
+    if (all[flag] === undefined && value !== undefined && value !== '') all[flag] = value
+  }
+  return all
+}
+
+/** Sentences about variables that are set and that nothing reads: most are typing errors, which would else stay silent. */
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  commands: readonly Command[],
+  others: readonly string[],
+): string[] {
+  const known = [...others, ...commands.flatMap(({ options }) => Object.keys(options).map(flagVariable))]
+  return Object.keys(env)
+    .filter((name) => name.startsWith('NOVACHAIN_') && !known.includes(name))
+    .map((name) => `nothing reads ${name}${didYouMean(nearestName(name, known))}`)
 }
 
 /** A negative number is a value; the parser would take it for a flag. No argument of a process holds a zero byte. */

@@ -97,6 +97,8 @@ const envName = (key: string): string =>
     .replace('.', '_')
     .toUpperCase()}`
 
+export const configVariables = configKeys.map(envName)
+
 /** Throws CONFIG_* naming where the fault is. */
 export function loadConfig(
   file: string | null,

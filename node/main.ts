@@ -3,7 +3,17 @@
 import { installCurves } from '../chain/base/crypto.ts'
 import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { NodeError } from '../chain/base/errors.ts'
-import { type Command, exitCode, helpOf, nearestName, parseFlags, UsageErrors } from './args.ts'
+import {
+  type Command,
+  exitCode,
+  exitCodeOf,
+  helpOf,
+  nearestName,
+  parseFlags,
+  UsageErrors,
+  unknownVariables,
+  withVariables,
+} from './args.ts'
 import { config } from './commands/config.ts'
 import { db } from './commands/db.ts'
 import { devnet } from './commands/devnet.ts'
@@ -15,6 +25,7 @@ import { reExecute } from './commands/reexecute.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
 import { tx } from './commands/tx.ts'
+import { configVariables } from './config.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -54,6 +65,16 @@ const help = (): string => {
   ].join('\n')
 }
 
+/** Variables beside those of flags and keys. */
+const VARIABLES = ['NOVACHAIN_PASSWORD', 'NOVACHAIN_SUPERVISED']
+
+/** A devnet says it once, not again for each of its children. */
+const warn = (): void => {
+  if (process.env.NOVACHAIN_SUPERVISED === '1') return
+  const known = [...VARIABLES, ...configVariables]
+  for (const text of unknownVariables(process.env, Object.values(commands), known)) console.error(`warning: ${text}`)
+}
+
 const run = async (argv: readonly string[]): Promise<number> => {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === 'help') {
@@ -68,10 +89,16 @@ const run = async (argv: readonly string[]): Promise<number> => {
     console.log(helpOf(command))
     return exitCode.ok
   }
+  warn()
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)
-  return command.run({ args, flags, switches, env: process.env, signal: stop.signal, out })
+  return command.run({
+    ...{ args, switches, out },
+    flags: withVariables(command, flags, process.env),
+    env: process.env,
+    signal: stop.signal,
+  })
 }
 
 installCurves(nativeCurves)
@@ -83,12 +110,7 @@ try {
     ? error.message
     : `this is a bug, please report it: ${error instanceof Error ? error.stack : String(error)}`
   console.error(`error: ${text}`)
-  process.exitCode =
-    isOurs && error.code.startsWith('USAGE_')
-      ? exitCode.usage
-      : isOurs && error.code === 'SIGNER_REFUSED'
-        ? exitCode.refused
-        : exitCode.failed
+  process.exitCode = isOurs ? exitCodeOf(error.code) : exitCode.failed
 }
 // Whatever still holds the loop open has nothing more to say.
 process.exit()
