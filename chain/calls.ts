@@ -9,6 +9,7 @@ import { runCall } from './exec/call.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
 import { createReferenceEngine } from './exec/reference.ts'
+import { simulateBlocks } from './exec/simulate.ts'
 import { createState } from './exec/state.ts'
 import { nativesAt } from './native/index.ts'
 import { openBlockStore } from './store/blocks.ts'
@@ -40,9 +41,13 @@ export function openCalls(
     fees: genesis.fees,
     header: (height: number) => blocks.record(height),
     txs: (height: number) => blocks.txs(height),
+    blockSeconds: Math.max(1, Math.floor(genesis.blockTimeMs / 1_000)),
     nextBaseFee: (parent: Parameters<typeof nextBaseFee>[0]) => nextBaseFee(parent, genesis.fees),
   }
-  return { run: (job) => runCall(deps, job) }
+  return {
+    run: async (job) =>
+      job.kind === 'simulate' ? { kind: 'simulate', blocks: await simulateBlocks(deps, job) } : runCall(deps, job),
+  }
 }
 
 /** The engine that runs blocks. */

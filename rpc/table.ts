@@ -4,9 +4,13 @@ import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
 import { ethState } from './methods/eth-state.ts'
 import { nodeMethods } from './methods/node.ts'
+import { simulateMethods } from './methods/simulate.ts'
 import { traces } from './methods/trace.ts'
 
-const rows: readonly Method[] = [...ethBlock, ...ethState, ...ethFilter, ...traces, ...nodeMethods]
+const rows: readonly Method[] = [
+  ...[...ethBlock, ...ethState, ...ethFilter],
+  ...[...simulateMethods, ...traces, ...nodeMethods],
+]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
 
 const modules = defineMethod('rpc_modules', {

@@ -53,12 +53,15 @@ export interface CallDeps {
   /** null where the block is pruned. */
   txs(height: number): readonly Tx[] | null
   nextBaseFee(parent: Block['header']): bigint
+  /** Seconds between simulated blocks. */
+  readonly blockSeconds: number
 }
 
 export const revertError = (output: Uint8Array): NodeError =>
   new NodeError(CallErrors.REVERTED, { output: bytesToHex(output), reason: revertReason(output) })
 
-export async function runCall(deps: CallDeps, job: CallJob): Promise<CallAnswer> {
+/** Every job but simulations of whole blocks, which `simulate.ts` runs. */
+export async function runCall(deps: CallDeps, job: Exclude<CallJob, { kind: 'simulate' }>): Promise<CallAnswer> {
   switch (job.kind) {
     case 'call': {
       const world = openWorld(deps, job, job.block)
@@ -75,8 +78,6 @@ export async function runCall(deps: CallDeps, job: CallJob): Promise<CallAnswer>
       return traceCall(deps, job)
     case 'traceBlock':
       return traceBlock(deps, job)
-    case 'simulate':
-      throw new NodeError(CallErrors.UNSUPPORTED, { what: job.kind })
   }
 }
 
@@ -220,7 +221,7 @@ const pricesOf = (
 const ZERO = asAddress(new Uint8Array(20))
 
 /** The request as a transaction of the sender's next nonce; it is never hashed or verified. */
-const txOf = (request: CallRequest, state: Reader, gasLimit: bigint, baseFeeWei: bigint): Tx => {
+export const txOf = (request: CallRequest, state: Reader, gasLimit: bigint, baseFeeWei: bigint): Tx => {
   const from = request.from ?? ZERO
   const authorizations = request.authorizations ?? []
   return {
@@ -243,6 +244,10 @@ const txOf = (request: CallRequest, state: Reader, gasLimit: bigint, baseFeeWei:
   }
 }
 
+/** It names no price. */
+export const isFree = ({ gasPriceWei, maxFeeWei, maxTipWei }: CallRequest): boolean =>
+  [gasPriceWei, maxFeeWei, maxTipWei].every((wei) => wei === null || wei === 0n)
+
 /** The request as a transaction. Without a price it costs nothing, as wallets expect of a call. */
 const prepareCall = (
   world: World,
@@ -250,9 +255,7 @@ const prepareCall = (
   request: CallRequest,
   gas: bigint,
 ): { readonly tx: Tx; readonly block: BlockContext } => {
-  const { gasPriceWei, maxFeeWei, maxTipWei } = request
-  const isFree = [gasPriceWei, maxFeeWei, maxTipWei].every((wei) => wei === null || wei === 0n)
-  const block = isFree ? { ...world.block, baseFeeWei: 0n } : world.block
+  const block = isFree(request) ? { ...world.block, baseFeeWei: 0n } : world.block
   const tx = txOf(request, base, gas, block.baseFeeWei)
   const { gas: intrinsic, floor } = intrinsicGas(tx)
   const want = maxBigint(intrinsic, floor)
@@ -260,7 +263,7 @@ const prepareCall = (
   return { tx, block }
 }
 
-const NO_SPLIT: FeeSplit = { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: ZERO }
+export const NO_SPLIT: FeeSplit = { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: ZERO }
 const depsOf = (deps: CallDeps, world: World) =>
   ({ engine: deps.engine, natives: world.natives, fees: NO_SPLIT, senders: 'any' }) as const
 

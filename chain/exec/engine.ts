@@ -3,6 +3,7 @@
 // can never feed a fast engine.
 import type { Address } from '../base/bytes.ts'
 import type { BlockContext, Frame, NativeTable } from '../types/frame.ts'
+import type { Log } from '../types/receipt.ts'
 import type { State } from '../types/state.ts'
 
 export type { BlockContext, CallKind, Frame, Native, NativeResult, NativeTable } from '../types/frame.ts'
@@ -41,6 +42,8 @@ export interface Tracer {
     readonly created: Address | null
   }): void
   step?(step: TraceStep): void
+  /** A log as it is written, before anybody knows whether its frame succeeds. */
+  log?(entry: Log): void
 }
 export interface TraceStep {
   readonly pc: number

@@ -18,6 +18,7 @@ import {
   asAddress,
   asHash,
   bigintToBytes,
+  bigintToFixed,
   bytesToBigint,
   bytesToHex,
   type Hash,
@@ -26,6 +27,7 @@ import {
 } from '../base/bytes.ts'
 import { curves, keccak, verifyKzgProof } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
+import { minBigint } from '../base/math.ts'
 import type { BlockContext, CallKind, Frame, Native, NativeTable } from '../types/frame.ts'
 import type { Log } from '../types/receipt.ts'
 import type { Mark, State } from '../types/state.ts'
@@ -43,6 +45,7 @@ interface Running {
   readonly state: State
   readonly block: BlockContext
   readonly natives: NativeTable
+  readonly tracer: Tracer | undefined
 }
 
 const settled = Promise.resolve()
@@ -228,6 +231,7 @@ class FramedEvm extends EVM {
     const result = native(frame, running.state, running.block)
     assert(result.gasUsed <= frame.gas, 'a native uses at most its gas')
     const logs = running.state.takeLogs(before)
+    for (const log of logs) running.tracer?.log?.(log)
     if (result.status === 'success')
       return {
         returnValue: result.output,
@@ -301,7 +305,7 @@ export function createReferenceEngine(options: ReferenceOptions): Engine {
     name: 'reference',
     async execute(message, state, block, natives, tracer) {
       assert(adapter.running === null, 'one execution at a time per engine')
-      adapter.running = { state, block, natives }
+      adapter.running = { state, block, natives, tracer }
       adapter.reset()
       if (tracer !== undefined) attach(evm, tracer)
       try {
@@ -384,6 +388,8 @@ const attach = (evm: FramedEvm, tracer: Tracer): void => {
     })
   })
   evm.events.on('step', (step: InterpreterStep) => {
+    const topics = step.opcode.code - 0xa0
+    if (tracer.log !== undefined && topics >= 0 && topics <= 4) tracer.log(logOfStep(step, topics))
     tracer.step?.({
       pc: step.pc,
       opcode: step.opcode.code,
@@ -398,6 +404,19 @@ const attach = (evm: FramedEvm, tracer: Tracer): void => {
     })
   })
 }
+
+/** What LOG0 to LOG4 is about to write. Memory it would yet grow into is zeros. */
+const logOfStep = (step: InterpreterStep, topics: number): Log => {
+  const top = (depth: number): bigint => step.stack.at(-1 - depth) ?? 0n
+  // One that has no gas for so much memory fails anyway.
+  const [from, size] = [Number(minBigint(top(0), LOG_BYTES_MAX)), Number(minBigint(top(1), LOG_BYTES_MAX))]
+  const data = new Uint8Array(size)
+  data.set(step.memory.subarray(from, from + size))
+  const words = Array.from({ length: topics }, (_, i) => asHash(bigintToFixed(top(2 + i), 32)))
+  return { address: asAddress(step.address.bytes), topics: words, data }
+}
+/** 8 gas a byte: a transaction's gas buys 2 MB at most. */
+const LOG_BYTES_MAX = 4_000_000n
 
 const frameOf = (message: EvmMessage): Frame => {
   const to = message.to?.bytes ?? new Uint8Array(20)

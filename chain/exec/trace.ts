@@ -4,6 +4,7 @@ import { type Address, asAddress, bytesToHex, equalBytes } from '../base/bytes.t
 import { defineErrors, NodeError } from '../base/errors.ts'
 import type { Json, TraceOptions } from '../types/call.ts'
 import type { Frame } from '../types/frame.ts'
+import type { Log } from '../types/receipt.ts'
 import type { Reader } from '../types/state.ts'
 import type { Tx } from '../types/tx.ts'
 import type { Tracer, TraceStep } from './engine.ts'
@@ -109,6 +110,8 @@ interface CallNode {
   output: Uint8Array
   error: string | null
   readonly calls: CallNode[]
+  /** `position`: how many calls it made before. */
+  logs: { readonly entry: Log; readonly position: number }[]
 }
 
 const nodeOf = (frame: Frame): CallNode => ({
@@ -122,6 +125,7 @@ const nodeOf = (frame: Frame): CallNode => ({
   output: new Uint8Array(0),
   error: null,
   calls: [],
+  logs: [],
 })
 
 /** Follows frames into a tree; the root is the transaction's own call. */
@@ -159,8 +163,13 @@ const createTree = () => {
         output: none,
         error: null,
         calls: [],
+        logs: [],
       }
       open.at(-1)?.calls.push(dead)
+    },
+    log(entry) {
+      const node = open.at(-1)
+      node?.logs.push({ entry, position: node.calls.length })
     },
   }
   return { tracer, root: () => root }
@@ -170,7 +179,10 @@ const addressOf = (value: bigint): Address => {
   return asAddress(Uint8Array.from({ length: 20 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)))
 }
 
-const callJson = (node: CallNode, onlyTop: boolean): { [key: string]: Json } => {
+/** What a frame that failed had logged never happened, nor what the calls below it had. */
+const callJson = (node: CallNode, options: TraceOptions, undone = false): { [key: string]: Json } => {
+  const isUndone = undone || node.error !== null
+  const logs = options.withLog && !isUndone ? node.logs : []
   const reason = node.error === 'execution reverted' ? revertReason(node.output) : null
   return {
     from: bytesToHex(node.from),
@@ -181,7 +193,16 @@ const callJson = (node: CallNode, onlyTop: boolean): { [key: string]: Json } => 
     ...(node.output.length > 0 && { output: bytesToHex(node.output) }),
     ...(node.error !== null && { error: node.error }),
     ...(reason !== null && { revertReason: reason }),
-    ...(!onlyTop && node.calls.length > 0 && { calls: node.calls.map((call) => callJson(call, false)) }),
+    ...(!options.onlyTopCall &&
+      node.calls.length > 0 && { calls: node.calls.map((call) => callJson(call, options, isUndone)) }),
+    ...(logs.length > 0 && {
+      logs: logs.map(({ entry, position }) => ({
+        address: bytesToHex(entry.address),
+        topics: entry.topics.map(bytesToHex),
+        data: bytesToHex(entry.data),
+        position: hexQuantity(position),
+      })),
+    }),
     ...(node.value !== null && { value: hexQuantity(node.value) }),
     type: node.type,
   }
@@ -210,7 +231,7 @@ const NO_FRAME: Frame = {
 
 const callTracer = (options: TraceOptions): Collector => {
   const tree = createTree()
-  return { tracer: tree.tracer, finish: (tx, result) => callJson(rootOf(tree, tx, result), options.onlyTopCall) }
+  return { tracer: tree.tracer, finish: (tx, result) => callJson(rootOf(tree, tx, result), options) }
 }
 
 const fourByteTracer = (): Collector => {

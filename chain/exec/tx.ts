@@ -73,6 +73,8 @@ export interface TxDeps {
 export interface TxResult {
   readonly status: 0 | 1
   readonly gasUsed: bigint
+  /** Before refunds. */
+  readonly maxUsedGas: bigint
   readonly gasPriceWei: bigint
   readonly logs: readonly Log[]
   readonly created: Address | null
@@ -113,6 +115,7 @@ export async function runTx(
   return {
     status: outcome.status === 'success' ? 1 : 0,
     gasUsed,
+    maxUsedGas: maxBigint(spent, floor),
     gasPriceWei,
     logs: state.end(),
     created: tx.to === null ? (outcome.status === 'success' ? outcome.created : null) : null,

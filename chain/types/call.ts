@@ -1,8 +1,9 @@
 // Work that reads state and changes nothing: calls, estimates, simulations and traces. Plain data, so that it crosses to a
 // worker as it is. Owns the shapes; `exec/call.ts` runs them.
 import type { Address, Hash, Hex, Word } from '../base/bytes.ts'
+import type { Header } from './block.ts'
 import type { Log } from './receipt.ts'
-import type { AccessEntry, Authorization } from './tx.ts'
+import type { AccessEntry, Authorization, Tx } from './tx.ts'
 
 /** An unsigned transaction, as `eth_call` takes it: everything optional is null. */
 export interface CallRequest {
@@ -105,8 +106,17 @@ export interface CallOutcome {
   readonly fault: string | null
 }
 
+/** `fault` says a revert's reason too. */
 export interface SimulatedCall extends CallOutcome {
   readonly logs: readonly Log[]
+  /** Before refunds. */
+  readonly maxUsedGas: bigint
+}
+export interface SimulatedBlock {
+  readonly header: Header
+  readonly hash: Hash
+  readonly txs: readonly Tx[]
+  readonly calls: readonly SimulatedCall[]
 }
 
 /** `json` is what the JSON-RPC method answers, already in its shape: a tracer's output has no other use. */
@@ -121,7 +131,7 @@ export type CallAnswer =
       readonly gasUsed: bigint
       readonly error: string | null
     }
-  | { readonly kind: 'simulate'; readonly json: Json }
+  | { readonly kind: 'simulate'; readonly blocks: readonly SimulatedBlock[] }
   | { readonly kind: 'trace'; readonly json: Json }
 
 export interface TraceEntry {

@@ -112,8 +112,8 @@ const blockFields = object({
   prevRandao: optional(hash),
   baseFeePerGas: optional(quantity),
 })
-const blockOverrides = optional(blockFields)
-const overrideOf = (fields: { readonly [K in keyof BlockFields]: BlockFields[K] } | null) =>
+export const blockOverrides = optional(blockFields)
+export const overrideOf = (fields: { readonly [K in keyof BlockFields]: BlockFields[K] } | null) =>
   fields === null
     ? null
     : {

@@ -63,6 +63,8 @@ const CALLS: readonly (readonly [string, () => unknown[]])[] = [
   ['eth_getProof', () => [known.contract, [zeroPadValue('0x00', 32)], 'latest']],
   ['eth_call', () => [call(), 'latest']],
   ['eth_estimateGas', () => [call()]],
+  ['eth_simulateV1', () => [{ blockStateCalls: [{ calls: [call()] }, {}], traceTransfers: true }, 'latest']],
+  ['eth_simulateV1', () => [{ blockStateCalls: [{ calls: [call()] }], returnFullTransactions: true }, 'latest']],
   ['eth_createAccessList', () => [call(), 'latest']],
   ['eth_getBlockByNumber', () => [known.height, true]],
   ['eth_getBlockByNumber', () => ['earliest', false]],
