@@ -4,8 +4,10 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { asHash, hexToBytes } from '../chain/base/bytes.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import { alice, type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
+import { forkId } from './methods/eth-network.ts'
 
 let node: RpcNode
 beforeAll(async () => {
@@ -204,4 +206,10 @@ test('subscriptions tell heads, logs, pending transactions and receipts', async 
   expect(told.get('logs')).toMatchObject({ transactionHash: sent.result, logIndex: '0x0' })
   expect(told.get('transactionReceipts')).toMatchObject([{ transactionHash: sent.result, status: '0x1' }])
   ws.close()
+})
+
+test('the fork id is that of EIP-2124: a CRC32 of the genesis hash', () => {
+  // Mainnet before its first fork.
+  const mainnet = hexToBytes('0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3')
+  expect(forkId(asHash(mainnet))).toBe('0xfc64ec04')
 })

@@ -2,13 +2,14 @@
 import { defineMethod, type Method } from './method.ts'
 import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
+import { ethNetwork } from './methods/eth-network.ts'
 import { ethState } from './methods/eth-state.ts'
 import { nodeMethods } from './methods/node.ts'
 import { simulateMethods } from './methods/simulate.ts'
 import { traces } from './methods/trace.ts'
 
 const rows: readonly Method[] = [
-  ...[...ethBlock, ...ethState, ...ethFilter],
+  ...[...ethBlock, ...ethState, ...ethFilter, ...ethNetwork],
   ...[...simulateMethods, ...traces, ...nodeMethods],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
