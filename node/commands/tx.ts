@@ -1,8 +1,9 @@
 // tx: sends a signed transaction of a keystore's account, prints it unsigned, decodes raw ones, and traces mined ones. Owns amounts as
 // people write them.
-import { Transaction, Wallet } from 'ethers'
+import { isAddress, Transaction, Wallet } from 'ethers'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { minBigint } from '../../chain/base/math.ts'
 import { request } from '../../rpc/client/http.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { developmentAccounts } from '../development.ts'
@@ -41,7 +42,8 @@ export function parseAmount(text: string): bigint {
     /^(\d{1,60})(?:\.(\d{1,30}))?\s*([a-z]*)$/i.exec(text) ?? refuse('not a number')
   const places = UNITS[unit.toLowerCase() || 'wei'] ?? refuse(`there is no unit ${unit}`)
   if (fraction.length > places) refuse(`${fraction.length} digits after the point, ${unit || 'wei'} has ${places}`)
-  return BigInt(whole + fraction.padEnd(places, '0'))
+  const wei = BigInt(whole + fraction.padEnd(places, '0'))
+  return wei < 2n ** 256n ? wei : refuse('it has more than 256 bits')
 }
 
 export const tx: Command = {
@@ -87,13 +89,20 @@ const fieldOf = (context: CommandContext, flag: string, pattern: RegExp, expecte
   if (!pattern.test(value)) throw new NodeError(TxCommandErrors.FIELD, { flag, value, expected })
   return value
 }
-const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+
+/** Mixed case is a checksum, and a wrong one is a typing error that would send money to nobody. */
+const addressOf = (context: CommandContext, flag: string): string | null => {
+  const value = fieldOf(context, flag, /^0x[0-9a-fA-F]{40}$/, 'an address, 0x and 40 hex digits')
+  if (value === null || isAddress(value)) return value
+  const expected = 'another checksum: some of its letters are mistyped (all lower case skips this check)'
+  throw new NodeError(TxCommandErrors.FIELD, { flag, value, expected })
+}
 
 /** Whoever signs; a wallet only where something is signed. */
 const signerOf = async (
   context: CommandContext,
 ): Promise<{ readonly address: string; readonly wallet: Wallet | null }> => {
-  const sender = fieldOf(context, 'sender', ADDRESS, 'an address')
+  const sender = addressOf(context, 'sender')
   if (context.switches.has('unsigned') && sender !== null) return { address: sender, wallet: null }
   const { from } = context.flags
   const index = fieldOf(context, 'dev-account', /^[0-9]$/, '0 to 9')
@@ -112,7 +121,7 @@ const signerOf = async (
 
 const send = async (context: CommandContext): Promise<ExitCode> => {
   const url = urlOf(context)
-  const to = fieldOf(context, 'to', ADDRESS, 'an address')
+  const to = addressOf(context, 'to')
   const data = fieldOf(context, 'data', /^0x([0-9a-fA-F]{2})*$/, '0x and whole bytes of hex') ?? '0x'
   const value = parseAmount(context.flags.value ?? '0')
   if (to === null && data === '0x')
@@ -124,12 +133,11 @@ const send = async (context: CommandContext): Promise<ExitCode> => {
   const [chainId, count, tip, block] = await Promise.all([
     request(url, 'eth_chainId'),
     nonce ?? request(url, 'eth_getTransactionCount', [address, 'pending']),
-    context.flags.tip === undefined ? request(url, 'eth_maxPriorityFeePerGas') : parseAmount(context.flags.tip),
+    request(url, 'eth_maxPriorityFeePerGas'),
     request(url, 'eth_getBlockByNumber', ['latest', false]),
   ])
   const { baseFeePerGas } = block as { readonly baseFeePerGas: string } // our own method
-  const tipWei = BigInt(String(tip))
-  const maxFee = context.flags['max-fee']
+  const fees = feesOf(context, { baseFeeWei: BigInt(baseFeePerGas), suggestedTipWei: BigInt(String(tip)) })
   const unsigned = Transaction.from({
     type: 2,
     chainId: BigInt(String(chainId)),
@@ -137,8 +145,7 @@ const send = async (context: CommandContext): Promise<ExitCode> => {
     to,
     value,
     data,
-    maxPriorityFeePerGas: tipWei,
-    maxFeePerGas: maxFee === undefined ? BigInt(baseFeePerGas) * 2n + tipWei : parseAmount(maxFee),
+    ...fees,
     gasLimit: BigInt(gas ?? String(await request(url, 'eth_estimateGas', [call]))),
   })
   if (context.switches.has('unsigned') || wallet === null) {
@@ -153,6 +160,23 @@ const send = async (context: CommandContext): Promise<ExitCode> => {
     return exitCode.ok
   }
   return wait(context, hash)
+}
+
+/** Twice the base fee lasts for six full blocks. A tip that was only suggested gives way to the fee that was asked for. */
+const feesOf = (
+  { flags }: CommandContext,
+  { baseFeeWei, suggestedTipWei }: { readonly baseFeeWei: bigint; readonly suggestedTipWei: bigint },
+): { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint } => {
+  const fee = flags['max-fee'] === undefined ? null : parseAmount(flags['max-fee'])
+  const tip = flags.tip === undefined ? null : parseAmount(flags.tip)
+  if (fee !== null && tip !== null && tip > fee)
+    throw new NodeError(TxCommandErrors.FIELD, {
+      flag: 'tip',
+      value: `${tip}`,
+      expected: `at most --max-fee, ${fee} wei`,
+    })
+  const maxFeePerGas = fee ?? baseFeeWei * 2n + (tip ?? suggestedTipWei)
+  return { maxFeePerGas, maxPriorityFeePerGas: tip ?? minBigint(suggestedTipWei, maxFeePerGas) }
 }
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`

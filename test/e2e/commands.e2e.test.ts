@@ -1,6 +1,8 @@
 // The commands that send, look and check, as a shell runs them, on a development network.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -44,6 +46,24 @@ test('tx send --unsigned needs no key, and decode reads what is signed', async (
 test.each([
   ['a bad recipient', ['send', '--dev-account', '0', '--to', '0xdead'], 1, 'expected an address'],
   ['an unknown unit', ['send', '--dev-account', '0', '--to', DEAD, '--value', '1eth'], 1, 'there is no unit eth'],
+  [
+    'a recipient whose checksum is wrong',
+    ['send', '--dev-account', '0', '--to', '0x70997970C51812dc3A010C7d01b50e0d17dc79c8'],
+    1,
+    'another checksum',
+  ],
+  [
+    'a tip above the fee',
+    ['send', '--dev-account', '0', '--to', DEAD, '--tip', '5gwei', '--max-fee', '1gwei'],
+    1,
+    'at most --max-fee',
+  ],
+  [
+    'more than 256 bits',
+    ['send', '--dev-account', '0', '--to', DEAD, '--value', `${'9'.repeat(60)}nova`],
+    1,
+    '256 bits',
+  ],
   ['no sender', ['send', '--to', DEAD], 2, 'expected --from'],
   ['nothing to do', ['send', '--dev-account', '0'], 2, 'expected --to'],
   ['a verb that is none', ['mint'], 2, 'expected send, decode or trace'],
@@ -61,6 +81,14 @@ test.each([
   ],
 ] as const)('tx refuses %s', async (_, args, code, says) => {
   expect(await tx(...args)).toMatchObject({ code, stderr: expect.stringContaining(says) })
+})
+
+test('status --watch says a line for each head in a pipe, and ends well', async () => {
+  const child = spawn(process.execPath, [main, 'status', '--watch', '--rpc', devnet.rpc[0] ?? ''])
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  expect((await lines.next()).value).toMatch(/^height \d+ final 0x/)
+  child.kill('SIGINT')
+  expect((await once(child, 'exit'))[0]).toBe(0)
 })
 
 test('a stopped node is counted, checked and run again', async () => {
