@@ -14,12 +14,24 @@ export interface Start {
   /** Proposer of round 0 by rotation. Those of later rounds are drawn from `parentRandao`. */
   readonly proposer: number
   readonly parentRandao: Hash
+  /** Proposer of round 0 of the next height, as an index in this set; null where he is not in it, or there is no collecting. */
+  readonly nextProposer: number | null
   /** The parent's CommitQC with its set; null at height 1. */
   readonly parent: { readonly qc: Qc; readonly set: ValidatorSet } | null
 }
 
 /** Whom a message came from; the transport's name for him, no validator's. */
 export type Peer = string
+
+/** What the engine read in the block that came with a proposal; null with any other message. */
+export interface Seen {
+  /** The round that first built the block. */
+  readonly originRound: number
+  /** Whether its time fitted the clock at first receipt (consensus, section 6). */
+  readonly isTimely: boolean
+  /** The parent's CommitQC out of its section, checked; null at height 1. */
+  readonly lastCommit: Qc | null
+}
 
 /** A body is judged once, whatever brought it. Only `valid` may be voted for. */
 export type Verdict = 'valid' | 'invalid'
@@ -34,10 +46,11 @@ export type Input =
   | { readonly kind: 'timer'; readonly height: number; readonly round: number }
   /** Every TIMES.repeatMs (`bounds.ts`). */
   | { readonly kind: 'tick' }
-  /** `isTimely`: the verdict on a proposal's time at first receipt (consensus, section 6). */
-  | { readonly kind: 'message'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  | { readonly kind: 'message'; readonly message: Message; readonly from: Peer; readonly seen: Seen | null }
   /** A message that nobody here can check yet: the set of its height is not known. */
-  | { readonly kind: 'unchecked'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  | { readonly kind: 'unchecked'; readonly message: Message; readonly from: Peer; readonly seen: Seen | null }
+  /** A vote or status of this height came, not worth a check: nothing in it is believed, its sender may need an answer. */
+  | { readonly kind: 'heard'; readonly height: number; readonly from: Peer }
   | { readonly kind: 'body'; readonly height: number; readonly blockHash: Hash; readonly verdict: Verdict }
   | { readonly kind: 'built'; readonly height: number; readonly round: number; readonly blockHash: Hash }
   | { readonly kind: 'signed'; readonly message: Signed }
@@ -46,7 +59,7 @@ export type Input =
 export type MessageInput = Extract<Input, { readonly kind: 'message' }>
 
 /** Inputs that a restart feeds to the machine again. */
-export type Logged = Extract<Input, { readonly kind: 'message' | 'body' | 'timer' | 'due' }>
+export type Logged = Extract<Input, { readonly kind: 'message' | 'body' | 'timer' }>
 
 /** Offences that two signatures of one validator prove (consensus, section 4). */
 export interface Evidence {
@@ -80,9 +93,9 @@ export type Effect =
       readonly afterMs: number
       readonly from: 'now' | 'due'
     }
-  /** Build a block with this originRound, log its body, answer `body` and then `built`. */
+  /** Build a block with this originRound, log its body, answer `built`. */
   | { readonly kind: 'build'; readonly height: number; readonly round: number; readonly lastCommit: Qc | null }
-  /** Get this body and answer `body`; nothing to do where it is at hand and being judged. `from`: set indices, or anybody. */
+  /** Get this body, judge it, log it if valid, and answer `body`: again, where it was judged before. `from`: set indices, or anybody. */
   | {
       readonly kind: 'fetch'
       readonly height: number
@@ -90,7 +103,7 @@ export type Effect =
       readonly from: 'anybody' | readonly number[]
     }
   /** Check this message and hand it in again: the set of its height is known now. */
-  | { readonly kind: 'check'; readonly message: Message; readonly from: Peer; readonly isTimely: boolean }
+  | { readonly kind: 'check'; readonly message: Message; readonly from: Peer; readonly seen: Seen | null }
   /** Final. Store block, certificate and state in one synced batch, end the height in the log, then `start` the next. */
   | { readonly kind: 'commit'; readonly height: number; readonly blockHash: Hash; readonly qc: Qc }
   | { readonly kind: 'report'; readonly evidence: Evidence }

@@ -214,12 +214,8 @@ export interface Proposal {
   readonly height: number
   readonly round: number
   readonly blockHash: Hash
-  /** In the header: the round that first built the block. */
-  readonly originRound: number
   readonly justify: Qc | null
   readonly tc: Tc | null
-  /** In the block's section: the CommitQC of the parent. */
-  readonly lastCommit: Qc | null
   readonly validator: number
   readonly signature: Uint8Array
 }
