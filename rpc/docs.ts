@@ -1,7 +1,7 @@
 // The table of methods as documents: METHODS.md for people, openrpc.json for programs. `node rpc/docs.ts` writes them, with
 // --check it compares and fails where they are old.
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Method } from './method.ts'
+import { type Method, openRpcOf } from './method.ts'
 import { methods } from './table.ts'
 
 const AREAS: Readonly<Record<string, string>> = {
@@ -38,20 +38,8 @@ export function renderMethods(): string {
   return `${parts.join('\n')}\n`
 }
 
-/** openrpc.json: names, summaries and the schemas of parameters. */
-export function renderOpenRpc(): string {
-  const document = {
-    openrpc: '1.2.6',
-    info: { title: 'NovaChain JSON-RPC', version: '1' },
-    methods: [...methods.values()].map(({ name, summary, params }) => ({
-      name,
-      summary,
-      params: params.map(([param, codec]) => ({ name: param, description: codec.expected, schema: codec.schema })),
-      result: { name: 'result', schema: {} },
-    })),
-  }
-  return `${JSON.stringify(document, null, 2)}\n`
-}
+/** openrpc.json: what `rpc_discover` answers. */
+export const renderOpenRpc = (): string => `${JSON.stringify(openRpcOf([...methods.values()]), null, 2)}\n`
 
 if (import.meta.main) {
   const files = { 'METHODS.md': renderMethods(), 'openrpc.json': renderOpenRpc() }

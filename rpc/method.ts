@@ -107,3 +107,15 @@ export function blockAt(chain: Chain, ref: BlockRef): Block | null {
   const height = heightOf(chain, ref)
   return height === null ? null : chain.block(height)
 }
+
+/** The methods as an OpenRPC document: names, summaries and the schemas of parameters. */
+export const openRpcOf = (methods: readonly Method[]) => ({
+  openrpc: '1.2.6',
+  info: { title: 'NovaChain JSON-RPC', version: '1' },
+  methods: methods.map(({ name, summary, params }) => ({
+    name,
+    summary,
+    params: params.map(([param, codec]) => ({ name: param, description: codec.expected, schema: codec.schema })),
+    result: { name: 'result', schema: {} },
+  })),
+})

@@ -1,5 +1,6 @@
 // THE TABLE of JSON-RPC methods. Dispatch, documents and tests come from it.
-import { defineMethod, type Method } from './method.ts'
+import type { Json } from '../chain/types/call.ts'
+import { defineMethod, type Method, openRpcOf } from './method.ts'
 import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
 import { ethNetwork } from './methods/eth-network.ts'
@@ -20,4 +21,10 @@ const modules = defineMethod('rpc_modules', {
   run: () => Object.fromEntries([...areas, 'rpc'].map((area) => [area, '1.0'])),
 })
 
-export const methods: ReadonlyMap<string, Method> = new Map([...rows, modules].map((row) => [row.name, row]))
+const discover = defineMethod('rpc_discover', {
+  summary: 'Every method of this node as an OpenRPC document.',
+  params: [],
+  run: () => openRpcOf([...methods.values()]) as unknown as Json, // schemas are plain JSON
+})
+
+export const methods: ReadonlyMap<string, Method> = new Map([...rows, modules, discover].map((row) => [row.name, row]))

@@ -13,8 +13,9 @@ import { freePort, startDevnet } from '../kit/devnet.ts'
 const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 const BLOCKS_OF_512_BYTES = 600
 
+// skipped where there is no ulimit
 test.skipIf(process.platform === 'win32')(
-  'a full disk (skipped where there is no ulimit)',
+  'a full disk',
   async () => {
     const dir = mkdtempSync(join(tmpdir(), 'novachain-full-'))
     const args = ['devnet', '--json', '--dir', dir, '--rpc-port', `${await freePort()}`, '--block-time', '100']

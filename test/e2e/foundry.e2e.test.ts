@@ -58,8 +58,9 @@ const key = (): string => devnet.accounts[0]?.privateKey ?? ''
 const DEAD = '0x000000000000000000000000000000000000dEaD'
 const PARAMS = '0x0000000000000000000000000000000000000803'
 
+// skipped where it is not installed
 test.skipIf(castAt === undefined)(
-  'cast (skipped where it is not installed): send, balance, receipt, module, proof',
+  'cast: send, balance, receipt, module, proof',
   async () => {
     expect(await cast('chain-id')).toBe('662607')
     const sent = JSON.parse(await cast('send', DEAD, '--value', '1ether', '--private-key', key(), '--json'))
@@ -80,8 +81,9 @@ test.skipIf(castAt === undefined)(
   60_000,
 )
 
+// skipped where it is not installed
 test.skipIf(forgeAt === undefined)(
-  'forge (skipped where it is not installed): create, and tests on a fork',
+  'forge: create, and tests on a fork',
   async () => {
     const rpc = devnet.rpc[0] ?? ''
     const made = await run(
