@@ -64,24 +64,26 @@ const meters = (m: Meter) => ({
   lateSeconds: m.histogram('engine_late_seconds', 'From the moment a block was due to the start of building'),
 })
 
-export function createEngine(
-  deps: EngineDeps,
-  options: EngineOptions,
-): { start: StartService; control: EngineControl } {
-  const { chain, signer, clock, log } = deps
-  const metered = meters(deps.meter)
-  const index = chain.validators().members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
-  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
-  if (chain.validators().members.length > 1)
-    throw new NodeError(EngineErrors.SEVERAL, { count: chain.validators().members.length })
+type Order = { left: number; readonly done: () => void; readonly failed: (reason: unknown) => void }
+
+/** When the next block is due: the interval, what waits in the pool, and what `evm_` methods ask for. */
+interface Pace {
+  /** Blocks to seal at once, with who waits for them. */
+  readonly orders: Order[]
+  nowMs(): number
+  untilDue(signal: AbortSignal): Promise<number>
+  wake(): void
+  /** Development networks may lead the clock. Answers the total in milliseconds. */
+  lead(ms: number): number
+}
+
+const createPace = ({ chain, clock }: EngineDeps, options: EngineOptions): Pace => {
   // Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there.
   const leadMs = headerTimeMs(chain.head().header) - chain.genesis.blockTimeMs - clock.nowMs()
   let offsetMs = chain.genesis.development ? Math.max(0, leadMs) : 0
-  const nowMs = (): number => clock.nowMs() + offsetMs
-  /** Blocks to seal at once, with who waits for them. */
-  const orders: { left: number; readonly done: () => void; readonly failed: (reason: unknown) => void }[] = []
   let wake = (): void => {}
-
+  const orders: Order[] = []
+  const nowMs = (): number => clock.nowMs() + offsetMs
   const dueMs = (): number => {
     const parentMs = headerTimeMs(chain.head().header)
     if (orders.length > 0) return 0
@@ -91,131 +93,144 @@ export function createEngine(
     if (pending || options.emptyBlocksMs === null) return interval
     return Math.max(interval, parentMs + options.emptyBlocksMs)
   }
-
-  const untilDue = async (signal: AbortSignal): Promise<number> => {
-    for (;;) {
-      signal.throwIfAborted()
-      const due = dueMs()
-      const waitMs = due - nowMs()
-      if (waitMs <= 0) return due
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        const timer = setTimeout(resolve, Math.min(waitMs, 2 ** 30))
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
+  return {
+    orders,
+    nowMs,
+    wake: () => wake(),
+    lead(ms) {
+      offsetMs = ms
+      wake()
+      return offsetMs
+    },
+    async untilDue(signal) {
+      for (;;) {
+        signal.throwIfAborted()
+        const due = dueMs()
+        const waitMs = due - nowMs()
+        if (waitMs <= 0) return due
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, Math.min(waitMs, 2 ** 30))
+          wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+    },
   }
+}
 
-  const build = async (): Promise<Block> => {
-    const head = chain.head()
-    const height = head.header.number + 1
-    return chain.build({
-      height,
-      timeMs: Math.max(nowMs(), headerTimeMs(head.header)),
-      round: 0,
-      proposerIndex: index,
-      coinbase: options.coinbase,
-      lastCommit: chain.commitOf(head.header.number),
-      reveal: signer.reveal(height),
-      budgetMs: chain.genesis.blockTimeMs * BUILD_SHARE,
-    })
-  }
+/** Signs what is not signed yet of the three steps, and commits. */
+const finish = async ({ chain, signer, wal }: EngineDeps, block: Block): Promise<void> => {
+  const { originRound } = decodeExtra(block.header.extraData)
+  const vote = { height: block.header.number, round: originRound, blockHash: block.hash }
+  const signed = signer.last()
+  const isResumed = signed !== null && signed.height === vote.height && equalBytes(signed.blockHash, vote.blockHash)
+  const done = isResumed ? signed.step : 0
+  if (done < Step.propose) await signer.sign({ step: Step.propose, ...vote })
+  const highQc =
+    done < Step.commit
+      ? { highQc: certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote })) }
+      : {}
+  const signature = await signer.sign({ step: Step.commit, ...vote, ...highQc })
+  await chain.commit(block, certificateOf('commit', vote, signature))
+  await wal.endHeight(vote.height)
+}
 
-  /** Signs what is not signed yet of the three steps, and commits. */
-  const finish = async (block: Block): Promise<void> => {
-    const { originRound } = decodeExtra(block.header.extraData)
-    const vote = { height: block.header.number, round: originRound, blockHash: block.hash }
-    const signed = signer.last()
-    const isResumed = signed !== null && signed.height === vote.height && equalBytes(signed.blockHash, vote.blockHash)
-    const done = isResumed ? signed.step : 0
-    if (done < Step.propose) await signer.sign({ step: Step.propose, ...vote })
-    const highQc =
-      done < Step.commit
-        ? { highQc: certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote })) }
-        : {}
-    const signature = await signer.sign({ step: Step.commit, ...vote, ...highQc })
-    await chain.commit(block, certificateOf('commit', vote, signature))
-    await deps.wal.endHeight(vote.height)
-  }
+/** Finishes the height a crash left open, from the log; refuses to go on where its body is lost. */
+const recover = async (deps: EngineDeps): Promise<void> => {
+  const { chain, signer, wal, log } = deps
+  const height = chain.head().header.number + 1
+  const bodies = wal.records
+    .filter((record) => record.type === BODY)
+    .map((record) => decodeBlock(record.payload))
+    .filter((block) => block.header.number === height)
+  const signed = signer.last()
+  if (signed !== null && signed.height === height) {
+    const block = bodies.find((body) => equalBytes(body.hash, signed.blockHash))
+    if (block === undefined) throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
+    await chain.verify(block)
+    await finish(deps, block)
+    log.info({ height, hash: bytesToHex(block.hash) }, 'block committed from the log')
+  } else if (bodies.length > 0) log.info({ height }, 'an unsigned block in the log is dropped')
+  await wal.endHeight(chain.head().header.number)
+}
+
+/** This validator's place in the set. Throws ENGINE_NOT_VALIDATOR and ENGINE_SEVERAL. */
+const placeOf = ({ chain, signer }: EngineDeps): number => {
+  const { members } = chain.validators()
+  const index = members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
+  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
+  if (members.length > 1) throw new NodeError(EngineErrors.SEVERAL, { count: members.length })
+  return index
+}
+
+export function createEngine(
+  deps: EngineDeps,
+  options: EngineOptions,
+): { start: StartService; control: EngineControl } {
+  const { chain, clock, log } = deps
+  const metered = meters(deps.meter)
+  const proposerIndex = placeOf(deps)
+  const pace = createPace(deps, options)
 
   const sealOne = async (startMs: number): Promise<void> => {
-    const block = await build()
+    const head = chain.head()
+    const height = head.header.number + 1
+    const block = await chain.build({
+      height,
+      timeMs: Math.max(pace.nowMs(), headerTimeMs(head.header)),
+      round: 0,
+      proposerIndex,
+      coinbase: options.coinbase,
+      lastCommit: chain.commitOf(head.header.number),
+      reveal: deps.signer.reveal(height),
+      budgetMs: chain.genesis.blockTimeMs * BUILD_SHARE,
+    })
     await deps.wal.append(BODY, encodeBlock(block), { sync: true })
-    await finish(block)
+    await finish(deps, block)
     const ms = clock.nowMs() - startMs
     metered.blockSeconds.observe(ms / 1_000)
-    const { number: height, gasUsed } = block.header
-    log.info(
-      { height, hash: bytesToHex(block.hash), txs: block.txs.length, gasUsed: Number(gasUsed), ms },
-      'block committed',
-    )
-    if (chain.genesis.development)
-      offsetMs = Math.max(offsetMs, headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs())
+    const gasUsed = Number(block.header.gasUsed)
+    log.info({ height, hash: bytesToHex(block.hash), txs: block.txs.length, gasUsed, ms }, 'block committed')
+    const leadMs = headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs()
+    if (chain.genesis.development) pace.lead(Math.max(pace.nowMs() - clock.nowMs(), leadMs))
   }
 
   const loop = async (signal: AbortSignal): Promise<void> => {
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    void stopped.then(() => wake())
-    const unwatch = chain.watch('admitted', () => wake())
+    signal.addEventListener('abort', () => pace.wake(), { once: true })
+    const unwatch = chain.watch('admitted', () => pace.wake())
     try {
       while (!signal.aborted) {
-        const due = await untilDue(signal).catch(() => null)
+        const due = await pace.untilDue(signal).catch(() => null)
         if (due === null) return
-        const startMs = clock.nowMs()
-        if (due > 0) metered.lateSeconds.observe((nowMs() - due) / 1_000)
-        await sealOne(startMs)
-        const order = orders[0]
+        if (due > 0) metered.lateSeconds.observe((pace.nowMs() - due) / 1_000)
+        await sealOne(clock.nowMs())
+        const order = pace.orders[0]
         if (order !== undefined && --order.left === 0) {
-          orders.shift()
+          pace.orders.shift()
           order.done()
         }
       }
     } finally {
       unwatch()
-      for (const order of orders.splice(0)) order.failed(new NodeError(EngineErrors.STOPPED, undefined))
+      for (const order of pace.orders.splice(0)) order.failed(new NodeError(EngineErrors.STOPPED, undefined))
     }
-  }
-
-  /** Finishes the height a crash left open, from the log; refuses to go on where its body is lost. */
-  const recover = async (): Promise<void> => {
-    const height = chain.head().header.number + 1
-    const bodies = deps.wal.records
-      .filter((record) => record.type === BODY)
-      .map((record) => decodeBlock(record.payload))
-      .filter((block) => block.header.number === height)
-    const last = bodies.at(-1)
-    const signed = signer.last()
-    if (signed !== null && signed.height === height) {
-      const block = bodies.find((body) => equalBytes(body.hash, signed.blockHash))
-      if (block === undefined)
-        throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
-      await chain.verify(block)
-      await finish(block)
-      log.info({ height, hash: bytesToHex(block.hash) }, 'block committed from the log')
-    } else if (last !== undefined) log.info({ height }, 'an unsigned block in the log is dropped')
-    await deps.wal.endHeight(chain.head().header.number)
   }
 
   return {
     start: async (signal) => {
-      await recover()
+      await recover(deps)
       return { name: 'engine', done: loop(signal) }
     },
     control: {
       mine: (count) =>
         new Promise<void>((done, failed) => {
           if (count === 0) return done()
-          orders.push({ left: count, done, failed })
-          wake()
+          pace.orders.push({ left: count, done, failed })
+          pace.wake()
         }),
-      increaseTime(seconds) {
-        offsetMs += seconds * 1_000
-        wake()
-        return Math.floor(offsetMs / 1_000)
-      },
+      increaseTime: (seconds) => Math.floor(pace.lead(pace.nowMs() - clock.nowMs() + seconds * 1_000) / 1_000),
     },
   }
 }

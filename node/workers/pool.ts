@@ -46,101 +46,108 @@ export function createCallPool(
   options: { readonly timeoutMs: number; readonly waitingMax: number },
   log: Log,
 ): CallPool {
-  const queue: Waiting[] = []
-  let worker: Worker | null = null
-  let ready = false
-  let current: { readonly id: number; readonly of: Waiting; readonly timer: NodeJS.Timeout } | null = null
-  let ids = 0
-  let closed = false
+  return new Pool(data, options, log)
+}
 
-  const next = (): void => {
-    if (current !== null || closed) return
-    const of = queue[0]
+class Pool implements CallPool {
+  readonly #data: CallWorkerData
+  readonly #options: { readonly timeoutMs: number; readonly waitingMax: number }
+  readonly #log: Log
+  readonly #queue: Waiting[] = []
+  #worker: Worker | null = null
+  #ready = false
+  #current: { readonly id: number; readonly of: Waiting; readonly timer: NodeJS.Timeout } | null = null
+  #ids = 0
+  #closed = false
+
+  constructor(data: CallWorkerData, options: { readonly timeoutMs: number; readonly waitingMax: number }, log: Log) {
+    this.#data = data
+    this.#options = options
+    this.#log = log
+  }
+
+  run(job: CallJob): Promise<CallAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new NodeError(WorkerErrors.STOPPED, undefined))
+      if (this.#queue.length >= this.#options.waitingMax)
+        return reject(new NodeError(WorkerErrors.BUSY, { waiting: this.#queue.length }))
+      this.#queue.push({ job, resolve, reject })
+      this.#next()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const waiting of [...this.#queue.splice(0), ...(this.#current === null ? [] : [this.#current.of])])
+      waiting.reject(new NodeError(WorkerErrors.STOPPED, undefined))
+    if (this.#current !== null) clearTimeout(this.#current.timer)
+    const old = this.#worker
+    this.#worker = null
+    if (old === null) return
+    const ended = once(old, 'exit')
+    void old.terminate()
+    await ended
+  }
+
+  #next(): void {
+    if (this.#current !== null || this.#closed) return
+    const of = this.#queue[0]
     if (of === undefined) return
-    if (worker === null) {
-      start()
-      return
-    }
-    if (!ready) return
-    queue.shift()
-    const id = ++ids
+    if (this.#worker === null) this.#start()
+    if (this.#worker === null || !this.#ready) return
+    this.#queue.shift()
+    const id = ++this.#ids
     const timer = setTimeout(() => {
-      of.reject(new NodeError(WorkerErrors.TIMEOUT, { ms: options.timeoutMs }))
-      drop()
-      next()
-    }, options.timeoutMs)
-    current = { id, of, timer }
-    worker.postMessage({ id, job: of.job })
+      of.reject(new NodeError(WorkerErrors.TIMEOUT, { ms: this.#options.timeoutMs }))
+      this.#drop()
+      this.#next()
+    }, this.#options.timeoutMs)
+    this.#current = { id, of, timer }
+    this.#worker.postMessage({ id, job: of.job })
   }
 
   /** Ends the thread with whatever it is in; the next job starts another. */
-  const drop = (): void => {
-    if (current !== null) clearTimeout(current.timer)
-    current = null
-    ready = false
-    const old = worker
-    worker = null
-    if (old !== null) {
-      old.removeAllListeners()
-      void old.terminate()
-    }
+  #drop(): void {
+    if (this.#current !== null) clearTimeout(this.#current.timer)
+    this.#current = null
+    this.#ready = false
+    const old = this.#worker
+    this.#worker = null
+    if (old === null) return
+    old.removeAllListeners()
+    void old.terminate()
   }
 
-  const start = (): void => {
-    const made = new Worker(file, { workerData: data })
-    worker = made
+  #start(): void {
+    const made = new Worker(file, { workerData: this.#data })
+    this.#worker = made
     made.on('message', (reply: CallReply) => {
-      if (reply.id === 0) ready = true
-      else settle(reply)
-      next()
+      if (reply.id === 0) this.#ready = true
+      else this.#settle(reply)
+      this.#next()
     })
     made.on('error', (error) => {
-      log.error(
-        { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
-        'the call worker failed',
-      )
-      current?.of.reject(new NodeError(WorkerErrors.FAULT, undefined))
-      if (current === null) queue.shift()?.reject(new NodeError(WorkerErrors.FAULT, undefined))
-      drop()
-      next()
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#log.error({ error: text }, 'the call worker failed')
+      this.#current?.of.reject(new NodeError(WorkerErrors.FAULT, undefined))
+      if (this.#current === null) this.#queue.shift()?.reject(new NodeError(WorkerErrors.FAULT, undefined))
+      this.#drop()
+      this.#next()
     })
   }
 
-  const settle = (reply: CallReply): void => {
-    if (current === null || current.id !== reply.id) return
-    clearTimeout(current.timer)
-    const { of } = current
-    current = null
+  #settle(reply: CallReply): void {
+    if (this.#current === null || this.#current.id !== reply.id) return
+    clearTimeout(this.#current.timer)
+    const { of } = this.#current
+    this.#current = null
     if (reply.answer !== undefined) of.resolve(reply.answer)
     else if (reply.refusal !== undefined) {
       const { code, rpc, message, data: detail } = reply.refusal
       of.reject(new NodeError({ code, rpc, text: () => message }, detail))
     } else {
-      log.error({ error: reply.fault }, 'a call failed inside')
+      this.#log.error({ error: reply.fault }, 'a call failed inside')
       of.reject(new NodeError(WorkerErrors.FAULT, undefined))
     }
-  }
-
-  return {
-    run: (job) =>
-      new Promise((resolve, reject) => {
-        if (closed) return reject(new NodeError(WorkerErrors.STOPPED, undefined))
-        if (queue.length >= options.waitingMax)
-          return reject(new NodeError(WorkerErrors.BUSY, { waiting: queue.length }))
-        queue.push({ job, resolve, reject })
-        next()
-      }),
-    async close() {
-      closed = true
-      for (const waiting of [...queue.splice(0), ...(current === null ? [] : [current.of])])
-        waiting.reject(new NodeError(WorkerErrors.STOPPED, undefined))
-      const old = worker
-      if (current !== null) clearTimeout(current.timer)
-      worker = null
-      if (old === null) return
-      const ended = once(old, 'exit')
-      void old.terminate()
-      await ended
-    },
   }
 }
