@@ -51,7 +51,7 @@ const stats = ({ out }: CommandContext, dir: string): Promise<void> =>
       bytes: 0,
     })
     const line = (name: string, rows: number, bytes: number): string =>
-      `${name.padEnd(18)} ${rows.toLocaleString('en').padStart(14)} rows ${(bytes / 1e6).toFixed(1).padStart(10)} MB`
+      `${name.padEnd(18)} ${rows.toLocaleString('en').padStart(14)} rows ${sizeOf(bytes).padStart(12)}`
     out(
       { tables, total },
       [
@@ -61,5 +61,12 @@ const stats = ({ out }: CommandContext, dir: string): Promise<void> =>
       ].join('\n'),
     )
   })
+
+const sizeOf = (bytes: number): string =>
+  bytes < 1e6
+    ? `${(bytes / 1e3).toFixed(1)} kB`
+    : bytes < 1e9
+      ? `${(bytes / 1e6).toFixed(1)} MB`
+      : `${(bytes / 1e9).toFixed(2)} GB`
 
 const VERBS: Readonly<Record<string, (context: CommandContext, dir: string) => Promise<void>>> = { check, stats }
