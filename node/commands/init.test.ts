@@ -46,7 +46,7 @@ test('init, keys new, genesis, start: the encrypted key signs final blocks', asy
   const go = (stop: AbortSignal, env: Record<string, string>, out?: (object: object) => void) =>
     run(start, ['--dir', dir, '--rpc-port', '0', '--metrics-port', '0'], { stop, env, ...(out && { out }) })
   const never = new AbortController().signal
-  await expect(go(never, {})).rejects.toMatchObject({ code: 'KEYSTORE_FILE' })
+  await expect(go(never, {})).rejects.toMatchObject({ code: 'START_NO_KEY' })
 
   const password = { NOVACHAIN_PASSWORD: 'a good password' }
   const { said: key } = await run(keys, ['new', '--dir', dir], { env: password })

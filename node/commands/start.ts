@@ -18,6 +18,10 @@ export const StartErrors = defineErrors('START', {
     text: (d: { dir: string }) =>
       `${d.dir} is no node's folder (there is no genesis.json): run \`novachain init ${d.dir} --genesis <file>\``,
   },
+  NO_KEY: {
+    text: (d: { file: string; dir: string }) =>
+      `there is no validator key ${d.file}: run \`novachain keys new --dir ${d.dir}\`, or set validator.keyFile to where it is`,
+  },
   DEVELOPMENT: {
     text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
   },
@@ -104,9 +108,10 @@ interface Folder {
 }
 
 /** A folder that is moved takes its keys along: their paths are relative to it. */
-const secretOf = ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<Uint8Array> => {
+const secretOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<Uint8Array> => {
   const passwordFile = config['validator.passwordFile']
   const file = resolve(dir, config['validator.keyFile'])
+  if (!existsSync(file)) throw new NodeError(StartErrors.NO_KEY, { file, dir })
   const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
   return openKeyFile(file, 'validator', () => askPassword(source, file))
 }
