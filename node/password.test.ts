@@ -6,10 +6,10 @@ import { prompt } from './password.ts'
 /** A terminal that types these chunks once it is listened to. */
 const terminal = (chunks: readonly string[]) => {
   const written: string[] = []
-  const modes: boolean[] = []
+  const order: string[] = []
   const input = Object.assign(new EventEmitter(), {
     isTTY: true,
-    setRawMode: (raw: boolean) => modes.push(raw),
+    setRawMode: (raw: boolean) => order.push(raw ? 'quiet' : 'loud'),
     setEncoding: () => {},
     pause: () => {},
     resume: () => {},
@@ -17,21 +17,25 @@ const terminal = (chunks: readonly string[]) => {
   input.on('newListener', (event) => {
     if (event === 'data') queueMicrotask(() => chunks.forEach((chunk) => void input.emit('data', chunk)))
   })
-  const ports = { input: input as never, output: { write: (text: string) => written.push(text) } } // what prompt uses of them
-  return { ports, written, modes }
+  const write = (text: string) => {
+    order.push('write')
+    written.push(text)
+  }
+  const ports = { input: input as never, output: { write } } // what prompt uses of them
+  return { ports, written, order }
 }
 
 test('a line is read and not shown, with its corrections', async () => {
-  const { ports, written, modes } = terminal(['wrong', '\u0015pa', 'ss\u007fs🔑\b', 'word\r'])
+  const { ports, written, order } = terminal(['wrong', '\u0015pa', 'ss\u007fs🔑\b', 'word\r'])
   expect(await prompt('Password: ', 'x', ports)).toBe('password')
   expect(written).toEqual(['Password: ', '\n'])
-  expect(modes).toEqual([true, false])
+  expect(order).toEqual(['quiet', 'write', 'loud', 'write'])
 })
 
 test('Ctrl-C cancels, and the terminal echoes again', async () => {
-  const { ports, modes } = terminal(['abc', '\u0003'])
+  const { ports, order } = terminal(['abc', '\u0003'])
   await expect(prompt('? ', 'x', ports)).rejects.toMatchObject({ code: 'PASSWORD_CANCELLED' })
-  expect(modes).toEqual([true, false])
+  expect(order).toEqual(['quiet', 'write', 'loud', 'write'])
 })
 
 test('without a terminal it says what to give', async () => {

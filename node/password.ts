@@ -63,8 +63,9 @@ export async function prompt(
   { input, output }: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<string> {
   if (input.isTTY !== true) throw new NodeError(PasswordErrors.NONE, { what })
-  output.write(text)
+  // Before the prompt: whoever answers at once would see the terminal echo it.
   input.setRawMode(true)
+  output.write(text)
   input.setEncoding('utf8')
   input.resume()
   let typed: string[] = []
