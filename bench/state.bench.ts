@@ -14,7 +14,9 @@ import type { AccountChange } from '../chain/types/state.ts'
 const isSmoke = process.argv.includes('--smoke')
 const BLOCKS = isSmoke ? 5 : 50
 const CHANGES = 2_000
-const LOAD = 50_000
+const LOAD = 10_000
+/** Few heights, so that every measured block also prunes one of its own size. */
+const KEPT = 10
 
 const addressOf = (n: number): Address => asAddress(keccak(bigintToFixed(BigInt(n), 32)).slice(12))
 const changeOf = (n: number, balance: bigint): AccountChange => ({
@@ -40,7 +42,7 @@ const measure = async (accounts: number): Promise<Measured> => {
   try {
     const store = createStateStore(
       { kv, pause },
-      { historyBlocks: 100, proofBlocks: 100, cacheBytes: 128 * 1024 * 1024 },
+      { historyBlocks: KEPT, proofBlocks: KEPT, cacheBytes: 256 * 1024 * 1024 },
     )
     const write = async (changes: readonly AccountChange[]): Promise<void> => {
       const prepared = await store.prepare(store.height + 1, { accounts: changes, codes: [] })
@@ -57,7 +59,7 @@ const measure = async (accounts: number): Promise<Measured> => {
       for (const n of touched) reader.account(addressOf(n))
       await write(touched.map((n) => changeOf(n, BigInt(height))))
     }
-    for (let i = 0; i < BLOCKS / 5; i++) await block(i) // caches as they are in the long run
+    for (let i = 0; i < 2 * KEPT; i++) await block(i) // until what was loaded is pruned
     const [before, threadBefore] = [process.cpuUsage(), process.threadCpuUsage()]
     for (let i = 0; i < BLOCKS; i++) await block(1_000 + i)
     const [all, thread] = [process.cpuUsage(before), process.threadCpuUsage(threadBefore)]
