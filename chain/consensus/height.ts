@@ -159,7 +159,7 @@ const moveTo = (h: Height, round: number, entry: Tc | null): void => {
 
 /** A body counts while this round's proposal or a certificate names it; should another be named again, it is asked for again. */
 const forgetBodies = (h: Height): void => {
-  const named = [h.highQc, h.commitQc, h.proposals.get(h.cur)?.proposal].flatMap((by) =>
+  const named: readonly string[] = [h.highQc, h.commitQc, h.proposals.get(h.cur)?.proposal].flatMap((by) =>
     by ? [bytesToHex(by.blockHash)] : [],
   )
   for (const bodies of [h.wanted, h.verdicts])
