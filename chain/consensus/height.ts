@@ -1,7 +1,7 @@
 // The rules of one height (consensus, section 2), each under its name there. Owns rounds, the highest PrepareQC, certificates and what
 // is signed; knows nothing of other heights, clocks or disks. Messages come here checked.
-import { bytesToHex, equalBytes, type Hash } from '../base/bytes.ts'
-import { assert } from '../base/errors.ts'
+import { bytesToHex, equalBytes, type Hash, type Hex } from '../base/bytes.ts'
+import { assert, unreachable } from '../base/errors.ts'
 import { type Entry, type Message, type Signed, type SignRecord, STEPS, type Unsigned } from '../types/message.ts'
 import { proposerByLot } from '../types/validators.ts'
 import {
@@ -31,7 +31,7 @@ import {
 } from './book.ts'
 import { BOUNDS, roundTimeoutMs } from './bounds.ts'
 import type { Effect, Peer, Seen, Start, Verdict } from './io.ts'
-import type { Rule } from './rules.ts'
+import { type Out, type Rule, take } from './rules.ts'
 
 /** Made here or by others: who forms a certificate publishes it, who receives one that changes anything passes it on. */
 type Origin = 'formed' | 'received'
@@ -62,8 +62,8 @@ export interface Height {
   hasFired: boolean
   readonly proposals: Map<number, Kept>
   /** Bodies by block hash: asked for, judged. */
-  readonly wanted: Map<string, Wanted>
-  readonly verdicts: Map<string, Verdict>
+  readonly wanted: Map<Hex, Wanted>
+  readonly verdicts: Map<Hex, Verdict>
   commitQc: Qc | null
   isDecided: boolean
   /** The round whose block was asked for, and the block. */
@@ -76,13 +76,6 @@ export interface Height {
   /** Proposer of `cur`. */
   leader: number
 }
-
-/** Where rules leave their orders and their names. */
-export interface Out {
-  readonly effects: Effect[]
-  readonly taken: Map<Rule, number>
-}
-const take = (out: Out, rule: Rule): void => void out.taken.set(rule, (out.taken.get(rule) ?? 0) + 1)
 
 const NOT_SIGNED = { round: 0, step: 0 }
 /** Above every (round, step): a record of a later height forbids this one. */
@@ -134,6 +127,7 @@ export function loadRecord(h: Height, record: SignRecord | null, out: Out): void
     if (record.message.kind === 'timeout' && record.round === h.cur) h.hasFired = true
     onSigned(h, record.message, out)
   }
+  for (const wanted of h.wanted.values()) fetch(h, wanted, out)
   const from = h.cur === 0 && !h.isDue ? 'due' : 'now'
   if (!h.hasFired) out.effects.push({ kind: 'arm', height, round: h.cur, afterMs: roundTimeoutMs(h.cur), from })
 }
@@ -166,7 +160,32 @@ const forgetBodies = (h: Height): void => {
     for (const key of bodies.keys()) if (!named.includes(key)) bodies.delete(key)
 }
 
-export function onTc(h: Height, tc: Tc, origin: Origin, out: Out): void {
+export function onMessage(h: Height, message: Message, seen: Seen | null, from: Peer, out: Out): void {
+  switch (message.kind) {
+    case 'proposal':
+      if (seen !== null) onProposal(h, message.proposal, seen, from, out)
+      return
+    case 'vote':
+      onVote(h, message.vote, out)
+      return
+    case 'timeout':
+      onTimeout(h, message.timeout, out)
+      return
+    case 'qc':
+      if (message.qc.type === 'prepare') onPrepareQc(h, message.qc, 'received', out)
+      else onCommitQc(h, message.qc, 'received', out)
+      return
+    case 'tc':
+      onTc(h, message.tc, 'received', out)
+      return
+    case 'status':
+      return
+    default:
+      unreachable(message)
+  }
+}
+
+function onTc(h: Height, tc: Tc, origin: Origin, out: Out): void {
   if (tc.qc !== null) onPrepareQc(h, tc.qc, origin, out)
   const entry = { kind: 'tc', tc } as const
   if (tc.round >= h.cur) {
@@ -182,7 +201,7 @@ export function onTc(h: Height, tc: Tc, origin: Origin, out: Out): void {
 }
 
 /** Every PrepareQC goes through here, whatever brought it: a TIMEOUT of a round below it could justify no proposal. */
-export function onPrepareQc(h: Height, qc: Qc, origin: Origin, out: Out): void {
+function onPrepareQc(h: Height, qc: Qc, origin: Origin, out: Out): void {
   if (qc.round > roundOf(h.highQc)) {
     take(out, 'onPrepareQC raises')
     h.highQc = qc
@@ -205,14 +224,20 @@ export function onCommitQc(h: Height, qc: Qc, origin: Origin, out: Out): void {
   forward({ kind: 'qc', qc }, origin, out)
 }
 
-export function onProposal(h: Height, proposal: Proposal, seen: Seen, from: Peer, out: Out): void {
+function onProposal(h: Height, proposal: Proposal, seen: Seen, from: Peer, out: Out): void {
   const { round, tc, justify } = proposal
   const isOpened = round === 0 ? tc === null : tc?.round === round - 1
   const isJustified = justify === null || justify.round < round
-  if (!isOpened || !isJustified || proposal.validator !== proposerOf(h, round)) return take(out, 'onProposal drops')
+  if (!isOpened || !isJustified || proposal.validator !== proposerOf(h, round)) {
+    take(out, 'onProposal drops')
+    return
+  }
   if (tc !== null) onTc(h, tc, 'received', out)
   if (justify !== null) onPrepareQc(h, justify, 'received', out)
-  if (!isInWindow(round, h.cur)) return take(out, 'onProposal drops')
+  if (!isInWindow(round, h.cur)) {
+    take(out, 'onProposal drops')
+    return
+  }
   count(addProposal(h.book, proposal), out)
   if (h.proposals.has(round)) return
   take(out, 'onProposal keeps')
@@ -226,8 +251,11 @@ export function onProposal(h: Height, proposal: Proposal, seen: Seen, from: Peer
   }
 }
 
-export function onVote(h: Height, vote: Vote, out: Out): void {
-  if (!isInWindow(vote.round, h.cur)) return take(out, 'onVote drops')
+function onVote(h: Height, vote: Vote, out: Out): void {
+  if (!isInWindow(vote.round, h.cur)) {
+    take(out, 'onVote drops')
+    return
+  }
   const counted = addVote(h.book, vote)
   count(counted, out)
   if (!counted.isQuorum) return
@@ -242,7 +270,7 @@ export function onVote(h: Height, vote: Vote, out: Out): void {
   }
 }
 
-export function onTimeout(h: Height, timeout: Timeout, out: Out): void {
+function onTimeout(h: Height, timeout: Timeout, out: Out): void {
   if (timeout.qc !== null) onPrepareQc(h, timeout.qc, 'received', out)
   const counted = addTimeout(h.book, timeout, h.cur)
   count(counted, out)
@@ -276,7 +304,7 @@ export function onBody(h: Height, blockHash: Hash, verdict: Verdict, out: Out): 
   if (verdict === 'invalid' && isBacked) alarm(h, blockHash, out)
 }
 
-const judge = (h: Height, key: string, verdict: Verdict, out: Out): void => {
+const judge = (h: Height, key: Hex, verdict: Verdict, out: Out): void => {
   take(out, verdict === 'valid' ? 'body valid' : 'body invalid')
   h.wanted.delete(key)
   h.verdicts.set(key, verdict)
@@ -288,8 +316,12 @@ const alarm = (h: Height, blockHash: Hash, out: Out): void => {
 }
 
 export function onBuilt(h: Height, round: number, blockHash: Hash, out: Out): void {
-  if (round !== h.cur || h.asked !== round) return take(out, 'built late')
+  if (round !== h.cur || h.asked !== round) {
+    take(out, 'built late')
+    return
+  }
   h.built = { round, blockHash }
+  judge(h, bytesToHex(blockHash), 'valid', out)
 }
 
 /** The own message, signed: counts like everybody's, and leaves. */
@@ -306,15 +338,17 @@ export function onSigned(h: Height, message: Signed, out: Out): void {
         if (!h.proposals.has(proposal.round)) h.proposals.set(proposal.round, { proposal, seen })
         if (proposal.round === h.cur) need(h, proposal.blockHash, [self], out)
       }
-      return sendAll(message, out)
+      sendAll(message, out)
+      return
     }
     case 'vote':
       out.effects.push({ kind: 'send', message, to: routeOf(h, message.vote) })
-      return onVote(h, message.vote, out)
+      onVote(h, message.vote, out)
+      return
     case 'timeout':
       if (message.timeout.round === h.cur) h.timeout = message.timeout
       sendTimeout(h, message.timeout, out)
-      return onTimeout(h, message.timeout, out)
+      onTimeout(h, message.timeout, out)
   }
 }
 
@@ -355,7 +389,8 @@ const propose = (h: Height, out: Out): void => {
 const proposeFresh = (h: Height, rule: Rule, out: Out): void => {
   if (h.built?.round === h.cur) {
     take(out, rule)
-    return signProposal(h, h.built.blockHash, null, out)
+    signProposal(h, h.built.blockHash, null, out)
+    return
   }
   if (h.asked === h.cur) return
   h.asked = h.cur
@@ -377,8 +412,14 @@ const prepare = (h: Height, out: Out): void => {
   if (kept === undefined || !isUnsigned(h, STEPS.prepare)) return
   const { proposal, seen } = kept
   if (!isValid(h, proposal.blockHash)) return
-  if (!isSafe(proposal, seen)) return take(out, 'PREPARE refused: not safe')
-  if (!isTimely(proposal, seen)) return take(out, 'PREPARE refused: not timely')
+  if (!isSafe(proposal, seen)) {
+    take(out, 'PREPARE refused: not safe')
+    return
+  }
+  if (!isTimely(proposal, seen)) {
+    take(out, 'PREPARE refused: not timely')
+    return
+  }
   take(out, 'PREPARE')
   signVote(h, 'prepare', proposal.blockHash, out)
 }
@@ -449,7 +490,10 @@ export function repeat(h: Height, out: Out): void {
 const sendTimeout = (h: Height, timeout: Timeout, out: Out): void => {
   const count = h.start.set.members.length
   const leaders = BOUNDS.timeoutLeaders * 2 ** Math.min(h.repeats, 20)
-  if (count <= BOUNDS.timeoutToAll || leaders >= count) return sendAll({ kind: 'timeout', timeout }, out)
+  if (count <= BOUNDS.timeoutToAll || leaders >= count) {
+    sendAll({ kind: 'timeout', timeout }, out)
+    return
+  }
   if (h.repeats > 0) take(out, 'rebroadcast wider')
   const next = Array.from({ length: leaders }, (_, i) => proposerOf(h, timeout.round + 1 + i))
   const to = [...new Set(next)].filter((i) => i !== h.start.self)

@@ -1,4 +1,5 @@
-// The names of the rules (consensus, section 2). A test demands that simulated runs took every one.
+// The names of the rules (consensus, section 2), and where they leave their orders. A test demands that simulated runs took every one.
+import type { Effect } from './io.ts'
 
 export const RULES = [
   ...(['enterHeight', 'enterRound', 'onTC enters', 'onTC opens', 'onPrepareQC raises', 'onPrepareQC enters'] as const),
@@ -20,3 +21,11 @@ export const RULES = [
   ...(['E1', 'E2', 'E3', 'E4', 'E5'] as const),
 ] as const
 export type Rule = (typeof RULES)[number]
+
+export interface Out {
+  readonly effects: Effect[]
+  readonly taken: Map<Rule, number>
+}
+export const take = (out: Out, rule: Rule): void => {
+  out.taken.set(rule, (out.taken.get(rule) ?? 0) + 1)
+}
