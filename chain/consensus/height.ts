@@ -30,7 +30,7 @@ import {
   timeoutsOf,
 } from './book.ts'
 import { BOUNDS, roundTimeoutMs } from './bounds.ts'
-import type { Effect, Peer, Seen, Start, Verdict } from './io.ts'
+import type { Peer, Seen, Start, Verdict } from './io.ts'
 import { type Out, type Rule, take } from './rules.ts'
 
 /** Made here or by others: who forms a certificate publishes it, who receives one that changes anything passes it on. */
