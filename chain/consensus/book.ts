@@ -120,7 +120,7 @@ export function jumpTarget(book: Book, current: number): number | null {
 }
 
 /** Whether this very vote is counted already, so that its signature need not be checked again. */
-export function isCounted(book: Book, message: Signed): boolean {
+export function isCounted(book: Book, message: Signed, current: number): boolean {
   switch (message.kind) {
     case 'proposal': {
       const first = book.rounds.get(message.proposal.round)?.proposal
@@ -133,8 +133,9 @@ export function isCounted(book: Book, message: Signed): boolean {
     }
     case 'timeout': {
       const { round, validator, hqcRound } = message.timeout
-      const first = book.rounds.get(round)?.timeouts.get(validator) ?? book.highest.get(validator)
-      return first !== undefined && first.round === round && first.hqcRound === hqcRound
+      if (!isInWindow(round, current)) return round <= (book.highest.get(validator)?.round ?? -1)
+      const first = book.rounds.get(round)?.timeouts.get(validator)
+      return first !== undefined && first.hqcRound === hqcRound
     }
   }
 }
