@@ -191,8 +191,11 @@ const isNews = (h: Height, message: Exclude<Message, { readonly kind: 'status' }
       return isMember(message.timeout.validator) && !isCounted(h.book, message, h.cur)
     case 'qc':
       return message.qc.type === 'commit' ? h.commitQc === null : message.qc.round > (h.highQc?.round ?? -1)
-    case 'tc':
-      return message.tc.round >= h.cur - 1
+    case 'tc': {
+      const { round, qc } = message.tc
+      const isRaising = (qc?.round ?? -1) > (h.highQc?.round ?? -1)
+      return isRaising || round >= h.cur || (round === h.cur - 1 && h.entry === null)
+    }
     default:
       return unreachable(message)
   }
