@@ -3,11 +3,11 @@
 import { expect, test } from 'vitest'
 import { asAddress, asHash, bytesToHex } from '../base/bytes.ts'
 import { curves, installCurves, keccak } from '../base/crypto.ts'
-import type { Message } from '../types/message.ts'
+import { type Message, type SignRecord, STEPS } from '../types/message.ts'
 import { createRotation, createValidatorSet } from '../types/validators.ts'
 import type { Qc } from '../types/vote.ts'
 import { createState, handle, relevance, type State } from './core.ts'
-import type { Effect, Input, Seen } from './io.ts'
+import type { Effect, Input, Logged, Seen } from './io.ts'
 
 installCurves({ ...curves(), blsAggregate: () => new Uint8Array(96) })
 
@@ -19,6 +19,22 @@ interface Options {
   /** Until then messages get lost, so many of a hundred. */
   readonly calmAtMs: number
   readonly lossPercent: number
+  /** How often each validator crashes before the calm: its memory is gone, and what the log had not synced. */
+  readonly crashes?: number
+}
+
+interface Node {
+  state: State
+  height: number
+  timer: number
+  readonly qcs: Map<number, Qc>
+  /** Events of an earlier life reach nobody. */
+  lives: number
+  isDown: boolean
+  parent: Qc | null
+  log: Logged[]
+  synced: number
+  record: SignRecord | null
 }
 
 /** Mulberry32. */
@@ -45,21 +61,28 @@ const run = (o: Options) => {
   const randao = asHash(new Uint8Array(32).fill(9))
   const blocks = new Map<string, Seen>()
   const decided = new Map<number, string>()
-  const nodes = o.powers.map((): { state: State; height: number; timer: number; qcs: Map<number, Qc> } => ({
-    state: createState(),
-    height: 0,
-    timer: 0,
-    qcs: new Map(),
-  }))
+  const nodes = o.powers.map(
+    (): Node => ({
+      ...{ state: createState(), height: 0, timer: 0, qcs: new Map(), lives: 1, isDown: false },
+      ...{ parent: null, log: [], synced: 0, record: null },
+    }),
+  )
   const agenda: { readonly at: number; readonly order: number; readonly run: () => void }[] = []
   let [now, order] = [0, 0]
   const inputs: string[] = []
   const later = (ms: number, work: () => void): void => {
     agenda.push({ at: now + ms, order: order++, run: work })
   }
+  /** Something a validator waits for: its next life does not. */
+  const own = (i: number, ms: number, work: () => void): void => {
+    const life = nodes[i]?.lives
+    later(ms, () => {
+      if (nodes[i]?.lives === life) work()
+    })
+  }
   const feed = (i: number, input: Input): void => {
     const node = nodes[i]
-    if (node === undefined || o.silent.includes(i)) return
+    if (node === undefined || o.silent.includes(i) || node.isDown) return
     inputs.push(`${now} ${i} ${input.kind}`)
     for (const effect of handle(node.state, input)) perform(i, effect)
   }
@@ -80,13 +103,16 @@ const run = (o: Options) => {
     const node = nodes[i]
     if (node === undefined) return
     node.height = height
+    node.parent = parent
+    node.log = []
+    node.synced = 0
     const proposer = rotation.proposer(height - 1)
     const nextProposer = rotation.proposer(height)
     feed(i, {
       ...{ kind: 'start', height, set, self: i, proposer, parentRandao: randao, nextProposer },
       parent: parent === null ? null : { qc: parent, set },
     })
-    later(3_000, () => feed(i, { kind: 'due', height }))
+    own(i, 3_000, () => feed(i, { kind: 'due', height }))
   }
   const perform = (i: number, effect: Effect): void => {
     const node = nodes[i]
@@ -101,7 +127,19 @@ const run = (o: Options) => {
             : message.kind === 'timeout'
               ? ({ kind: 'timeout', timeout: { ...message.timeout, signature } } as const)
               : ({ kind: 'proposal', proposal: { ...message.proposal, signature } } as const)
-        later(1, () => feed(i, { kind: 'signed', message: signed }))
+        const { highQc, entry } = effect
+        const { height, round } =
+          signed.kind === 'vote' ? signed.vote : signed.kind === 'timeout' ? signed.timeout : signed.proposal
+        const step = signed.kind === 'vote' ? STEPS[signed.vote.type] : STEPS[signed.kind]
+        const last = node.record
+        const isHigher =
+          last === null ||
+          height > last.height ||
+          (height === last.height && (round > last.round || (round === last.round && step > last.step)))
+        expect(isHigher, `seed ${o.seed}: ${i} signs ${height}/${round}/${step} after its record`).toBe(true)
+        node.record = { height, round, step, message: signed, highQc, entry }
+        node.synced = node.log.length
+        own(i, 1 + random(20), () => feed(i, { kind: 'signed', message: signed }))
         return
       }
       case 'send': {
@@ -120,7 +158,7 @@ const run = (o: Options) => {
       case 'arm': {
         const id = ++node.timer
         const { height, round, afterMs, from } = effect
-        later(afterMs + (from === 'due' ? 3_000 : 0), () => {
+        own(i, afterMs + (from === 'due' ? 3_000 : 0), () => {
           if (node.timer === id) feed(i, { kind: 'timer', height, round })
         })
         return
@@ -129,12 +167,12 @@ const run = (o: Options) => {
         const { height, round, lastCommit } = effect
         const blockHash = keccak(new TextEncoder().encode(`${height} ${round} ${i} ${random(1e9)}`))
         blocks.set(bytesToHex(blockHash), { originRound: round, isTimely: true, lastCommit })
-        later(20, () => feed(i, { kind: 'built', height, round, blockHash }))
+        own(i, 20, () => feed(i, { kind: 'built', height, round, blockHash }))
         return
       }
       case 'fetch': {
         const { height, blockHash } = effect
-        later(10 + random(100), () => feed(i, { kind: 'body', height, blockHash, verdict: 'valid' }))
+        own(i, 10 + random(100), () => feed(i, { kind: 'body', height, blockHash, verdict: 'valid' }))
         return
       }
       case 'commit': {
@@ -142,19 +180,45 @@ const run = (o: Options) => {
         expect(decided.get(effect.height) ?? name, `seed ${o.seed}: two blocks at height ${effect.height}`).toBe(name)
         decided.set(effect.height, name)
         node.qcs.set(effect.height, effect.qc)
-        later(5, () => start(i, effect.height + 1, effect.qc))
+        own(i, 5, () => start(i, effect.height + 1, effect.qc))
         return
       }
       case 'check':
-        later(1, () => feed(i, { kind: 'message', message: effect.message, from: effect.from, seen: effect.seen }))
+        own(i, 1, () => feed(i, { kind: 'message', message: effect.message, from: effect.from, seen: effect.seen }))
         return
       case 'report':
       case 'alarm':
         expect.fail(`seed ${o.seed}: ${effect.kind} in an honest network`)
         return
       case 'log':
+        node.log.push(effect.input)
         return
     }
+  }
+  const crash = (i: number): void => {
+    const node = nodes[i]
+    if (node === undefined || node.height === 0 || node.isDown) return
+    node.isDown = true
+    node.lives++
+    node.log = node.log.slice(0, node.synced + random(node.log.length - node.synced + 1))
+    later(100 + random(10_000), () => restart(i, node))
+  }
+  /** The store may be ahead: a decision that was stored is not forgotten, and its height not begun again. */
+  const restart = (i: number, node: Node): void => {
+    const { log } = node
+    const stored = node.qcs.get(node.height)
+    node.isDown = false
+    node.state = createState()
+    if (stored !== undefined) {
+      start(i, node.height + 1, stored)
+      feed(i, { kind: 'resume', record: node.record })
+      return
+    }
+    start(i, node.height, node.parent) // its effects are performed again, which is harmless before the replay
+    for (const input of log) handle(node.state, input)
+    node.log = [...log]
+    node.synced = log.length
+    feed(i, { kind: 'resume', record: node.record })
   }
   const isDone = (): boolean => nodes.every((node, i) => o.silent.includes(i) || node.height > o.heights)
   for (const i of nodes.keys()) {
@@ -164,6 +228,7 @@ const run = (o: Options) => {
       later(1_000, tick)
     }
     later(1_000 + random(1_000), tick)
+    for (let k = 0; k < (o.crashes ?? 0); k++) later(random(o.calmAtMs), () => crash(i))
   }
   const endMs = o.calmAtMs + o.heights * 60_000
   while (!isDone() && now < endMs) {
@@ -211,6 +276,14 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
   (seed) => {
     const powers = seed % 2 === 0 ? [1n, 1n, 1n, 1n] : [3n, 3n, 2n, 2n, 1n]
     run({ ...calm, heights: 3, powers, seed, calmAtMs: 60_000, lossPercent: 30 + (seed % 35) })
+  },
+)
+
+test.each(Array.from({ length: 40 }, (_, seed) => seed))(
+  'everybody crashes five times in a lossy minute, seed %i',
+  (seed) => {
+    const powers = seed % 2 === 0 ? [1n, 1n, 1n, 1n] : [3n, 3n, 2n, 2n, 1n]
+    run({ ...calm, heights: 3, powers, seed, calmAtMs: 60_000, lossPercent: seed, crashes: 5 })
   },
 )
 
