@@ -116,7 +116,7 @@ const drawSets = (random: Random): { powers: number[][]; byzantine: number[] } =
   const powers = rows[shape]().map((row) => (row.some((power) => power > 0) ? row : row.map(() => 1)))
   const byzantine: number[] = []
   const wanted = random.pick([0, 1, 1, 2])
-  for (const node of random.shuffle(powers[0]?.keys().toArray() ?? [])) {
+  for (const node of random.shuffle((powers[0] ?? []).map((_, i) => i))) {
     if (byzantine.length >= wanted) break
     if (powers.every((row) => isMinority(row, [...byzantine, node]))) byzantine.push(node)
   }
@@ -129,32 +129,7 @@ const isMinority = (row: readonly number[], some: readonly number[]): boolean =>
 }
 
 const drawFaults = (random: Random, count: number, calmMs: number): Fault[] => {
-  const faults = Array.from({ length: random.between(0, 6) }, (): Fault => {
-    const atMs = random.below(calmMs)
-    const node = random.below(count)
-    switch (random.pick(['crash', 'crash', 'cut', 'pause'] as const)) {
-      case 'crash':
-        return {
-          kind: 'crash',
-          node,
-          atMs,
-          steps: random.between(0, 12),
-          downMs: random.between(1, 20_000),
-          log: random.chance(0.15) ? 'lost' : 'synced',
-          isRecordUnread: random.chance(0.1),
-        }
-      case 'cut':
-        return {
-          kind: 'cut',
-          atMs,
-          forMs: random.between(1_000, 30_000),
-          group: random.some(Array.from({ length: count }, (_, i) => i)),
-          isOneWay: random.chance(0.3),
-        }
-      case 'pause':
-        return { kind: 'pause', node, atMs, forMs: random.between(500, 10_000) }
-    }
-  })
+  const faults = Array.from({ length: random.between(0, 6) }, () => drawFault(random, count, calmMs))
   // All at once, at the last moment: what counts then is what is on disk.
   if (random.chance(0.15))
     for (let node = 0; node < count; node++)
@@ -168,4 +143,24 @@ const drawFaults = (random: Random, count: number, calmMs: number): Fault[] => {
         isRecordUnread: false,
       })
   return faults
+}
+
+const drawFault = (random: Random, count: number, calmMs: number): Fault => {
+  const atMs = random.below(calmMs)
+  const node = random.below(count)
+  const kind = random.pick(['crash', 'crash', 'cut', 'pause'] as const)
+  if (kind === 'pause') return { kind, node, atMs, forMs: random.between(500, 10_000) }
+  if (kind === 'cut') {
+    const group = random.some(Array.from({ length: count }, (_, i) => i))
+    return { kind, atMs, forMs: random.between(1_000, 30_000), group, isOneWay: random.chance(0.3) }
+  }
+  return {
+    kind,
+    node,
+    atMs,
+    steps: random.between(0, 12),
+    downMs: random.between(1, 20_000),
+    log: random.chance(0.15) ? 'lost' : 'synced',
+    isRecordUnread: random.chance(0.1),
+  }
 }
