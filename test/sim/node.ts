@@ -4,11 +4,11 @@ import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/by
 import { faultOf } from '../../chain/consensus/check.ts'
 import { createState, handle, relevance, type State } from '../../chain/consensus/core.ts'
 import type { Effect, Input, Logged, Seen, Verdict } from '../../chain/consensus/io.ts'
-import { heightOf, type Message, type Signed, type SignRecord, STEPS, type Unsigned } from '../../chain/types/message.ts'
+import { heightOf, type Message, type SignRecord, STEPS, type Unsigned } from '../../chain/types/message.ts'
 import type { Qc } from '../../chain/types/vote.ts'
 import type { Random } from './random.ts'
 import type { Fault } from './scenario.ts'
-import { type Body, DOMAIN, type Parcel, payloadOf, signedBy, type World } from './world.ts'
+import { type Body, contentOf, DOMAIN, type Parcel, payloadOf, signedBy, type World } from './world.ts'
 
 interface Stored {
   readonly body: Body
@@ -171,15 +171,26 @@ export class SimNode {
         return
       case 'send': {
         const body = effect.message.kind === 'proposal' ? this.#bodyOf(effect.message.proposal.blockHash) : null
-        world.send(this.id, this.height, effect.to, { kind: 'message', message: effect.message, body })
+        world.send(this.id, this.height, effect.to, { kind: 'message', message: effect.message, body, isHollow: false })
         return
       }
       case 'reply':
-        world.sendTo(this.id, Number(effect.to), { kind: 'message', message: effect.message, body: null })
+        world.sendTo(this.id, Number(effect.to), {
+          kind: 'message',
+          message: effect.message,
+          body: null,
+          isHollow: false,
+        })
         return
       case 'serve': {
         const qc = this.store[effect.height]?.qc
-        if (qc) world.sendTo(this.id, Number(effect.to), { kind: 'message', message: { kind: 'qc', qc }, body: null })
+        if (qc)
+          world.sendTo(this.id, Number(effect.to), {
+            kind: 'message',
+            message: { kind: 'qc', qc },
+            body: null,
+            isHollow: false,
+          })
         return
       }
       case 'arm':
@@ -207,7 +218,11 @@ export class SimNode {
   }
 
   #bodyOf(hash: Hash): Body | null {
-    return this.#bodies.get(bytesToHex(hash))?.body ?? this.store.find(({ body }) => equalBytes(body.hash, hash))?.body ?? null
+    return (
+      this.#bodies.get(bytesToHex(hash))?.body ??
+      this.store.find(({ body }) => equalBytes(body.hash, hash))?.body ??
+      null
+    )
   }
 
   #arm(effect: Extract<Effect, { readonly kind: 'arm' }>): void {
@@ -224,7 +239,14 @@ export class SimNode {
     this.#later(this.world.scenario.execMs, () => {
       if (this.height !== height) return
       const timeMs = Math.max(this.#localMs, this.#tip.timeMs + MIN_INTERVAL_MS)
-      const body = this.world.makeBody({ parent: this.#tip, round, lastCommit, timeMs, salt: this.world.nowMs, isBad: false })
+      const body = this.world.makeBody({
+        parent: this.#tip,
+        round,
+        lastCommit,
+        timeMs,
+        salt: this.world.nowMs,
+        isBad: false,
+      })
       this.#bodies.set(bytesToHex(body.hash), { body, verdict: 'valid' })
       this.#log.push({ height, body })
       this.#feed({ kind: 'built', height, round, blockHash: body.hash })
@@ -276,7 +298,8 @@ export class SimNode {
     const [height, round, step] = placeOf(message)
     const order = last === null ? 1 : height - last.height || round - last.round || step - last.step
     if (last !== null && order <= 0) {
-      if (order === 0 && equalBytes(payloadOf(last.message), payloadOf(message))) return { kind: 'signed', message: last.message }
+      if (order === 0 && equalBytes(payloadOf(last.message), payloadOf(message)))
+        return { kind: 'signed', message: last.message }
       this.refusals++
       return { kind: 'refused', record: last }
     }
@@ -292,7 +315,8 @@ export class SimNode {
 
   #commit(blockHash: Hash, qc: Qc): void {
     const held = this.#bodies.get(bytesToHex(blockHash))
-    if (held === undefined || this.#storing) this.world.checks.fail(`node ${this.id} cannot commit ${bytesToHex(blockHash)}`)
+    if (held === undefined || this.#storing)
+      this.world.checks.fail(`node ${this.id} cannot commit ${bytesToHex(blockHash)}`)
     this.#storing = true
     const { height } = this
     this.#later(SYNC_MS, () => {
@@ -314,6 +338,7 @@ export class SimNode {
       switch (parcel.kind) {
         case 'message':
           this.#receiveMessage(from, parcel.message, parcel.body, null)
+          if (parcel.body !== null && !parcel.isHollow) this.#receiveBodyOf(parcel.message, parcel.body)
           return
         case 'want': {
           const body = this.#bodyOf(parcel.hash)
@@ -351,21 +376,27 @@ export class SimNode {
       this.#feed({ kind: 'unchecked', message, from: peer, seen })
       return
     }
-    const fault = this.world.faultOnce(message, () => faultOf(message, set, DOMAIN))
+    const fault = this.world.faultOnce(contentOf(message), () => faultOf(message, set, DOMAIN))
     if (fault !== null) {
       this.world.checks.onFault(from, message, fault)
       return
     }
     this.#feed({ kind: 'message', message, from: peer, seen })
-    // A body ahead of its height waits unjudged; the machine asks for it when it gets there.
-    if (body !== null && body.isWhole) {
-      const key = bytesToHex(body.hash)
-      if (body.height === this.height) this.#receiveBody(body)
-      else if (body.height <= this.height + 2 && !this.#bodies.has(key)) this.#bodies.set(key, { body, verdict: null })
-    }
   }
 
-  #lookAt(proposal: { readonly height: number; readonly round: number; readonly blockHash: Hash }, body: Body | null): Seen | null {
+  /** A body that came with its proposal. Ahead of its height it waits unjudged; the machine asks for it when it gets there. */
+  #receiveBodyOf(message: Message, body: Body): void {
+    if (message.kind !== 'proposal' || !equalBytes(message.proposal.blockHash, body.hash)) return
+    const key = bytesToHex(body.hash)
+    if (body.height === this.height) this.#receiveBody(body)
+    else if (body.height > this.height && body.height <= this.height + 2 && !this.#bodies.has(key))
+      this.#bodies.set(key, { body, verdict: null })
+  }
+
+  #lookAt(
+    proposal: { readonly height: number; readonly round: number; readonly blockHash: Hash },
+    body: Body | null,
+  ): Seen | null {
     if (body === null || !equalBytes(body.hash, proposal.blockHash) || body.height !== proposal.height) return null
     const lateMs = this.#localMs - body.timeMs
     const maxMs = MESSAGE_DELAY_MS * 1.1 ** proposal.round + PRECISION_MS

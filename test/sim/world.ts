@@ -1,0 +1,377 @@
+// A simulated network: virtual time, links that lose, delay, double and cut, validator sets by epoch, and the blocks nodes talk about.
+// One thread, one queue ordered by (time, number), no clock and no chance but the seed's.
+import { asAddress, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
+import { curves, keccak } from '../../chain/base/crypto.ts'
+import type { Start } from '../../chain/consensus/io.ts'
+import type { Rule } from '../../chain/consensus/rules.ts'
+import type { Message, Signed, Unsigned } from '../../chain/types/message.ts'
+import {
+  createRotation,
+  createValidatorSet,
+  epochOf,
+  proposerByLot,
+  type ValidatorSet,
+} from '../../chain/types/validators.ts'
+import {
+  checkQc,
+  type Domain,
+  proposePayload,
+  type Qc,
+  SignType,
+  signBytes,
+  tcHash,
+  timeoutPayload,
+  votePayload,
+} from '../../chain/types/vote.ts'
+import { Adversary } from './adversary.ts'
+import { Checks } from './checks.ts'
+import { fakeSecret } from './fake-bls.ts'
+import { SimNode } from './node.ts'
+import { createRandom, type Random } from './random.ts'
+import type { Scenario } from './scenario.ts'
+
+export const DOMAIN: Domain = { chainId: 1n, genesisHash: keccak(new Uint8Array(1)) }
+
+/** A block, as far as consensus looks at it. */
+export interface Body {
+  readonly height: number
+  readonly hash: Hash
+  readonly parentHash: Hash
+  readonly originRound: number
+  readonly timeMs: number
+  readonly lastCommit: Qc | null
+  /** Executing it fails. */
+  readonly isBad: boolean
+}
+
+export type Parcel =
+  /** `isHollow`: the header came, its transactions did not. */
+  | { readonly kind: 'message'; readonly message: Message; readonly body: Body | null; readonly isHollow: boolean }
+  | { readonly kind: 'want'; readonly hash: Hash }
+  | { readonly kind: 'body'; readonly body: Body }
+
+interface Event {
+  readonly atMs: number
+  readonly order: number
+  readonly run: () => void
+}
+
+/** Above this, broadcasts travel as gossip does: each node gets the same content once. */
+const GOSSIP_ABOVE = 64
+/** After the calm no message takes longer. */
+const CALM_DELAY_MS = 200
+
+export class World {
+  readonly scenario: Scenario
+  nowMs = 0
+  readonly genesis: Body
+  readonly nodes: SimNode[]
+  readonly checks: Checks
+  readonly adversary: Adversary
+  readonly taken = new Map<Rule, number>()
+  readonly counters = new Map<string, number>()
+  events = 0
+  trace = 0
+  readonly #network: Random
+  readonly #queue = new Heap()
+  #order = 0
+  readonly #sets: readonly { readonly set: ValidatorSet; readonly ids: readonly number[] }[]
+  readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
+  readonly #faults = new WeakMap<object, { readonly fault: string | null }>()
+  readonly #gossiped = new WeakMap<object, Set<number>>()
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario
+    this.#network = createRandom(scenario.seed, 'network')
+    this.#sets = scenario.powers.map((row) => {
+      const ids = row.flatMap((power, id) => (power > 0 ? [id] : []))
+      const members = ids.map((id) => ({
+        address: asAddress(Uint8Array.of(...new Uint8Array(18), id >> 8, id & 255)),
+        blsKey: curves().blsPublicKey(fakeSecret(id)),
+        power: BigInt(row[id] ?? 0),
+      }))
+      return { set: createValidatorSet(members), ids }
+    })
+    const hash = keccak(Uint8Array.of(7))
+    this.genesis = { height: 0, hash, parentHash: hash, originRound: 0, timeMs: 0, lastCommit: null, isBad: false }
+    this.checks = new Checks(this)
+    const clocks = createRandom(scenario.seed, 'clocks')
+    this.nodes = (scenario.powers[0] ?? []).map((_, id) => {
+      const skewMs = clocks.between(-scenario.skewMs, scenario.skewMs)
+      return new SimNode(this, id, createRandom(scenario.seed, `node ${id}`), skewMs)
+    })
+    this.adversary = new Adversary(this)
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#queue.push({ atMs, order: this.#order++, run })
+  }
+
+  /** Runs until `isDone`, or the queue is empty. */
+  run(isDone: () => boolean): void {
+    for (;;) {
+      const event = this.#queue.pop()
+      if (event === null) return
+      this.nowMs = event.atMs
+      this.events++
+      event.run()
+      if (isDone()) return
+    }
+  }
+
+  count(what: string): void {
+    this.counters.set(what, (this.counters.get(what) ?? 0) + 1)
+  }
+
+  get isCalm(): boolean {
+    return this.nowMs >= this.scenario.calmMs
+  }
+  isHonest(id: number): boolean {
+    return !this.scenario.byzantine.includes(id)
+  }
+  secretOf(id: number): Uint8Array {
+    return fakeSecret(id)
+  }
+
+  // Sets and proposers.
+
+  #rowOf(height: number): { readonly set: ValidatorSet; readonly ids: readonly number[] } {
+    const epoch = epochOf(height, this.scenario.epochBlocks)
+    return this.#sets[Math.min(epoch, this.#sets.length - 1)] as (typeof this.#sets)[number]
+  }
+  setOf(height: number): ValidatorSet {
+    return this.#rowOf(height).set
+  }
+  idsOf(height: number): readonly number[] {
+    return this.#rowOf(height).ids
+  }
+  nodeOf(height: number, index: number): number {
+    return this.idsOf(height)[index] as number
+  }
+  /** The next height's set is fixed by now; the one after it may be decided by the block in between. */
+  knownSet(height: number, current: number): ValidatorSet | null {
+    const { epochBlocks } = this.scenario
+    const isKnown = height <= current + 1 || epochOf(height, epochBlocks) === epochOf(current + 1, epochBlocks)
+    return isKnown ? this.setOf(height) : null
+  }
+  /** Index in the set of the height. */
+  proposerOf(height: number, round: number, parentHash: Hash): number {
+    const set = this.setOf(height)
+    if (round > 0) return proposerByLot(set, parentHash, height, round)
+    const epoch = epochOf(height, this.scenario.epochBlocks)
+    const rotation = this.#rotations.get(epoch) ?? createRotation(set)
+    this.#rotations.set(epoch, rotation)
+    return rotation.proposer((height - 1) % this.scenario.epochBlocks)
+  }
+  startOf(
+    height: number,
+    id: number,
+    store: readonly { readonly body: Body; readonly qc: Qc | null }[],
+  ): Start {
+    const parent = store[height - 1]
+    const self = this.idsOf(height).indexOf(id)
+    const next = this.nodeOf(height + 1, this.proposerOf(height + 1, 0, this.genesis.hash))
+    const nextProposer = this.idsOf(height).indexOf(next)
+    const parentHash = (parent as { readonly body: Body }).body.hash
+    const qc = parent?.qc ?? null
+    return {
+      kind: 'start',
+      height,
+      set: this.setOf(height),
+      self: self < 0 ? null : self,
+      proposer: this.proposerOf(height, 0, parentHash),
+      parentRandao: parentHash, // any value that all agree on
+      nextProposer: nextProposer < 0 ? null : nextProposer,
+      parent: qc === null ? null : { qc, set: this.setOf(height - 1) },
+    }
+  }
+
+  // Blocks.
+
+  makeBody(from: {
+    readonly parent: Body
+    readonly round: number
+    readonly lastCommit: Qc | null
+    readonly timeMs: number
+    readonly salt: number
+    readonly isBad: boolean
+  }): Body {
+    const { parent, round, lastCommit, timeMs, salt, isBad } = from
+    const height = parent.height + 1
+    const commit = lastCommit === null ? '' : `${lastCommit.round} ${bytesToHex(lastCommit.bitmap)}`
+    const text = [height, bytesToHex(parent.hash), round, timeMs, salt, isBad, commit].join('|')
+    const hash = keccak(new TextEncoder().encode(text))
+    return { height, hash, parentHash: parent.hash, originRound: round, timeMs, lastCommit, isBad }
+  }
+
+  isValid(body: Body, parent: Body): boolean {
+    if (body.isBad || body.height !== parent.height + 1 || !equalBytes(body.parentHash, parent.hash)) return false
+    if (body.timeMs < parent.timeMs + 1_000) return false
+    if (body.height === 1) return body.lastCommit === null
+    const { lastCommit } = body
+    return (
+      lastCommit !== null &&
+      equalBytes(lastCommit.blockHash, parent.hash) &&
+      this.faultOfQc(lastCommit, parent.height) === null
+    )
+  }
+
+  faultOnce(about: object, find: () => string | null): string | null {
+    let known = this.#faults.get(about)
+    if (known === undefined) {
+      known = { fault: find() }
+      this.#faults.set(about, known)
+    }
+    return known.fault
+  }
+  faultOfQc(qc: Qc, height: number): string | null {
+    if (qc.type !== 'commit' || qc.height !== height) return 'not the CommitQC of the parent'
+    return this.faultOnce(qc, () => {
+      try {
+        checkQc(qc, this.setOf(height), DOMAIN)
+        return null
+      } catch (error) {
+        return String(error)
+      }
+    })
+  }
+
+  // Links.
+
+  /** `to`: everybody, or indices in the set of a height. */
+  send(from: number, height: number, to: 'all' | readonly number[], parcel: Parcel): void {
+    const ids = to === 'all' ? this.nodes.map(({ id }) => id) : to.map((i) => this.nodeOf(height, i))
+    const had = to === 'all' && this.nodes.length > GOSSIP_ABOVE ? this.#hadBy(parcel) : null
+    for (const id of ids) {
+      if (id === from || had?.has(id)) continue
+      if (this.sendTo(from, id, parcel)) had?.add(id)
+    }
+  }
+
+  #hadBy(parcel: Parcel): Set<number> | null {
+    if (parcel.kind !== 'message') return null
+    const content = contentOf(parcel.message)
+    const had = this.#gossiped.get(content) ?? new Set<number>()
+    this.#gossiped.set(content, had)
+    return had
+  }
+
+  /** False where it is lost. */
+  sendTo(from: number, to: number, parcel: Parcel): boolean {
+    if (parcel.kind === 'message') this.adversary.overhear(parcel.message, parcel.body)
+    const target = this.nodes[to]
+    const { network } = this.scenario
+    const random = this.#network
+    if (target === undefined) return false
+    if (!this.isCalm) {
+      const loss = Math.max(network.loss, network.lossOf[kindOf(parcel)] ?? 0)
+      if (this.#isCut(from, to) || random.chance(loss)) return false
+    }
+    const copies = !this.isCalm && random.chance(network.duplicates) ? 2 : 1
+    for (let i = 0; i < copies; i++) {
+      const drawnMs = Math.round(network.minMs - network.meanMs * Math.log(1 - random.next()))
+      const delayMs = this.isCalm ? Math.min(drawnMs, CALM_DELAY_MS) : drawnMs
+      this.at(this.nowMs + delayMs, () => {
+        this.trace = (Math.imul(this.trace, 31) + this.nowMs * 64 + from * 8 + to) | 0
+        target.receive(from, parcel)
+      })
+    }
+    return true
+  }
+
+  #isCut(from: number, to: number): boolean {
+    return this.scenario.faults.some((fault) => {
+      if (fault.kind !== 'cut' || this.nowMs < fault.atMs || this.nowMs >= fault.atMs + fault.forMs) return false
+      const [a, b] = [fault.group.includes(from), fault.group.includes(to)]
+      return fault.isOneWay ? a && !b : a !== b
+    })
+  }
+}
+
+const kindOf = (parcel: Parcel): string => {
+  if (parcel.kind !== 'message') return parcel.kind
+  return parcel.message.kind === 'vote' ? parcel.message.vote.type : parcel.message.kind
+}
+
+/** The object that stays the same however often a message is wrapped anew. */
+export const contentOf = (message: Message): object => {
+  switch (message.kind) {
+    case 'proposal':
+      return message.proposal
+    case 'vote':
+      return message.vote
+    case 'timeout':
+      return message.timeout
+    case 'qc':
+      return message.qc
+    case 'tc':
+      return message.tc
+    case 'status':
+      return message
+  }
+}
+
+export const payloadOf = (message: Unsigned): Uint8Array => {
+  switch (message.kind) {
+    case 'proposal': {
+      const { justify, tc } = message.proposal
+      return proposePayload({
+        ...message.proposal,
+        justifyRound: justify === null ? null : justify.round,
+        tcHash: tc === null ? null : tcHash(tc),
+      })
+    }
+    case 'vote':
+      return votePayload(message.vote.height, message.vote.round, message.vote.blockHash)
+    case 'timeout':
+      return timeoutPayload(message.timeout.height, message.timeout.round, message.timeout.hqcRound)
+  }
+}
+
+export const signedBy = (message: Unsigned, secret: Uint8Array): Signed => {
+  const sign = (type: SignType): Uint8Array =>
+    curves().blsSign(secret, signBytes(DOMAIN, type, payloadOf(message)))
+  switch (message.kind) {
+    case 'proposal':
+      return { kind: 'proposal', proposal: { ...message.proposal, signature: sign(SignType.propose) } }
+    case 'vote':
+      return { kind: 'vote', vote: { ...message.vote, signature: sign(SignType[message.vote.type]) } }
+    case 'timeout':
+      return { kind: 'timeout', timeout: { ...message.timeout, signature: sign(SignType.timeout) } }
+  }
+}
+
+/** Binary heap by time, then by order of scheduling. */
+class Heap {
+  readonly #items: Event[] = []
+  push(event: Event): void {
+    const items = this.#items
+    let at = items.push(event) - 1
+    while (at > 0) {
+      const up = (at - 1) >> 1
+      if (isBefore(items[up] as Event, event)) break
+      items[at] = items[up] as Event
+      at = up
+    }
+    items[at] = event
+  }
+  pop(): Event | null {
+    const items = this.#items
+    const first = items[0]
+    const last = items.pop()
+    if (first === undefined || last === undefined) return null
+    if (items.length === 0) return first
+    let at = 0
+    for (;;) {
+      let down = 2 * at + 1
+      if (down >= items.length) break
+      if (down + 1 < items.length && isBefore(items[down + 1] as Event, items[down] as Event)) down++
+      if (isBefore(last, items[down] as Event)) break
+      items[at] = items[down] as Event
+      at = down
+    }
+    items[at] = last
+    return first
+  }
+}
+const isBefore = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
