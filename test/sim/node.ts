@@ -85,6 +85,12 @@ export class SimNode {
     this.#tickLater(this.random.below(1_000))
   }
 
+  /** Hands its counts in; the machine forgets them when it dies. */
+  leave(): void {
+    for (const [rule, times] of this.state?.taken ?? [])
+      this.world.taken.set(rule, (this.world.taken.get(rule) ?? 0) + times)
+  }
+
   orderCrash(fault: Extract<Fault, { readonly kind: 'crash' }>): void {
     if (this.isUp) this.#crash = { steps: fault.steps, fault }
   }
@@ -97,6 +103,7 @@ export class SimNode {
 
   #stop(fault: Extract<Fault, { readonly kind: 'crash' }>): void {
     this.world.count('crash')
+    this.leave()
     this.state = null
     this.#incarnation++
     const kept = this.#synced + this.random.below(this.#log.length - this.#synced + 1)

@@ -7,6 +7,8 @@ export interface Scenario {
   readonly powers: readonly (readonly number[])[]
   readonly epochBlocks: number
   readonly byzantine: readonly number[]
+  /** Whether the Byzantine also run the protocol, or only do what the adversary tells them. */
+  readonly byzantineRun: boolean
   /** How often, on average, the adversary acts, in ms; and what he may do. */
   readonly adversaryMs: number
   readonly tricks: readonly Trick[]
@@ -81,6 +83,7 @@ export function scenarioOf(seed: number): Scenario {
     powers,
     epochBlocks: random.between(2, 4),
     byzantine,
+    byzantineRun: random.chance(0.5),
     adversaryMs: random.pick([50, 200, 1_000]),
     tricks: random.chance(0.5) ? TRICKS : random.some(TRICKS),
     network: {

@@ -50,6 +50,12 @@ export type Parcel =
   | { readonly kind: 'want'; readonly hash: Hash }
   | { readonly kind: 'body'; readonly body: Body }
 
+/** The validators of an epoch and which nodes they are. */
+interface Row {
+  readonly set: ValidatorSet
+  readonly ids: readonly number[]
+}
+
 interface Event {
   readonly atMs: number
   readonly order: number
@@ -75,7 +81,7 @@ export class World {
   readonly #network: Random
   readonly #queue = new Heap()
   #order = 0
-  readonly #sets: readonly { readonly set: ValidatorSet; readonly ids: readonly number[] }[]
+  readonly #sets: readonly Row[]
   readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
   readonly #faults = new WeakMap<object, { readonly fault: string | null }>()
   readonly #gossiped = new WeakMap<object, Set<number>>()
@@ -135,9 +141,9 @@ export class World {
 
   // Sets and proposers.
 
-  #rowOf(height: number): { readonly set: ValidatorSet; readonly ids: readonly number[] } {
+  #rowOf(height: number): Row {
     const epoch = epochOf(height, this.scenario.epochBlocks)
-    return this.#sets[Math.min(epoch, this.#sets.length - 1)] as (typeof this.#sets)[number]
+    return this.#sets[Math.min(epoch, this.#sets.length - 1)] as Row
   }
   setOf(height: number): ValidatorSet {
     return this.#rowOf(height).set
@@ -163,11 +169,7 @@ export class World {
     this.#rotations.set(epoch, rotation)
     return rotation.proposer((height - 1) % this.scenario.epochBlocks)
   }
-  startOf(
-    height: number,
-    id: number,
-    store: readonly { readonly body: Body; readonly qc: Qc | null }[],
-  ): Start {
+  startOf(height: number, id: number, store: readonly { readonly body: Body; readonly qc: Qc | null }[]): Start {
     const parent = store[height - 1]
     const self = this.idsOf(height).indexOf(id)
     const next = this.nodeOf(height + 1, this.proposerOf(height + 1, 0, this.genesis.hash))
@@ -214,6 +216,15 @@ export class World {
       equalBytes(lastCommit.blockHash, parent.hash) &&
       this.faultOfQc(lastCommit, parent.height) === null
     )
+  }
+
+  /** A prepared block whose body no honest node has any more: nothing else may be decided, so the network must stand still. */
+  isBodyLost(): boolean {
+    const honest = this.nodes.filter(({ id }) => this.isHonest(id))
+    return honest.some((node) => {
+      const qc = node.state?.height?.highQc
+      return qc !== null && qc !== undefined && !honest.some((holder) => holder.holds(qc.blockHash))
+    })
   }
 
   faultOnce(about: object, find: () => string | null): string | null {
@@ -329,8 +340,7 @@ export const payloadOf = (message: Unsigned): Uint8Array => {
 }
 
 export const signedBy = (message: Unsigned, secret: Uint8Array): Signed => {
-  const sign = (type: SignType): Uint8Array =>
-    curves().blsSign(secret, signBytes(DOMAIN, type, payloadOf(message)))
+  const sign = (type: SignType): Uint8Array => curves().blsSign(secret, signBytes(DOMAIN, type, payloadOf(message)))
   switch (message.kind) {
     case 'proposal':
       return { kind: 'proposal', proposal: { ...message.proposal, signature: sign(SignType.propose) } }

@@ -1,0 +1,101 @@
+// One simulated network from its first block to its verdict: a disturbed phase, in which nothing may go wrong, and a calm one, in which
+// it must go on. And the search for the smallest scenario that still fails.
+import type { Rule } from '../../chain/consensus/rules.ts'
+import { Violation } from './checks.ts'
+import { type Scenario, scenarioOf } from './scenario.ts'
+import { World } from './world.ts'
+
+export interface Outcome {
+  readonly fault: string | null
+  readonly heights: number
+  readonly events: number
+  readonly trace: number
+  readonly taken: ReadonlyMap<Rule, number>
+  readonly counters: ReadonlyMap<string, number>
+  readonly honestRounds: ReadonlyMap<number, number>
+}
+
+/** The longest run of Byzantine leaders at the longest timeouts stays below this. */
+const STALL_MS = 1_800_000
+
+export function run(scenario: Scenario): Outcome {
+  const world = new World(scenario)
+  const { calmMs, byzantine, faults } = scenario
+  const honest = world.nodes.filter(({ id }) => world.isHonest(id))
+  for (const node of world.nodes) if (!byzantine.includes(node.id) || scenario.byzantineRun) node.boot()
+  for (const fault of faults) {
+    if (fault.kind === 'crash') world.at(fault.atMs, () => world.nodes[fault.node]?.orderCrash(fault))
+    if (fault.kind === 'pause')
+      world.at(fault.atMs, () => world.nodes[fault.node]?.pause(Math.min(fault.atMs + fault.forMs, calmMs)))
+  }
+  let goal = Number.POSITIVE_INFINITY
+  world.at(calmMs, () => {
+    for (const node of honest) node.cancelCrash()
+    world.checks.onCalm()
+    goal = Math.max(...honest.map(({ height }) => height)) + scenario.heights
+  })
+  world.at(0, () => world.adversary.start())
+  let isStalled = false
+  world.at(calmMs + STALL_MS, () => {
+    isStalled = true
+  })
+  const outcome = (fault: string | null): Outcome => ({
+    fault,
+    heights: world.checks.decided.size,
+    events: world.events,
+    trace: world.trace,
+    taken: world.taken,
+    counters: world.counters,
+    honestRounds: world.checks.honestRounds,
+  })
+  try {
+    world.run(() => isStalled || honest.every(({ height }) => height >= goal))
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error
+    return outcome(error.message)
+  }
+  for (const node of world.nodes) node.leave()
+  if (!isStalled) return outcome(null)
+  if (world.isBodyLost()) {
+    world.count('halted: every holder lost the body')
+    return outcome(null)
+  }
+  return outcome(`stalled at heights ${honest.map((node) => `${node.height}/${node.state?.height?.cur}`).join(', ')}`)
+}
+
+/** The smallest scenario found that still fails, by leaving out what can be left out. */
+export function shrink(scenario: Scenario): Scenario {
+  let best = scenario
+  for (let isSmaller = true; isSmaller; ) {
+    isSmaller = false
+    for (const candidate of smaller(best)) {
+      if (run(candidate).fault === null) continue
+      best = candidate
+      isSmaller = true
+      break
+    }
+  }
+  return best
+}
+
+function* smaller(s: Scenario): Generator<Scenario> {
+  for (const fault of s.faults) yield { ...s, faults: s.faults.filter((other) => other !== fault) }
+  for (const trick of s.tricks) yield { ...s, tricks: s.tricks.filter((other) => other !== trick) }
+  for (const id of s.byzantine) yield { ...s, byzantine: s.byzantine.filter((other) => other !== id) }
+  const { network } = s
+  if (Object.keys(network.lossOf).length > 0) yield { ...s, network: { ...network, lossOf: {} } }
+  if (network.loss > 0) yield { ...s, network: { ...network, loss: 0 } }
+  if (network.duplicates > 0) yield { ...s, network: { ...network, duplicates: 0 } }
+  if (s.powers.length > 1) yield { ...s, powers: s.powers.slice(0, -1) }
+  if (s.calmMs > 2_000) yield { ...s, calmMs: Math.floor(s.calmMs / 2) }
+}
+
+/** For a test's message: the seed, what went wrong, and the smallest scenario to replay. */
+export function reportOf(seed: number, scenario: Scenario = scenarioOf(seed)): string {
+  const small = shrink(scenario)
+  return [
+    `seed ${seed}: ${run(scenario).fault}`,
+    `smallest: ${run(small).fault}`,
+    `replay:   run(${JSON.stringify(small)})`,
+  ].join('\n')
+}
