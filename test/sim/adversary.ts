@@ -1,14 +1,352 @@
-// Everything that validators with less than a third of the power may try, with every honest signature that was ever sent at hand.
-import type { Message } from '../../chain/types/message.ts'
-import type { Body, World } from './world.ts'
+// Everything that validators with less than a third of the power may try, with every honest signature that was ever sent at hand: it
+// forges each certificate that these permit, and shows it to whom it likes. It holds the Byzantine keys and no others.
+import { bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { heightOf, type Message, type Unsigned } from '../../chain/types/message.ts'
+import { isQuorum } from '../../chain/types/validators.ts'
+import {
+  formQc,
+  formTc,
+  type Proposal,
+  powerOf,
+  type Qc,
+  type Tc,
+  type Timeout,
+  tcMaxRound,
+} from '../../chain/types/vote.ts'
+import { garble } from './garbage.ts'
+import { createRandom, type Random } from './random.ts'
+import type { Trick } from './scenario.ts'
+import { type Body, contentOf, signedBy, type World } from './world.ts'
+
+/** What was said at one height. */
+interface Heard {
+  readonly bodies: Map<string, Body>
+  /** Signatures by `type round block`. */
+  readonly shares: Map<
+    string,
+    { readonly vote: Pick<Qc, 'type' | 'height' | 'round' | 'blockHash'>; readonly by: Map<number, Uint8Array> }
+  >
+  /** By round, then by validator. */
+  readonly timeouts: Map<number, Map<number, Timeout>>
+  /** PrepareQCs by round. */
+  readonly prepared: Map<number, Qc>
+  /** Certificates of the parent. */
+  lastCommit: Qc | null
+}
+
+const HEARD_MAX = 300
 
 export class Adversary {
   readonly #world: World
+  readonly #random: Random
+  readonly #heights = new Map<number, Heard>()
+  readonly #seen = new WeakSet<object>()
+  readonly #messages: { readonly message: Message; readonly body: Body | null }[] = []
+
   constructor(world: World) {
     this.#world = world
+    this.#random = createRandom(world.scenario.seed, 'adversary')
   }
-  overhear(_message: Message, _body: Body | null): void {}
+
   start(): void {
-    this.#world.count('adversary')
+    const { byzantine, tricks, adversaryMs } = this.#world.scenario
+    if (byzantine.length === 0 || tricks.length === 0) return
+    const act = (): void => {
+      const trick = this.#random.pick(tricks)
+      if (this.#play(trick)) this.#world.count(trick)
+      this.#world.at(this.#world.nowMs + 1 + this.#random.below(2 * adversaryMs), act)
+    }
+    act()
+  }
+
+  overhear(message: Message, body: Body | null): void {
+    if (this.#world.scenario.byzantine.length === 0) return
+    const content = contentOf(message)
+    if (this.#seen.has(content)) return
+    this.#seen.add(content)
+    if (this.#messages.push({ message, body }) > HEARD_MAX) this.#messages.shift()
+    const heard = this.#heardAt(heightOf(message))
+    switch (message.kind) {
+      case 'proposal':
+        if (body !== null) heard.bodies.set(bytesToHex(body.hash), body)
+        if (message.proposal.justify !== null)
+          heard.prepared.set(message.proposal.justify.round, message.proposal.justify)
+        return
+      case 'vote': {
+        const { vote } = message
+        const key = `${vote.type} ${vote.round} ${bytesToHex(vote.blockHash)}`
+        const shares = heard.shares.get(key) ?? { vote, by: new Map<number, Uint8Array>() }
+        heard.shares.set(key, shares)
+        shares.by.set(vote.validator, vote.signature)
+        return
+      }
+      case 'timeout': {
+        const { timeout } = message
+        const by = heard.timeouts.get(timeout.round) ?? new Map<number, Timeout>()
+        heard.timeouts.set(timeout.round, by)
+        if (this.#isHonestAt(timeout.height, timeout.validator)) by.set(timeout.validator, timeout)
+        if (timeout.qc !== null) heard.prepared.set(timeout.qc.round, timeout.qc)
+        return
+      }
+      case 'qc':
+        if (message.qc.type === 'prepare') heard.prepared.set(message.qc.round, message.qc)
+        return
+      case 'tc':
+      case 'status':
+        return
+    }
+  }
+
+  #heardAt(height: number): Heard {
+    let heard = this.#heights.get(height)
+    if (heard === undefined) {
+      heard = { bodies: new Map(), shares: new Map(), timeouts: new Map(), prepared: new Map(), lastCommit: null }
+      this.#heights.set(height, heard)
+      for (const at of this.#heights.keys()) if (at < height - 4) this.#heights.delete(at)
+    }
+    return heard
+  }
+  #isHonestAt(height: number, validator: number): boolean {
+    const id = this.#world.idsOf(height)[validator]
+    return id !== undefined && this.#world.isHonest(id)
+  }
+  #liarsAt(height: number): number[] {
+    return this.#world.idsOf(height).flatMap((id, index) => (this.#world.isHonest(id) ? [] : [index]))
+  }
+
+  /** One move. False where there is nothing to do it with. */
+  #play(trick: Trick): boolean {
+    const world = this.#world
+    const random = this.#random
+    const victim = random.pick(world.nodes.filter(({ id, isUp }) => world.isHonest(id) && isUp))
+    const h = victim?.state?.height
+    if (victim === undefined || h === null || h === undefined) return false
+    const { height } = h.start
+    const round = Math.max(0, h.cur + random.between(-1, 1))
+    switch (trick) {
+      case 'prepare both':
+        return this.#voteBoth('prepare', height, round)
+      case 'commit anything':
+        return this.#voteBoth('commit', height, round)
+      case 'timeout low':
+        return this.#timeOut(height, round, null)
+      case 'timeout high':
+        return this.#timeOut(height, round, this.#preparedAt(height, round).at(-1) ?? null)
+      case 'forge QC':
+        return this.#showQc(height)
+      case 'forge TC':
+        return this.#show(this.#forgeTc(height, round), (tc) => ({ kind: 'tc', tc }))
+      case 'propose twice':
+      case 'propose stale':
+      case 'propose bad':
+      case 'withhold body':
+        return this.#propose(trick, height, round)
+      case 'garbage':
+        return this.#garbage()
+      case 'replay': {
+        if (this.#messages.length === 0) return false
+        const { message, body } = random.pick(this.#messages)
+        return this.#sendTo(this.#someHonest(), message, { body, isHollow: false })
+      }
+      case 'flood rounds':
+        return this.#flood(height, h.cur)
+      case 'lie about heights':
+        return this.#sendTo(this.#someHonest(), {
+          kind: 'status',
+          height: random.pick([0, height - 1, height, height + 1, 1_000_000]),
+        })
+    }
+  }
+
+  #someHonest(): number[] {
+    const honest = this.#world.nodes.map(({ id }) => id).filter((id) => this.#world.isHonest(id))
+    return this.#random.chance(0.2)
+      ? honest
+      : this.#random.shuffle(honest).slice(0, 1 + this.#random.below(honest.length))
+  }
+
+  #sendTo(
+    to: readonly number[],
+    message: Message,
+    carried: { body: Body | null; isHollow: boolean } = { body: null, isHollow: false },
+  ): boolean {
+    const from = this.#random.pick(this.#world.scenario.byzantine)
+    for (const id of to) this.#world.sendTo(from, id, { kind: 'message', message, ...carried })
+    return true
+  }
+  #show<T>(found: T | null, wrap: (found: T) => Message): boolean {
+    return found !== null && this.#sendTo(this.#someHonest(), wrap(found))
+  }
+  #signed(height: number, validator: number, message: Unsigned): Message {
+    return signedBy(message, this.#world.secretOf(this.#world.nodeOf(height, validator)))
+  }
+
+  #voteBoth(type: Qc['type'], height: number, round: number): boolean {
+    const bodies = [...this.#heardAt(height).bodies.values()]
+    if (bodies.length === 0) return false
+    for (const validator of this.#liarsAt(height))
+      for (let i = 0; i < 2; i++) {
+        const blockHash = this.#random.pick(bodies).hash
+        this.#sendTo(
+          this.#someHonest(),
+          this.#signed(height, validator, { kind: 'vote', vote: { type, height, round, blockHash, validator } }),
+        )
+      }
+    return true
+  }
+
+  #timeOut(height: number, round: number, qc: Qc | null): boolean {
+    for (const validator of this.#liarsAt(height))
+      this.#sendTo(this.#someHonest(), this.#signed(height, validator, this.#timeoutOf(height, round, qc, validator)))
+    return true
+  }
+  #timeoutOf(height: number, round: number, qc: Qc | null, validator: number): Extract<Unsigned, { kind: 'timeout' }> {
+    return { kind: 'timeout', timeout: { height, round, hqcRound: qc === null ? null : qc.round, qc, validator } }
+  }
+
+  /** PrepareQCs of rounds up to this one, ascending: overheard, or made of overheard votes and the own. */
+  #preparedAt(height: number, upTo: number): Qc[] {
+    const heard = this.#heardAt(height)
+    for (const { vote } of heard.shares.values()) {
+      if (vote.type !== 'prepare' || heard.prepared.has(vote.round)) continue
+      const qc = this.#forgeQc(vote)
+      if (qc !== null) heard.prepared.set(vote.round, qc)
+    }
+    return [...heard.prepared.values()].filter(({ round }) => round <= upTo).sort((a, b) => a.round - b.round)
+  }
+
+  #forgeQc(vote: Pick<Qc, 'type' | 'height' | 'round' | 'blockHash'>): Qc | null {
+    const { type, height, round, blockHash } = vote
+    const set = this.#world.setOf(height)
+    const key = `${type} ${round} ${bytesToHex(blockHash)}`
+    const shares = new Map(this.#heardAt(height).shares.get(key)?.by)
+    for (const validator of this.#liarsAt(height)) {
+      const own = this.#signed(height, validator, { kind: 'vote', vote: { type, height, round, blockHash, validator } })
+      if (own.kind === 'vote') shares.set(validator, own.vote.signature)
+    }
+    for (const validator of shares.keys()) if (set.members[validator] === undefined) shares.delete(validator)
+    return isQuorum(powerOf(shares.keys(), set), set) ? formQc(vote, shares, set) : null
+  }
+
+  #showQc(height: number): boolean {
+    const all = [...this.#heardAt(height).shares.values()]
+    if (all.length === 0) return false
+    return this.#show(this.#forgeQc(this.#random.pick(all).vote), (qc) => ({ kind: 'qc', qc }))
+  }
+
+  /** The certificate with the lowest maximum, or any. */
+  #forgeTc(height: number, round: number): Tc | null {
+    const set = this.#world.setOf(height)
+    const honest = [...(this.#heardAt(height).timeouts.get(round)?.values() ?? [])].filter(({ validator }) =>
+      this.#isHonestAt(height, validator),
+    )
+    const own = this.#liarsAt(height).flatMap((validator) => {
+      const qc = this.#random.chance(0.7) ? null : (this.#preparedAt(height, round).at(0) ?? null)
+      const signed = this.#signed(height, validator, this.#timeoutOf(height, round, qc, validator))
+      return signed.kind === 'timeout' ? [signed.timeout] : []
+    })
+    const ordered = this.#random.chance(0.8)
+      ? honest.sort((a, b) => (a.hqcRound ?? -1) - (b.hqcRound ?? -1))
+      : this.#random.shuffle(honest)
+    const chosen = [...own]
+    for (const timeout of ordered) {
+      if (
+        isQuorum(
+          powerOf(
+            chosen.map(({ validator }) => validator),
+            set,
+          ),
+          set,
+        )
+      )
+        break
+      chosen.push(timeout)
+    }
+    const isEnough = isQuorum(
+      powerOf(
+        chosen.map(({ validator }) => validator),
+        set,
+      ),
+      set,
+    )
+    return isEnough ? formTc(round, chosen, set) : null
+  }
+
+  /** Two proposals to two halves, out of whatever certificates can be had. */
+  #propose(trick: Trick, height: number, near: number): boolean {
+    const world = this.#world
+    const parent = world.checks.decided.get(height - 1)
+    const parentBody = height === 1 ? world.genesis : parent?.body
+    if (parentBody === undefined) return false
+    const liars = this.#liarsAt(height)
+    const rounds = [near, near + 1, 0].filter((round) =>
+      liars.includes(world.proposerOf(height, round, parentBody.hash)),
+    )
+    if (rounds.length === 0) return false
+    const round = this.#random.pick(rounds)
+    const validator = world.proposerOf(height, round, parentBody.hash)
+    const honest = this.#random.shuffle(world.nodes.map(({ id }) => id).filter((id) => world.isHonest(id)))
+    const cut = this.#random.between(0, honest.length)
+    for (const to of [honest.slice(0, cut), honest.slice(cut)]) {
+      const tc = round === 0 ? null : this.#forgeTc(height, round - 1)
+      if (round > 0 && tc === null) return false
+      const made = this.#madeFor(trick, { height, round, tc, parent: parentBody, lastCommit: parent?.qc ?? null })
+      const proposal: Omit<Proposal, 'signature'> = { height, round, tc, validator, ...made.what }
+      const message = this.#signed(height, validator, { kind: 'proposal', proposal })
+      this.#sendTo(to, message, { body: made.body, isHollow: trick === 'withhold body' && this.#random.chance(0.7) })
+    }
+    return true
+  }
+
+  #madeFor(
+    trick: Trick,
+    at: { height: number; round: number; tc: Tc | null; parent: Body; lastCommit: Qc | null },
+  ): { what: { blockHash: Hash; justify: Qc | null }; body: Body | null } {
+    const { height, round, tc, parent, lastCommit } = at
+    const random = this.#random
+    const max = tc === null ? null : tcMaxRound(tc)
+    const known = this.#preparedAt(height, round - 1)
+    const allowed = known.filter((qc) => max === null || qc.round >= max)
+    // What the rule allows, with a choice of certificates; or, in spite of it, the lowest, or a fresh block.
+    const list = trick === 'propose stale' ? known : allowed
+    const justify = list.length === 0 || (max === null && random.chance(0.5)) ? null : random.pick(list)
+    const body = justify === null ? null : this.#heardAt(height).bodies.get(bytesToHex(justify.blockHash))
+    if (justify !== null && body !== undefined && !(trick === 'propose stale' && random.chance(0.3)))
+      return { what: { blockHash: justify.blockHash, justify }, body }
+    const isOdd = trick === 'propose bad'
+    const now = this.#world.nowMs
+    const fresh = this.#world.makeBody({
+      parent,
+      round: isOdd && random.chance(0.3) ? random.below(3) : round,
+      lastCommit,
+      timeMs: Math.max(parent.timeMs + 1_000, now + (isOdd ? random.pick([-10_000, -4_500, 500, 600, 60_000, 0]) : 0)),
+      salt: random.next(),
+      isBad: isOdd && random.chance(0.4),
+    })
+    const isCheating = trick === 'propose stale' && justify !== null
+    return { what: { blockHash: fresh.hash, justify: isCheating ? justify : null }, body: fresh }
+  }
+
+  #garbage(): boolean {
+    if (this.#messages.length === 0) return false
+    const { message, body } = this.#random.pick(this.#messages)
+    const odd = garble(message, this.#random)
+    return this.#sendTo(this.#someHonest(), odd, { body, isHollow: false })
+  }
+
+  /** Rounds and heights far ahead, properly signed. */
+  #flood(height: number, current: number): boolean {
+    const random = this.#random
+    for (let i = 0; i < 20; i++) {
+      const at = height + random.below(4)
+      const round = current + random.pick([1, 2, random.below(200), 1_000_000])
+      for (const validator of this.#liarsAt(at)) {
+        const blockHash = this.#world.genesis.hash
+        const vote = { type: random.pick(['prepare', 'commit'] as const), height: at, round, blockHash, validator }
+        const what: Unsigned = random.chance(0.5) ? { kind: 'vote', vote } : this.#timeoutOf(at, round, null, validator)
+        this.#sendTo([random.pick(this.#someHonest())], this.#signed(at, validator, what))
+      }
+    }
+    return true
   }
 }

@@ -37,7 +37,7 @@ export class Checks {
   onSign(node: number, height: number, message: Signed): void {
     if (!this.#world.isHonest(node)) return
     const key = `${node}:${height}`
-    const at = this.#signed.get(key) ?? { first: new Map(), commits: [], timeouts: [] }
+    const at: SignedAt = this.#signed.get(key) ?? { first: new Map(), commits: [], timeouts: [] }
     this.#signed.set(key, at)
     const said =
       message.kind === 'proposal' ? message.proposal : message.kind === 'vote' ? message.vote : message.timeout
