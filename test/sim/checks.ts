@@ -23,6 +23,8 @@ export class Checks {
   readonly #signed = new Map<string, SignedAt>()
   /** By height: the highest round an honest node was in when the calm began. */
   readonly roughRounds = new Map<number, number>()
+  /** The last height that somebody had decided by then. */
+  #roughHeight = 0
   /** Honest-led rounds that a decision took after the calm, by how many. */
   readonly honestRounds = new Map<number, number>()
 
@@ -73,7 +75,7 @@ export class Checks {
       this.fail(
         `disagreement at height ${height}: ${bytesToHex(before.body.hash)} and ${bytesToHex(body.hash)} of node ${node.id}`,
       )
-    if (world.isCalm) this.#checkRound(node, height, parent)
+    if (world.isCalm && height > this.#roughHeight) this.#checkRound(node, height, parent)
   }
 
   /** After the calm: decided in the first honest-led round above the highest honest one, or in the one after it. */
@@ -93,6 +95,7 @@ export class Checks {
 
   /** The calm begins: who is down reads its record when it comes back. */
   onCalm(): void {
+    this.#roughHeight = Math.max(0, ...this.decided.keys())
     const note = (height: number, round: number): void => {
       this.roughRounds.set(height, Math.max(round, this.roughRounds.get(height) ?? -1))
     }
