@@ -25,6 +25,8 @@ export class Checks {
   readonly roughRounds = new Map<number, number>()
   /** The last height that somebody had decided by then. */
   #roughHeight = 0
+  /** Heights of which a body was lost by all who held it: they go on only when a liar shows it again. */
+  readonly #lostAt = new Set<number>()
   /** Honest-led rounds that a decision took after the calm, by how many. */
   readonly honestRounds = new Map<number, number>()
 
@@ -75,7 +77,7 @@ export class Checks {
       this.fail(
         `disagreement at height ${height}: ${bytesToHex(before.body.hash)} and ${bytesToHex(body.hash)} of node ${node.id}`,
       )
-    if (world.isCalm && height > this.#roughHeight) this.#checkRound(node, height, parent)
+    if (world.isCalm && height > this.#roughHeight && !this.#lostAt.has(height)) this.#checkRound(node, height, parent)
   }
 
   /** After the calm: decided in the first honest-led round above the highest honest one, or in the one after it. */
@@ -103,6 +105,11 @@ export class Checks {
       note(node.height, node.state?.height?.cur ?? 0)
       if (node.record !== null) note(node.record.height, node.record.round)
     }
+  }
+
+  onBodyLost(height: number): void {
+    this.#world.count('body lost by all')
+    this.#lostAt.add(height)
   }
 
   onReport({ offence, validator }: Evidence, height: number): void {

@@ -107,8 +107,13 @@ export class SimNode {
     this.state = null
     this.#incarnation++
     const kept = this.#synced + this.random.below(this.#log.length - this.#synced + 1)
+    const bodies = this.#log.flatMap((entry) => ('body' in entry ? [entry.body.hash] : []))
     this.#log = fault.log === 'lost' ? [] : this.#log.slice(0, kept)
-    if (fault.log === 'lost') this.world.count('log lost')
+    this.#bodies.clear()
+    if (fault.log === 'lost') {
+      this.world.count('log lost')
+      if (bodies.some((hash) => !this.world.isHeld(hash))) this.world.checks.onBodyLost(this.height)
+    }
     const upMs = Math.min(this.world.nowMs + fault.downMs, Math.max(this.world.nowMs, this.world.scenario.calmMs))
     this.world.at(upMs, () => this.boot(fault.isRecordUnread))
   }

@@ -218,12 +218,15 @@ export class World {
     )
   }
 
+  /** Whether an honest node, up or down, has this body. */
+  isHeld(hash: Hash): boolean {
+    return this.nodes.some((node) => this.isHonest(node.id) && node.holds(hash))
+  }
   /** A prepared block whose body no honest node has any more: nothing else may be decided, so the network must stand still. */
   isBodyLost(): boolean {
-    const honest = this.nodes.filter(({ id }) => this.isHonest(id))
-    return honest.some((node) => {
-      const qc = node.state?.height?.highQc
-      return qc !== null && qc !== undefined && !honest.some((holder) => holder.holds(qc.blockHash))
+    return this.nodes.some((node) => {
+      const qc = this.isHonest(node.id) ? node.state?.height?.highQc : null
+      return qc !== null && qc !== undefined && !this.isHeld(qc.blockHash)
     })
   }
 
