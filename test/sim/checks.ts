@@ -21,7 +21,7 @@ export class Checks {
   readonly decided = new Map<number, { readonly body: Body; readonly qc: Qc }>()
   readonly #prepared = new Map<string, Hash>()
   readonly #signed = new Map<string, SignedAt>()
-  /** By height: the highest round an honest node was in when the calm began. */
+  /** By height: the round above which the calm is measured. */
   readonly roughRounds = new Map<number, number>()
   /** The last height that somebody had decided by then. */
   #roughHeight = 0
@@ -95,16 +95,26 @@ export class Checks {
       )
   }
 
-  /** The calm begins: who is down reads its record when it comes back. */
   onCalm(): void {
     this.#roughHeight = Math.max(0, ...this.decided.keys())
-    const note = (height: number, round: number): void => {
-      this.roughRounds.set(height, Math.max(round, this.roughRounds.get(height) ?? -1))
-    }
-    for (const node of this.#world.nodes.filter(({ id }) => this.#world.isHonest(id))) {
-      note(node.height, node.state?.height?.cur ?? 0)
-      if (node.record !== null) note(node.record.height, node.record.round)
-    }
+    for (const node of this.#world.nodes) this.onEnter(node)
+  }
+
+  /** In the calm rounds are measured from the highest one that an honest node was in when the last honest member came to the height. */
+  onEnter(node: SimNode): void {
+    if (!this.#world.isCalm || !this.#world.isHonest(node.id) || !this.#world.idsOf(node.height).includes(node.id))
+      return
+    const { height } = node
+    const present = this.#world.nodes.filter((other) => this.#world.isHonest(other.id) && other.height === height)
+    const rounds = present.map((other) =>
+      Math.max(other.state?.height?.cur ?? 0, other.record?.height === height ? other.record.round : 0),
+    )
+    if (
+      rounds.some((round) => round > 0) ||
+      this.roughRounds.has(height) ||
+      this.#world.nowMs === this.#world.scenario.calmMs
+    )
+      this.roughRounds.set(height, Math.max(...rounds))
   }
 
   onBodyLost(height: number): void {

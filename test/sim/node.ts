@@ -82,6 +82,7 @@ export class SimNode {
     this.#enter() // effects of the replay were performed before the crash, or are asked for again after `resume`
     for (const entry of this.#log) if ('input' in entry) handle(this.state, entry.input)
     this.#feed({ kind: 'resume', record: isRecordUnread ? null : this.record })
+    this.world.checks.onEnter(this)
     this.#tickLater(this.random.below(1_000))
   }
 
@@ -340,6 +341,7 @@ export class SimNode {
       this.#storing = false
       for (const [key, { body }] of this.#bodies) if (body.height <= height) this.#bodies.delete(key)
       this.#perform(this.#enter())
+      this.world.checks.onEnter(this)
       if (this.state !== null) this.world.checks.afterInput(this)
     })
   }
