@@ -84,6 +84,8 @@ export class Checks {
   #checkRound(node: SimNode, height: number, parent: Body): void {
     const world = this.#world
     const cur = node.state?.height?.cur ?? 0
+    const members = world.idsOf(height).filter((id) => world.isHonest(id))
+    if (members.some((id) => (world.nodes[id]?.height ?? 0) < height)) return // one is still catching up, and may be its leader
     const from = (this.roughRounds.get(height) ?? -1) + 1
     let led = 0
     for (let round = from; round < cur; round++)
