@@ -63,6 +63,8 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
   ws: ['rpc/server.ts'],
   'smol-toml': ['node/config.ts'],
   libp2p: ['p2p'],
+  '@libp2p/': ['p2p'],
+  '@multiformats/': ['p2p'],
   solc: ['contracts/build.ts'],
 }
 
