@@ -81,6 +81,10 @@ export interface Chain {
   /** The CommitQC of a height; null for genesis and above the head. */
   commitOf(height: number): Qc | null
   validators(): ValidatorSet
+  /** Index of the proposer of round 0 of a height: of the next, or the one after. */
+  proposer(height: number): number
+  /** Whether transactions and section are those the header commits to; whether it holds is `verify`'s. */
+  isWhole(block: Block): Promise<boolean>
   logs(filter: LogFilter): Promise<readonly FoundLog[]>
   /** State after a block. Throws CHAIN_PRUNED with the heights it still has. */
   at(height: number): Reader
@@ -250,6 +254,17 @@ class Machine implements Chain {
   }
   validators(): ValidatorSet {
     return this.#set
+  }
+  proposer(height: number): number {
+    return this.#proposerOf(height, 0, this.#head.header)
+  }
+  async isWhole({ header, txs, section }: Block): Promise<boolean> {
+    if (section === null || !equalBytes(header.parentBeaconBlockRoot, sectionHash(section))) return false
+    const root = await paced(
+      orderedRoot(txs.length, (i) => txs[i] as Uint8Array),
+      this.#deps.pause,
+    )
+    return equalBytes(header.transactionsRoot, root)
   }
   logs(filter: LogFilter): Promise<readonly FoundLog[]> {
     return this.#deps.blocks.logs(filter)

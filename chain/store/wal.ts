@@ -46,6 +46,8 @@ export interface Wal {
   readonly records: readonly WalRecord[]
   /** In call order. With `sync` it is on disk, and all before it, when this returns. */
   append(type: number, payload: Uint8Array, options: { readonly sync: boolean }): Promise<void>
+  /** Returns when everything appended so far is on disk; free where it is already. */
+  sync(): Promise<void>
   /** Records, synced, that a height is committed: nothing before it is ever replayed, so a grown file starts anew. */
   endHeight(height: number): Promise<void>
   close(): Promise<void>
@@ -133,6 +135,7 @@ export async function openWal(file: LogFile, options: WalOptions = {}): Promise<
   const last = records.findLastIndex(({ type }) => type === END_HEIGHT)
   const ended = records[last]
   let sizeBytes = end
+  let isDirty = false
   // One write at a time; after a failed one the file's end is unknown, so nothing may follow it.
   let queue: Promise<void> = Promise.resolve()
   const enqueue = (work: () => Promise<void>): Promise<void> => {
@@ -145,7 +148,12 @@ export async function openWal(file: LogFile, options: WalOptions = {}): Promise<
   const write = async (frame: Uint8Array, sync: boolean): Promise<void> => {
     await file.append(frame)
     sizeBytes += frame.length
-    if (sync) await file.sync()
+    isDirty = true
+    if (sync) await flush()
+  }
+  const flush = async (): Promise<void> => {
+    if (isDirty) await file.sync()
+    isDirty = false
   }
   return {
     height: ended === undefined ? null : Number(viewOf(ended.payload).getBigUint64(0)),
@@ -158,12 +166,14 @@ export async function openWal(file: LogFile, options: WalOptions = {}): Promise<
       const frame = encodeFrame(type, payload)
       await enqueue(() => write(frame, sync))
     },
+    sync: () => enqueue(flush),
     async endHeight(height) {
       const frame = encodeFrame(END_HEIGHT, heightBytes(height))
       await enqueue(async () => {
         if (sizeBytes + frame.length <= rotateBytes) return write(frame, true)
         await file.replace(frame)
         sizeBytes = frame.length
+        isDirty = false
       })
     },
     async close() {

@@ -1,0 +1,144 @@
+// What peers say to each other, as bytes: one codec per message. Shape only; a bound on size stands before each of them.
+import { asHash, type Hash } from '../chain/base/bytes.ts'
+import { keccak } from '../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
+import {
+  type Block,
+  decodeBlock,
+  decodeHeader,
+  decodeSection,
+  encodeBlock,
+  encodeHeader,
+  encodeSection,
+  type Header,
+  headerHash,
+  type Section,
+} from '../chain/types/block.ts'
+import { decodeMessage, encodeMessage, type Message } from '../chain/types/message.ts'
+import { decodeQc, encodeQc, type Qc } from '../chain/types/vote.ts'
+
+export const WireErrors = defineErrors('WIRE', {
+  MALFORMED: { text: (d: { what: string; reason: string }) => `${d.what} from a peer: ${d.reason}` },
+})
+const malformed = (what: string, reason: string) => new NodeError(WireErrors.MALFORMED, { what, reason })
+const NONE = new Uint8Array(0)
+
+/** A block as a proposal brings it: a transaction is there itself, or only its hash where the pools have it anyway. */
+export interface Sketch {
+  readonly header: Header
+  readonly hash: Hash
+  readonly section: Section
+  /** In block order; 32 bytes are a hash. No transaction is that short. */
+  readonly txs: readonly Uint8Array[]
+}
+export const HASH_BYTES = 32
+/** Up to here a block travels whole in its proposal. */
+const WHOLE_BYTES = 48 * 1024
+
+export function sketchOf(block: Block): Sketch | null {
+  const { header, hash, section, txs } = block
+  if (section === null) return null
+  const sizeBytes = txs.reduce((sum, tx) => sum + tx.length, 0)
+  return { header, hash, section, txs: sizeBytes <= WHOLE_BYTES ? txs : txs.map((tx) => keccak(tx)) }
+}
+
+export interface Envelope {
+  readonly message: Message
+  /** With a proposal. */
+  readonly sketch: Sketch | null
+}
+
+/** `salt` makes a repetition another message, for the mesh carries the same bytes once. */
+export const encodeEnvelope = ({ message, sketch }: Envelope, salt: number): Uint8Array =>
+  encodeRlp([
+    rlpInt(salt),
+    encodeMessage(message),
+    sketch === null ? NONE : [encodeHeader(sketch.header), encodeSection(sketch.section), sketch.txs],
+  ])
+
+/** Throws WIRE_MALFORMED, MESSAGE_MALFORMED, BLOCK_MALFORMED, VOTE_CERTIFICATE or RLP_MALFORMED. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const [salt, inner, block] = asList(decodeRlp(bytes), 3)
+  asNumber(salt)
+  const message = decodeMessage(asBytes(inner))
+  const sketch = block instanceof Uint8Array && block.length === 0 ? null : sketchFrom(block)
+  if ((sketch !== null) !== (message.kind === 'proposal'))
+    throw malformed('a consensus message', 'a proposal comes with its block, and nothing else does')
+  return { message, sketch }
+}
+
+const sketchFrom = (item: Rlp | undefined): Sketch => {
+  const [head, section, txs] = asList(item, 3)
+  const header = decodeHeader(asBytes(head))
+  return {
+    header,
+    hash: headerHash(header),
+    section: decodeSection(asBytes(section)),
+    txs: asList(txs).map((tx) => asBytes(tx)),
+  }
+}
+
+/** Raw transactions: what a node admitted, or what a proposal names. */
+export const encodeTxs = (txs: readonly Uint8Array[]): Uint8Array => encodeRlp(txs)
+export const decodeTxs = (bytes: Uint8Array): Uint8Array[] => asList(decodeRlp(bytes)).map((tx) => asBytes(tx))
+
+/** Request `body`: the hash of a block. The answer is the block, or nothing. */
+export const encodeBodyAnswer = (block: Block | null): Uint8Array => (block === null ? NONE : encodeBlock(block))
+export const decodeBodyAnswer = (bytes: Uint8Array): Block | null => (bytes.length === 0 ? null : decodeBlock(bytes))
+export const decodeBodyRequest = (bytes: Uint8Array): Hash => {
+  if (bytes.length !== HASH_BYTES) throw malformed('a request for a block', `${bytes.length} bytes are no hash`)
+  return asHash(bytes)
+}
+
+/** Request `txs`: the block, and places in it, ascending. The answer is those transactions, or nothing. */
+export function encodeTxsRequest(blockHash: Hash, places: readonly number[]): Uint8Array {
+  const out = new Uint8Array(HASH_BYTES + 4 * places.length)
+  out.set(blockHash)
+  const view = new DataView(out.buffer)
+  for (const [i, place] of places.entries()) view.setUint32(HASH_BYTES + 4 * i, place)
+  return out
+}
+export function decodeTxsRequest(bytes: Uint8Array): { readonly blockHash: Hash; readonly places: readonly number[] } {
+  const count = (bytes.length - HASH_BYTES) / 4
+  if (!Number.isInteger(count) || count < 1) throw malformed('a request for transactions', 'no hash with places')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const places = Array.from({ length: count }, (_, i) => view.getUint32(HASH_BYTES + 4 * i))
+  if (places.some((place, i) => i > 0 && place <= (places[i - 1] ?? 0)))
+    throw malformed('a request for transactions', 'the places do not ascend')
+  return { blockHash: asHash(bytes.subarray(0, HASH_BYTES)), places }
+}
+
+/** Request `blocks`: so many from this height on. */
+export interface Range {
+  readonly from: number
+  readonly count: number
+}
+export const encodeRange = ({ from, count }: Range): Uint8Array => encodeRlp([rlpInt(from), rlpInt(count)])
+export function decodeRange(bytes: Uint8Array): Range {
+  const [from, count] = asList(decodeRlp(bytes), 2)
+  return { from: asNumber(from), count: asNumber(count) }
+}
+
+/** Consecutive blocks and the CommitQC of the last; each block brings its parent's. Empty: there are none. */
+export interface Run {
+  readonly blocks: readonly Block[]
+  readonly commit: Qc | null
+}
+export const encodeRun = ({ blocks, commit }: Run): Uint8Array =>
+  encodeRlp([blocks.map(encodeBlock), commit === null ? NONE : encodeQc(commit)])
+export function decodeRun(bytes: Uint8Array): Run {
+  const [blocks, commit] = asList(decodeRlp(bytes), 2)
+  const qc = asBytes(commit)
+  const run = {
+    blocks: asList(blocks).map((block) => decodeBlock(asBytes(block))),
+    commit: qc.length === 0 ? null : decodeQc(qc),
+  }
+  if ((run.commit === null) !== (run.blocks.length === 0))
+    throw malformed('a run of blocks', 'blocks come with a certificate, and nothing else does')
+  return run
+}
+
+/** Bytes of a peer's that do not decode are its fault; anything else is ours. */
+export const isMalformed = (error: unknown): boolean =>
+  error instanceof NodeError && /^(WIRE|MESSAGE|BLOCK|RLP|VOTE)_/.test(error.code)
