@@ -1,0 +1,106 @@
+// When the next block is due: the block time, what waits in the pool, and what `evm_` methods ask for. Owns the network's clock,
+// which development networks may lead.
+import type { Clock } from '../chain/base/ports.ts'
+import type { Chain } from '../chain/chain.ts'
+import { headerTimeMs } from '../chain/types/block.ts'
+
+export interface PaceOptions {
+  /** 'interval': a block every block time. 'instant': a block as soon as a transaction is there (tests). */
+  readonly sealing: 'interval' | 'instant'
+  /** Without transactions a block comes only after this long; null: at every block time. */
+  readonly emptyBlocksMs: number | null
+}
+
+/** Blocks to seal at once, and who waits for them. */
+interface MineOrder {
+  left: number
+  readonly done: () => void
+  readonly failed: (reason: unknown) => void
+}
+
+export interface Pace {
+  nowMs(): number
+  /** Calls back once when a child of the head is due; a new call replaces the old. */
+  wait(onDue: (lateMs: number) => void): void
+  mine(count: number): Promise<void>
+  /** Moves the clock forward and returns the total lead in ms. */
+  lead(ms: number): number
+  /** A block was committed. */
+  sealed(): void
+  stop(reason: unknown): void
+}
+
+const TIMER_MAX_MS = 2 ** 30
+
+export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pace {
+  let offsetMs = 0
+  const nowMs = (): number => clock.nowMs() + offsetMs
+  /** Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there. */
+  const follow = (): void => {
+    if (!chain.genesis.development) return
+    const leadMs = headerTimeMs(chain.head().header) - chain.genesis.blockTimeMs - clock.nowMs()
+    offsetMs = Math.max(offsetMs, leadMs, 0)
+  }
+  follow()
+  const orders: MineOrder[] = []
+  let onDue: ((lateMs: number) => void) | null = null
+  let timer: NodeJS.Timeout | undefined
+
+  const dueMs = (): number => {
+    const parentMs = headerTimeMs(chain.head().header)
+    if (orders.length > 0) return 0
+    const pending = chain.pool.status().pending > 0
+    const interval = parentMs + chain.genesis.blockTimeMs
+    if (options.sealing === 'instant') return pending ? 0 : Number.POSITIVE_INFINITY
+    if (pending || options.emptyBlocksMs === null) return interval
+    return Math.max(interval, parentMs + options.emptyBlocksMs)
+  }
+  const look = (): void => {
+    clearTimeout(timer)
+    if (onDue === null) return
+    const due = dueMs()
+    const waitMs = due - nowMs()
+    if (waitMs > 0) {
+      timer = setTimeout(look, Math.min(waitMs, TIMER_MAX_MS))
+      return
+    }
+    const call = onDue
+    onDue = null
+    call(due === 0 ? 0 : -waitMs)
+  }
+  const unwatch = chain.watch('admitted', () => {
+    if (onDue !== null) look()
+  })
+
+  return {
+    nowMs,
+    wait(callback) {
+      onDue = callback
+      look()
+    },
+    mine: (count) =>
+      new Promise<void>((done, failed) => {
+        if (count === 0) return done()
+        orders.push({ left: count, done, failed })
+        look()
+      }),
+    lead(ms) {
+      offsetMs += ms
+      look()
+      return offsetMs
+    },
+    sealed() {
+      follow()
+      const order = orders[0]
+      if (order === undefined || --order.left > 0) return
+      orders.shift()
+      order.done()
+    },
+    stop(reason) {
+      unwatch()
+      clearTimeout(timer)
+      onDue = null
+      for (const order of orders.splice(0)) order.failed(reason)
+    },
+  }
+}
