@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { asAddress, bytesToHex } from '../chain/base/bytes.ts'
+import { asAddress, type Hash } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import type { Kv, Meter } from '../chain/base/ports.ts'
 import { createChainEngine } from '../chain/calls.ts'
@@ -10,10 +10,12 @@ import { type Chain, openChain } from '../chain/chain.ts'
 import { createMemoryKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal, type Wal } from '../chain/store/wal.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
+import { type SignRecord, STEPS, stepOf } from '../chain/types/message.ts'
 import { bundledGenesis } from './commands/genesis.ts'
 import { developmentSecret } from './development.ts'
 import { createEngine } from './engine.ts'
-import { openSigner, type Signer, Step } from './signer.ts'
+import { RECORDS } from './logged.ts'
+import { openSigner, type Signer } from './signer.ts'
 
 const genesis = parseGenesis(bundledGenesis())
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -44,26 +46,27 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
     if (fate === at) throw death
   }
   const steps: Readonly<Record<number, Fate>> = {
-    [Step.propose]: 'propose',
-    [Step.prepare]: 'prepare',
-    [Step.commit]: 'commit',
+    [STEPS.proposal]: 'propose',
+    [STEPS.prepare]: 'prepare',
+    [STEPS.commit]: 'commit',
   }
   const mortalSigner: Signer = {
     ...signer,
-    async sign(request) {
-      const signature = await signer.sign(request)
-      dieIf(steps[request.step] ?? 'nothing')
-      return signature
+    async sign(order) {
+      const answer = await signer.sign(order)
+      dieIf(steps[stepOf(order.message).step] ?? 'nothing')
+      return answer
     },
   }
   const mortalWal: Wal = {
     height: wal.height,
     records: wal.records,
+    sync: () => wal.sync(),
     close: () => wal.close(),
     endHeight: (height) => wal.endHeight(height),
     async append(type, payload, options) {
       await wal.append(type, payload, options)
-      dieIf('body')
+      if (type === RECORDS.body) dieIf('body')
     },
   }
   const chain: Chain = new Proxy(real, {
@@ -79,11 +82,14 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
     },
   })
   const engine = createEngine(
-    { chain, signer: mortalSigner, wal: mortalWal, clock, log, meter },
+    { chain, signer: mortalSigner, wal: mortalWal, network: () => null, clock, log, meter },
     { coinbase: asAddress(new Uint8Array(20)), sealing: 'instant', emptyBlocksMs: null },
   )
   return { real, signer, wal, engine }
 }
+
+const blockHashOf = ({ message }: SignRecord): Hash | null =>
+  message.kind === 'vote' ? message.vote.blockHash : message.kind === 'proposal' ? message.proposal.blockHash : null
 
 const newDir = (): string => {
   const dir = mkdtempSync(join(tmpdir(), 'novachain-engine-'))
@@ -100,18 +106,18 @@ test.each<Fate>(['body', 'propose', 'prepare', 'commit', 'committed'])(
     const { done } = await first.engine.start(stop.signal)
     void first.engine.control.mine(1).catch(() => {})
     await expect(done).rejects.toBe(death)
-    const signed = first.signer.last()
+    const signed = await first.signer.record()
     await first.wal.close()
 
     const second = await live(kv, dir, 'nothing', 1_800_000_100_000) // later, so that a new block would be another
     const service = await second.engine.start(stop.signal)
-    await second.engine.control.mine(1)
+    await second.engine.control.mine(2) // the one that is finished counts
     stop.abort()
     await service.done
     await second.wal.close()
     const block = second.real.block(1)
-    expect(second.real.head().header.number).toBe(fate === 'body' ? 1 : 2)
-    if (signed !== null) expect(bytesToHex(block?.hash ?? signed.signature)).toBe(bytesToHex(signed.blockHash))
+    expect(second.real.head().header.number).toBe(fate === 'committed' ? 3 : 2)
+    if (signed !== null) expect(block?.hash).toEqual(blockHashOf(signed))
   },
 )
 

@@ -1,52 +1,53 @@
-// Consensus driver of a lone validator: when to build, in what order things reach the disk, and what is signed. Owns the pace
-// and the recovery of an unfinished height. The order for each height: body in the log (synced), PROPOSE, PREPARE, COMMIT (each
-// recorded by the signer before its signature exists outside), the chain's one batch, end of height in the log. Whatever step
-// a crash hits, the height is finished with the same block.
-import { type Address, bytesToHex, equalBytes } from '../chain/base/bytes.ts'
-import { curves } from '../chain/base/crypto.ts'
-import { defineErrors, NodeError } from '../chain/base/errors.ts'
+// Consensus driver: takes one input, gives it to the machine, performs what it orders. Owns the order in which things reach the
+// disk (consensus, section 5: the log synced, the record synced, then the signature leaves) and everything the machine may not
+// know: the clock, the chain, the keys, peers. One validator or a thousand: the same loop.
+import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
+import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
+import { TIMES } from '../chain/consensus/bounds.ts'
+import { createState, handle, type State } from '../chain/consensus/core.ts'
+import type { Effect, Input, Start, Verdict } from '../chain/consensus/io.ts'
 import type { Wal } from '../chain/store/wal.ts'
-import { type Block, decodeBlock, decodeExtra, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
-import { bitmapOf, type Qc } from '../chain/types/vote.ts'
+import { type Block, decodeBlock, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
+import { encodeMessage, type Message, type SignRecord } from '../chain/types/message.ts'
+import type { Qc } from '../chain/types/vote.ts'
+import type { Judgement, Network, PeerId } from '../p2p/network.ts'
+import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
+import { Bodies } from './bodies.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import { decodeLogged, encodeLogged, RECORDS } from './logged.ts'
+import { createPace, type Pace, type PaceOptions } from './pace.ts'
 import type { StartService } from './service.ts'
-import { type Signer, Step } from './signer.ts'
+import type { Signer } from './signer.ts'
 
 export const EngineErrors = defineErrors('ENGINE', {
   NOT_VALIDATOR: {
     text: (d: { key: string }) =>
       `the validator key ${d.key} is not in the set of this network; start without --validator to follow it as a full node`,
   },
-  SEVERAL: {
-    text: (d: { count: number }) => `this network has ${d.count} validators; this version runs networks of one`,
-  },
   BODY_LOST: {
     text: (d: { height: number; hash: string }) =>
-      `this key signed block ${d.hash} at height ${d.height}, and neither the store nor the log (wal/) holds it: ` +
-      'restore wal/ of this validator from before the loss; signing another block would be a double sign',
+      `this key signed block ${d.hash} at height ${d.height}, and neither the store nor the log (wal/) holds it, and there is ` +
+      'no other validator to ask: restore wal/ of this validator from before the loss; signing another block would be a double sign',
   },
   STOPPED: { text: () => 'the engine is stopping' },
 })
 
-/** The log's record of a body. */
-const BODY = 1
-
 export interface EngineDeps {
   readonly chain: Chain
-  readonly signer: Signer
+  /** null follows without signing. */
+  readonly signer: Signer | null
   readonly wal: Wal
+  /** Known once it is up; null until then, and for a validator that is alone. */
+  readonly network: () => Network | null
   readonly clock: Clock
   readonly log: Log
   readonly meter: Meter
 }
 
-export interface EngineOptions {
+export interface EngineOptions extends PaceOptions {
   readonly coinbase: Address
-  /** 'interval': a block every block time. 'instant': a block as soon as a transaction is there (tests). */
-  readonly sealing: 'interval' | 'instant'
-  /** Without transactions a block comes only after this long; null: at every block time. */
-  readonly emptyBlocksMs: number | null
 }
 
 export interface EngineControl {
@@ -56,187 +57,476 @@ export interface EngineControl {
   increaseTime(seconds: number): number
 }
 
-/** A lone validator makes nobody else execute its block. */
-const BUILD_SHARE = 0.9
+export interface Engine {
+  readonly start: StartService
+  readonly control: EngineControl
+  readonly bodies: Bodies
+  /** A message of consensus, published or sent to this node alone. */
+  onMessage(bytes: Uint8Array, from: PeerId): Judgement
+  /** A peer came: what this node said at the current height is news to it. */
+  onPeer(peer: PeerId): void
+  /** Commits final blocks that peers gave, as far as they follow the head. Throws BLOCK_INVALID. */
+  append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void>
+  /** Called with the peer that speaks of a height above the next. */
+  onAhead(listener: (height: number, peer: PeerId) => void): void
+  status(): EngineStatus
+}
+
+export interface EngineStatus {
+  readonly height: number
+  readonly round: number
+  /** Addresses of validators whose PREPARE, COMMIT or TIMEOUT of the current height and round is not here. */
+  readonly missing: readonly Address[]
+}
+
+/** Milliseconds of a block time that building may take: others must run the block too, unless there are none. */
+const BUILD_SHARE = { alone: 0.9, shared: 0.35 }
 
 const meters = (m: Meter) => ({
-  blockSeconds: m.histogram('engine_block_seconds', 'From the start of building to the block stored'),
-  lateSeconds: m.histogram('engine_late_seconds', 'From the moment a block was due to the start of building'),
+  blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
+  lateSeconds: m.histogram('consensus_late_seconds', 'From the moment a block was due to the machine hearing of it'),
+  height: m.gauge('consensus_height', 'Height that is being decided'),
+  rounds: m.gauge('consensus_rounds', 'Round of the current height'),
+  validators: m.gauge('consensus_validators', 'Validators in the set'),
+  roundsLost: m.counter('consensus_rounds_lost_total', 'Rounds above 0 that heights were decided in'),
+  evidence: m.counter('consensus_evidence_total', 'Offences seen', ['offence']),
+  alarms: m.counter('consensus_alarms_total', 'Blocks with a quorum behind them that are invalid here'),
 })
 
-type Order = { left: number; readonly done: () => void; readonly failed: (reason: unknown) => void }
-
-/** When the next block is due: the interval, what waits in the pool, and what `evm_` methods ask for. */
-interface Pace {
-  /** Blocks to seal at once, with who waits for them. */
-  readonly orders: Order[]
-  nowMs(): number
-  untilDue(signal: AbortSignal): Promise<number>
-  wake(): void
-  /** Development networks may lead the clock. Answers the total in milliseconds. */
-  lead(ms: number): number
+export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
+  return new Driver(deps, options)
 }
 
-const createPace = ({ chain, clock }: EngineDeps, options: EngineOptions): Pace => {
-  // Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there.
-  const leadMs = headerTimeMs(chain.head().header) - chain.genesis.blockTimeMs - clock.nowMs()
-  let offsetMs = chain.genesis.development ? Math.max(0, leadMs) : 0
-  let wake = (): void => {}
-  const orders: Order[] = []
-  const nowMs = (): number => clock.nowMs() + offsetMs
-  const dueMs = (): number => {
-    const parentMs = headerTimeMs(chain.head().header)
-    if (orders.length > 0) return 0
-    const pending = chain.pool.status().pending > 0
-    const interval = parentMs + chain.genesis.blockTimeMs
-    if (options.sealing === 'instant') return pending ? 0 : Number.POSITIVE_INFINITY
-    if (pending || options.emptyBlocksMs === null) return interval
-    return Math.max(interval, parentMs + options.emptyBlocksMs)
-  }
-  return {
-    orders,
-    nowMs,
-    wake: () => wake(),
-    lead(ms) {
-      offsetMs = ms
-      wake()
-      return offsetMs
-    },
-    async untilDue(signal) {
-      for (;;) {
-        signal.throwIfAborted()
-        const due = dueMs()
-        const waitMs = due - nowMs()
-        if (waitMs <= 0) return due
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, Math.min(waitMs, 2 ** 30))
-          wake = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      }
-    },
-  }
-}
+class Driver implements Engine {
+  readonly #deps: EngineDeps
+  readonly #options: EngineOptions
+  readonly #pace: Pace
+  readonly #inbox: Inbox
+  readonly #meters: ReturnType<typeof meters>
+  readonly #self: number | null
+  readonly bodies: Bodies
+  #state: State = createState()
+  readonly #inputs: Input[] = []
+  #isTaking = false
+  #isReplaying = false
+  /** The round timer; in round 0 it waits for the block to be due. */
+  #timer: NodeJS.Timeout | undefined
+  #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
+  #dueAtMs = 0
+  /** Own messages of this height's current round, for peers that come later. */
+  #said: Message[] = []
+  readonly #judging = new Map<Hex, Verdict | null>()
+  /** Runs, one after another: what builds, verifies and commits; and what is signed. */
+  #work: Promise<void> = Promise.resolve()
+  #signing: Promise<void> = Promise.resolve()
+  #fail: (error: unknown) => void = () => {}
+  #isStopped = false
+  #onAhead: (height: number, peer: PeerId) => void = () => {}
 
-/** Signs what is not signed yet of the three steps, and commits. */
-const finish = async ({ chain, signer, wal }: EngineDeps, block: Block): Promise<void> => {
-  const { originRound } = decodeExtra(block.header.extraData)
-  const vote = { height: block.header.number, round: originRound, blockHash: block.hash }
-  const signed = signer.last()
-  const isResumed = signed !== null && signed.height === vote.height && equalBytes(signed.blockHash, vote.blockHash)
-  const done = isResumed ? signed.step : 0
-  if (done < Step.propose) await signer.sign({ step: Step.propose, ...vote })
-  const highQc =
-    done < Step.commit
-      ? { highQc: certificateOf('prepare', vote, await signer.sign({ step: Step.prepare, ...vote })) }
-      : {}
-  const signature = await signer.sign({ step: Step.commit, ...vote, ...highQc })
-  await chain.commit(block, certificateOf('commit', vote, signature))
-  await wal.endHeight(vote.height)
-}
-
-/** Finishes the height a crash left open, from the log; refuses to go on where its body is lost. */
-const recover = async (deps: EngineDeps): Promise<void> => {
-  const { chain, signer, wal, log } = deps
-  const height = chain.head().header.number + 1
-  const bodies = wal.records
-    .filter((record) => record.type === BODY)
-    .map((record) => decodeBlock(record.payload))
-    .filter((block) => block.header.number === height)
-  const signed = signer.last()
-  if (signed !== null && signed.height === height) {
-    const block = bodies.find((body) => equalBytes(body.hash, signed.blockHash))
-    if (block === undefined) throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
-    await chain.verify(block)
-    await finish(deps, block)
-    log.info({ height, hash: bytesToHex(block.hash) }, 'block committed from the log')
-  } else if (bodies.length > 0) log.info({ height }, 'an unsigned block in the log is dropped')
-  await wal.endHeight(chain.head().header.number)
-}
-
-/** This validator's place in the set. Throws ENGINE_NOT_VALIDATOR and ENGINE_SEVERAL. */
-const placeOf = ({ chain, signer }: EngineDeps): number => {
-  const { members } = chain.validators()
-  const index = members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
-  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
-  if (members.length > 1) throw new NodeError(EngineErrors.SEVERAL, { count: members.length })
-  return index
-}
-
-export function createEngine(
-  deps: EngineDeps,
-  options: EngineOptions,
-): { start: StartService; control: EngineControl } {
-  const { chain, clock, log } = deps
-  const metered = meters(deps.meter)
-  const proposerIndex = placeOf(deps)
-  const pace = createPace(deps, options)
-
-  const sealOne = async (startMs: number): Promise<void> => {
-    const head = chain.head()
-    const height = head.header.number + 1
-    const block = await chain.build({
-      height,
-      timeMs: Math.max(pace.nowMs(), headerTimeMs(head.header)),
-      round: 0,
-      proposerIndex,
-      coinbase: options.coinbase,
-      lastCommit: chain.commitOf(head.header.number),
-      reveal: deps.signer.reveal(height),
-      budgetMs: chain.genesis.blockTimeMs * BUILD_SHARE,
+  constructor(deps: EngineDeps, options: EngineOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#pace = createPace(deps.chain, deps.clock, options)
+    this.#meters = meters(deps.meter)
+    this.bodies = new Bodies(deps.chain, deps.network, deps.log)
+    const { members } = deps.chain.validators()
+    this.#self = placeOf(deps)
+    this.#meters.validators.set(members.length)
+    this.#inbox = createInbox({
+      chain: deps.chain,
+      state: () => this.#state,
+      nowMs: () => this.#pace.nowMs(),
+      push: (input) => this.#push(input),
+      hold: (sketch, from) => this.bodies.hold(sketch, from),
+      onAhead: (height, from) => this.#onAhead(height, from),
+      log: deps.log,
     })
-    await deps.wal.append(BODY, encodeBlock(block), { sync: true })
-    await finish(deps, block)
-    const ms = clock.nowMs() - startMs
-    metered.blockSeconds.observe(ms / 1_000)
-    const gasUsed = Number(block.header.gasUsed)
-    log.info({ height, hash: bytesToHex(block.hash), txs: block.txs.length, gasUsed, ms }, 'block committed')
-    const leadMs = headerTimeMs(block.header) - chain.genesis.blockTimeMs - clock.nowMs()
-    if (chain.genesis.development) pace.lead(Math.max(pace.nowMs() - clock.nowMs(), leadMs))
   }
 
-  const loop = async (signal: AbortSignal): Promise<void> => {
-    signal.addEventListener('abort', () => pace.wake(), { once: true })
-    const unwatch = chain.watch('admitted', () => pace.wake())
-    try {
-      while (!signal.aborted) {
-        const due = await pace.untilDue(signal).catch(() => null)
-        if (due === null) return
-        if (due > 0) metered.lateSeconds.observe((pace.nowMs() - due) / 1_000)
-        await sealOne(clock.nowMs())
-        const order = pace.orders[0]
-        if (order !== undefined && --order.left === 0) {
-          pace.orders.shift()
-          order.done()
+  readonly start: StartService = async (signal) => {
+    const done = new Promise<void>((resolve, reject) => {
+      this.#fail = reject
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await this.#recover()
+    const tick = setInterval(() => this.#push({ kind: 'tick' }), TIMES.repeatMs)
+    const end = async (): Promise<void> => {
+      this.#isStopped = true
+      clearInterval(tick)
+      clearTimeout(this.#timer)
+      this.#pace.stop(new NodeError(EngineErrors.STOPPED, undefined))
+      await Promise.allSettled([this.#work, this.#signing])
+    }
+    return { name: 'engine', done: done.finally(end) }
+  }
+
+  readonly control: EngineControl = {
+    mine: (count) => this.#pace.mine(count),
+    increaseTime: (seconds) => Math.floor(this.#pace.lead(seconds * 1_000) / 1_000),
+  }
+
+  onMessage(bytes: Uint8Array, from: PeerId): Judgement {
+    return this.#isStopped ? 'ignore' : this.#inbox.onMessage(bytes, from)
+  }
+
+  onPeer(peer: PeerId): void {
+    for (const message of this.#said) this.#sendTo(peer, message)
+  }
+
+  onAhead(listener: (height: number, peer: PeerId) => void): void {
+    this.#onAhead = listener
+  }
+
+  async append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void> {
+    const { chain, wal } = this.#deps
+    await this.#chainWork(async () => {
+      const before = chain.head().header.number
+      try {
+        for (const { block, commit } of run) {
+          if (block.header.number !== chain.head().header.number + 1) continue
+          await chain.verify(block)
+          await chain.commit(block, commit)
+        }
+      } finally {
+        const { number } = chain.head().header
+        if (number > before) {
+          await wal.endHeight(number)
+          this.#enterNext()
         }
       }
+    })
+  }
+
+  status(): EngineStatus {
+    const height = this.#state.height
+    if (height === null) return { height: this.#next, round: 0, missing: [] }
+    const { book, cur, start } = height
+    const round = book.rounds.get(cur)
+    const heard = new Set([
+      ...(round?.prepare.votes.keys() ?? []),
+      ...(round?.commit.votes.keys() ?? []),
+      ...(round?.timeouts.keys() ?? []),
+    ])
+    const missing = start.set.members.flatMap(({ address }, i) => (heard.has(i) ? [] : [address]))
+    return { height: start.height, round: cur, missing }
+  }
+
+  get #next(): number {
+    return this.#deps.chain.head().header.number + 1
+  }
+
+  // Taking inputs.
+
+  #push(input: Input): void {
+    if (this.#isStopped) return
+    this.#inputs.push(input)
+    if (this.#isTaking) return
+    this.#isTaking = true
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#take(next)
+    } catch (error) {
+      this.#fail(error)
     } finally {
-      unwatch()
-      for (const order of pace.orders.splice(0)) order.failed(new NodeError(EngineErrors.STOPPED, undefined))
+      this.#isTaking = false
     }
   }
 
-  return {
-    start: async (signal) => {
-      await recover(deps)
-      return { name: 'engine', done: loop(signal) }
-    },
-    control: {
-      mine: (count) =>
-        new Promise<void>((done, failed) => {
-          if (count === 0) return done()
-          pace.orders.push({ left: count, done, failed })
-          pace.wake()
-        }),
-      increaseTime: (seconds) => Math.floor(pace.lead(pace.nowMs() - clock.nowMs() + seconds * 1_000) / 1_000),
-    },
+  #take(input: Input): void {
+    // What is said again must differ in its bytes, or the mesh would not carry it; all nodes say it the same way in one second.
+    const isAgain = input.kind === 'tick' || input.kind === 'resume'
+    const salt = isAgain ? Math.floor(this.#deps.clock.nowMs() / 1_000) : 0
+    const effects = handle(this.#state, input)
+    if (this.#isReplaying) return // performed before the crash, or asked for again after it
+    for (const effect of effects) this.#perform(effect, salt)
+    this.#meters.rounds.set(this.#state.height?.cur ?? 0)
+  }
+
+  /** Work whose failure nobody else hears of stops the engine. */
+  #chainWork(run: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(() => (this.#isStopped ? undefined : run()))
+    this.#work = done.catch(() => {})
+    return done
+  }
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#fail(error))
+  }
+
+  #enterNext(): void {
+    const { chain } = this.#deps
+    const head = chain.head()
+    const height = this.#next
+    this.#said = []
+    this.#judging.clear()
+    this.bodies.forget(head.header.number)
+    this.#meters.height.set(height)
+    this.#armed = null
+    clearTimeout(this.#timer)
+    this.#push(this.#startOf(height))
+    this.#pace.wait((lateMs) => this.#onDue(height, lateMs))
+  }
+
+  #startOf(height: number): Start {
+    const { chain } = this.#deps
+    const head = chain.head()
+    const set = chain.validators()
+    const qc = chain.commitOf(height - 1)
+    return {
+      kind: 'start',
+      height,
+      set,
+      self: this.#self,
+      proposer: chain.proposer(height),
+      parentRandao: head.header.prevRandao,
+      nextProposer: chain.proposer(height + 1),
+      parent: qc === null ? null : { qc, set },
+    }
+  }
+
+  #onDue(height: number, lateMs: number): void {
+    this.#dueAtMs = this.#deps.clock.nowMs() - lateMs
+    this.#meters.lateSeconds.observe(lateMs / 1_000)
+    const armed = this.#armed
+    this.#armed = null
+    if (armed?.height === height) this.#startTimer(armed)
+    this.#push({ kind: 'due', height })
+  }
+
+  #startTimer({ height, round, afterMs }: { height: number; round: number; afterMs: number }): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#push({ kind: 'timer', height, round }), afterMs)
+  }
+
+  // Performing orders.
+
+  #perform(effect: Effect, salt: number): void {
+    const { chain, wal, log } = this.#deps
+    switch (effect.kind) {
+      case 'log':
+        this.#inBackground(wal.append(RECORDS.input, encodeLogged(effect.input), { sync: false }))
+        return
+      case 'sign':
+        this.#sign(effect)
+        return
+      case 'send':
+        this.#send(effect.message, salt)
+        return
+      case 'reply':
+        this.#sendTo(effect.to, effect.message)
+        return
+      case 'serve': {
+        const qc = chain.commitOf(effect.height)
+        if (qc !== null) this.#sendTo(effect.to, { kind: 'qc', qc })
+        return
+      }
+      case 'arm':
+        this.#armed = null
+        if (effect.from === 'due' && !this.#isDue()) this.#armed = effect
+        else this.#startTimer(effect)
+        return
+      case 'build':
+        this.#build(effect)
+        return
+      case 'fetch':
+        this.#judge(effect.height, effect.blockHash)
+        return
+      case 'check':
+        this.#inbox.onDecoded({ message: effect.message, sketch: null }, effect.from, effect.seen)
+        return
+      case 'commit':
+        this.#commit(effect)
+        return
+      case 'report': {
+        const { offence, validator } = effect.evidence
+        this.#meters.evidence.add(1, { offence })
+        const address = chain.validators().members[validator]?.address
+        log.warn(
+          { offence, validator: address && bytesToHex(address) },
+          'a validator signed two things that exclude each other',
+        )
+        return
+      }
+      case 'alarm':
+        this.#meters.alarms.add()
+        log.error(
+          { height: effect.height, hash: bytesToHex(effect.blockHash) },
+          'a quorum stands behind a block that is invalid here: this node or they run other rules; do not restart before you know which',
+        )
+        return
+    }
+  }
+
+  #isDue(): boolean {
+    return this.#state.height?.isDue === true
+  }
+
+  #send(message: Message, salt: number): void {
+    if (message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout') this.#said.push(message)
+    const bytes = this.#encode(message, salt)
+    if (bytes !== null) this.#deps.network()?.publish('consensus', bytes)
+  }
+  #sendTo(peer: PeerId, message: Message): void {
+    const bytes = this.#encode(message, 0)
+    if (bytes === null) return
+    const { log, network } = this.#deps
+    network()
+      ?.request(peer, 'direct', bytes)
+      .catch((error: unknown) => log.debug({ peer, error: String(error) }, 'a message to a peer is lost'))
+  }
+  /** null where its block is gone: the height was decided meanwhile. */
+  #encode(message: Message, salt: number): Uint8Array | null {
+    if (message.kind !== 'proposal') return encodeEnvelope({ message, sketch: null }, salt)
+    const block = this.bodies.get(message.proposal.blockHash)
+    return block === null ? null : encodeEnvelope({ message, sketch: sketchOf(block) }, salt)
+  }
+
+  #sign(order: Extract<Effect, { readonly kind: 'sign' }>): void {
+    const { signer, wal } = this.#deps
+    assert(signer !== null, 'only a validator is asked to sign')
+    this.#signing = this.#signing.then(async () => {
+      if (this.#isStopped) return
+      await wal.sync()
+      const answer = await signer.sign(order)
+      if (answer.kind === 'signed')
+        this.#inBackground(wal.append(RECORDS.own, encodeMessage(answer.message), { sync: false }))
+      this.#push(answer)
+    })
+    this.#inBackground(this.#signing)
+  }
+
+  #build({ height, round, lastCommit }: Extract<Effect, { readonly kind: 'build' }>): void {
+    const { chain, signer, wal } = this.#deps
+    const proposerIndex = this.#self
+    assert(signer !== null && proposerIndex !== null, 'only a validator is asked to build')
+    const work = this.#chainWork(async () => {
+      if (height !== this.#next) return
+      const share = chain.validators().members.length === 1 ? BUILD_SHARE.alone : BUILD_SHARE.shared
+      const block = await chain.build({
+        height,
+        timeMs: Math.max(this.#pace.nowMs(), headerTimeMs(chain.head().header)),
+        round,
+        proposerIndex,
+        coinbase: this.#options.coinbase,
+        lastCommit,
+        reveal: await signer.reveal(height),
+        budgetMs: chain.genesis.blockTimeMs * share,
+      })
+      await wal.append(RECORDS.body, encodeBlock(block), { sync: false })
+      this.bodies.add(block)
+      this.#push({ kind: 'built', height, round, blockHash: block.hash })
+    })
+    this.#inBackground(work)
+  }
+
+  /** Gets a block and runs it, once; holds nothing up meanwhile. */
+  #judge(height: number, blockHash: Hash): void {
+    const key = bytesToHex(blockHash)
+    const known = this.#judging.get(key)
+    if (known === null) return
+    if (known !== undefined) {
+      this.#push({ kind: 'body', height, blockHash, verdict: known })
+      return
+    }
+    this.#judging.set(key, null)
+    const judge = async (): Promise<void> => {
+      const block = await this.bodies.obtain(blockHash)
+      if (block === null) {
+        this.#judging.delete(key) // the machine asks again
+        return
+      }
+      await this.#chainWork(() => this.#verify(height, block))
+    }
+    this.#inBackground(judge())
+  }
+
+  async #verify(height: number, block: Block): Promise<void> {
+    if (height !== this.#next) return
+    const fault = block.header.number === height ? await this.#faultOf(block) : 'it is of another height'
+    if (fault === null) await this.#deps.wal.append(RECORDS.body, encodeBlock(block), { sync: false })
+    else this.#deps.log.warn({ height, hash: bytesToHex(block.hash), fault }, 'a proposed block is invalid')
+    const verdict = fault === null ? 'valid' : 'invalid'
+    this.#judging.set(bytesToHex(block.hash), verdict)
+    this.#push({ kind: 'body', height, blockHash: block.hash, verdict })
+  }
+
+  async #faultOf(block: Block): Promise<string | null> {
+    try {
+      await this.#deps.chain.verify(block)
+      return null
+    } catch (error) {
+      // Ours to answer for: a disk that fails, a broken invariant. Everything else the block did.
+      if (error instanceof NodeError && /^(BLOCK|TX|VOTE|RLP)_/.test(error.code)) return error.message
+      throw error
+    }
+  }
+
+  #commit({ height, blockHash, qc }: Extract<Effect, { readonly kind: 'commit' }>): void {
+    const { chain, wal, log, clock } = this.#deps
+    const work = this.#chainWork(async () => {
+      if (height !== this.#next) return
+      const block = this.bodies.get(blockHash)
+      assert(block !== null, 'a block that was judged valid is held until its height is final')
+      await chain.commit(block, qc)
+      await wal.endHeight(height)
+      const ms = Math.max(0, clock.nowMs() - this.#dueAtMs)
+      this.#meters.blockSeconds.observe(ms / 1_000)
+      if (qc.round > 0) this.#meters.roundsLost.add(qc.round)
+      const { txs, header } = block
+      const facts = { height, hash: bytesToHex(blockHash), txs: txs.length, gasUsed: Number(header.gasUsed) }
+      log.info({ ...facts, round: qc.round, ms }, 'block committed')
+      this.#pace.sealed()
+      this.#enterNext()
+    })
+    this.#inBackground(work)
+  }
+
+  // Coming back.
+
+  /** Replays the log of an unfinished height into the machine, without performing anything; then the signer's record over it. */
+  async #recover(): Promise<void> {
+    const { signer, wal, log } = this.#deps
+    const height = this.#next
+    const bodies = wal.records.flatMap(({ type, payload }) => (type === RECORDS.body ? [decodeBlock(payload)] : []))
+    for (const block of bodies) {
+      if (block.header.number !== height) continue
+      this.bodies.add(block)
+      this.#judging.set(bytesToHex(block.hash), 'valid')
+    }
+    const judged = new Map(this.#judging)
+    const record = (await signer?.record()) ?? null
+    this.#refuseLostBody(record, height)
+    if (wal.height !== height - 1) await wal.endHeight(height - 1) // a crash between the store's batch and the log
+    this.#isReplaying = true
+    this.#enterNext()
+    for (const [key, verdict] of judged) this.#judging.set(key, verdict)
+    for (const { type, payload } of wal.records) {
+      if (type !== RECORDS.input) continue
+      const input = decodeLogged(payload)
+      this.#push(input)
+    }
+    this.#isReplaying = false
+    if (wal.records.length > 0) log.info({ height, records: wal.records.length }, 'the unfinished height is resumed')
+    this.#push({ kind: 'resume', record })
+  }
+
+  /** Who is alone has nobody to fetch from: it would wait for ever. */
+  #refuseLostBody(record: SignRecord | null, height: number): void {
+    const message = record?.message
+    if (record?.height !== height || this.#deps.chain.validators().members.length > 1) return
+    const signed =
+      message?.kind === 'vote'
+        ? message.vote
+        : message?.kind === 'proposal'
+          ? message.proposal
+          : (record.highQc ?? null)
+    if (signed === null || this.bodies.get(signed.blockHash) !== null) return
+    throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
   }
 }
 
-const certificateOf = (
-  type: Qc['type'],
-  vote: { readonly height: number; readonly round: number; readonly blockHash: Block['hash'] },
-  signature: Uint8Array,
-): Qc => ({ type, ...vote, bitmap: bitmapOf([0], 1), signature: curves().blsAggregate([signature]) })
+/** This validator's place in the set; null for a follower. Throws ENGINE_NOT_VALIDATOR. */
+const placeOf = ({ chain, signer }: EngineDeps): number | null => {
+  if (signer === null) return null
+  const index = chain.validators().members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
+  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
+  return index
+}

@@ -142,7 +142,7 @@ const startConsensus = async (
   const wal = await openWal(await openLogFile(join(options.dir, 'wal', 'consensus.wal')))
   closers.push(() => wal.close())
   const engine = createEngine(
-    { chain, signer, wal, clock, ...ports },
+    { chain, signer, wal, network: () => null, clock, ...ports },
     { coinbase: options.validator.coinbase, sealing: options.sealing, emptyBlocksMs: options.emptyBlocksMs },
   )
   const stop = new AbortController()

@@ -1,25 +1,29 @@
 // The validator's key and what it last signed. Owns the rule that nothing is signed twice: a record on disk, replaced atomically
-// and synced before a signature leaves (consensus, section 5).
+// and synced before a signature leaves (consensus, section 5). Whoever serves `Signer` from another machine holds the record there.
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { asHash, bytesToHex, equalBytes, type Hash, hexToBytes } from '../chain/base/bytes.ts'
+import { bytesToHex, equalBytes, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import {
-  type Domain,
-  encodeQc,
-  proposePayload,
-  type Qc,
-  randaoPayload,
-  SignType,
-  signBytes,
-  votePayload,
-} from '../chain/types/vote.ts'
+  decodeMessage,
+  type Entry,
+  encodeMessage,
+  type Message,
+  type Signed,
+  type SignRecord,
+  signedPart,
+  stepOf,
+  type Unsigned,
+  withSignature,
+} from '../chain/types/message.ts'
+import { type Domain, decodeQc, encodeQc, type Qc, randaoPayload, SignType, signBytes } from '../chain/types/vote.ts'
 
 export const SignerErrors = defineErrors('SIGNER', {
-  REFUSED: {
-    text: (d: { asked: string; last: string }) =>
-      `refused to sign ${d.asked}: this key already signed ${d.last}; two signatures there would be slashed`,
+  LOCK: {
+    text: (d: { height: number; round: number; named: number | null; lock: number }) =>
+      `refused to sign TIMEOUT of height ${d.height} round ${d.round} naming ${d.named ?? 'no certificate'}: this key signed ` +
+      `COMMIT in round ${d.lock}, and the two together would be slashed. The engine asked for what it must not: report this`,
   },
   RECORD: {
     text: (d: { file: string; reason: string }) =>
@@ -27,167 +31,176 @@ export const SignerErrors = defineErrors('SIGNER', {
   },
 })
 
-/** In a round a validator signs in this order, each at most once. */
-export const Step = { propose: 1, prepare: 2, commit: 3, timeout: 4 } as const
-export type Step = (typeof Step)[keyof typeof Step]
-
-export interface SignRequest {
-  readonly step: typeof Step.propose | typeof Step.prepare | typeof Step.commit
-  readonly height: number
-  readonly round: number
-  readonly blockHash: Hash
-  /** The highest PREPARE certificate known; kept in the record. */
-  readonly highQc?: Qc
+/** What the engine wants signed, and what must be on record with it. */
+export interface SignOrder {
+  readonly message: Unsigned
+  /** The highest PrepareQC known. */
+  readonly highQc: Qc | null
+  /** What opened the round. */
+  readonly entry: Entry | null
 }
-
-interface Signed {
-  readonly height: number
-  readonly round: number
-  readonly step: number
-  readonly blockHash: Hash
-  readonly signature: Uint8Array
-}
+export type SignAnswer =
+  | { readonly kind: 'signed'; readonly message: Signed }
+  /** It would go back, or conflict: the record says from where to go on. */
+  | { readonly kind: 'refused'; readonly record: SignRecord }
 
 export interface Signer {
   /** 48 bytes. */
   readonly publicKey: Uint8Array
-  /** Signs once; asked again for the same it answers the same. Throws SIGNER_REFUSED for anything that would conflict. */
-  sign(request: SignRequest): Promise<Uint8Array>
+  /** Signs once; asked again for the same it answers the same. Throws SIGNER_LOCK and, where the disk fails, SIGNER_RECORD. */
+  sign(order: SignOrder): Promise<SignAnswer>
   /** The RANDAO reveal of a height is unique, so it needs no record. */
-  reveal(height: number): Uint8Array
-  last(): Signed | null
+  reveal(height: number): Promise<Uint8Array>
+  /** The last signature and what came with it; null for a key that never signed here. */
+  record(): Promise<SignRecord | null>
 }
 
 /** Loads the record beside the key, or begins one. Throws SIGNER_RECORD where it is damaged or of another network or key. */
 export async function openSigner(file: string, secret: Uint8Array, domain: Domain): Promise<Signer> {
   const publicKey = curves().blsPublicKey(secret)
-  const owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(publicKey) }
-  let { last, lockRound, highQc } = await readRecord(file, owner)
+  const owner: Owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(publicKey) }
+  let kept = await readRecord(file, owner, domain)
   const signAs = (type: SignType, payload: Uint8Array): Uint8Array =>
     curves().blsSign(secret, signBytes(domain, type, payload))
-
   let queue: Promise<unknown> = Promise.resolve()
 
   return {
     publicKey,
-    last: () => last,
-    reveal: (height) => signAs(SignType.randao, randaoPayload(height)),
+    record: async () => kept?.record ?? null,
+    reveal: async (height) => signAs(SignType.randao, randaoPayload(height)),
     // One after another: two askers at once must not both pass the check before either is on disk.
-    sign(request) {
-      const turn = queue.then(() => signNext(request))
+    sign(order) {
+      const turn = queue.then(() => signNext(order))
       queue = turn.catch(() => {})
       return turn
     },
   }
 
-  async function signNext(request: SignRequest): Promise<Uint8Array> {
-    const { step, height, round, blockHash } = request
-    if (last !== null) {
-      const order = compare([height, round, step], [last.height, last.round, last.step])
-      if (order === 0 && equalBytes(blockHash, last.blockHash)) return last.signature
-      if (order <= 0) {
-        const asked = `step ${step} of height ${height} round ${round}`
-        throw new NodeError(SignerErrors.REFUSED, {
-          asked,
-          last: `step ${last.step} of height ${last.height} round ${last.round}`,
-        })
-      }
+  async function signNext({ message, highQc, entry }: SignOrder): Promise<SignAnswer> {
+    const { type, payload } = signedPart(message)
+    const at = stepOf(message)
+    if (kept !== null) {
+      const { record } = kept
+      const order = at.height - record.height || at.round - record.round || at.step - record.step
+      if (order === 0 && equalBytes(payload, signedPart(record.message).payload))
+        return { kind: 'signed', message: record.message }
+      if (order <= 0) return { kind: 'refused', record }
     }
-    const signature =
-      step === Step.propose
-        ? signAs(SignType.propose, proposePayload({ height, round, blockHash, justifyRound: null, tcHash: null }))
-        : signAs(step === Step.prepare ? SignType.prepare : SignType.commit, votePayload(height, round, blockHash))
-    if (last?.height !== height) lockRound = null
-    if (step === Step.commit) lockRound = round
-    if (request.highQc !== undefined) highQc = bytesToHex(encodeQc(request.highQc))
-    const next: Signed = { height, round, step, blockHash, signature }
-    await writeRecord(file, {
-      ...owner,
-      h: height,
-      r: round,
-      step,
-      message: bytesToHex(blockHash),
-      signature: bytesToHex(signature),
-      lockRound,
-      highQC: highQc,
-      entry: null,
-    })
-    last = next
-    return signature
+    const lockBefore = kept?.record.height === at.height ? kept.lockRound : null
+    if (message.kind === 'timeout') checkLock(message.timeout, lockBefore)
+    const isCommit = message.kind === 'vote' && message.vote.type === 'commit'
+    const signed = withSignature(message, signAs(type, payload))
+    const next = {
+      record: { ...at, message: signed, highQc, entry },
+      lockRound: isCommit ? at.round : lockBefore,
+    }
+    await writeRecord(file, owner, next)
+    kept = next
+    return { kind: 'signed', message: signed }
   }
 }
 
-const compare = (a: readonly number[], b: readonly number[]): number => {
-  for (const [i, x] of a.entries()) {
-    const y = b[i] ?? 0
-    if (x !== y) return x - y
-  }
-  return 0
+/** With this and the order of steps no offence of consensus, section 4, can be signed, whatever the engine asks. */
+const checkLock = (
+  timeout: { readonly height: number; readonly round: number; readonly hqcRound: number | null },
+  lock: number | null,
+): void => {
+  const { height, round, hqcRound } = timeout
+  if ((lock !== null && (hqcRound ?? -1) < lock) || (hqcRound ?? -1) > round)
+    throw new NodeError(SignerErrors.LOCK, { height, round, named: hqcRound, lock: lock ?? -1 })
 }
 
-interface SignerRecord {
+interface Owner {
   readonly genesisHash: string
   readonly publicKey: string
-  readonly h: number
-  readonly r: number
-  readonly step: number
-  /** The block that was signed. */
-  readonly message: string
-  readonly signature: string
+}
+interface Kept {
+  readonly record: SignRecord
+  /** Round of the last COMMIT at this height. */
   readonly lockRound: number | null
-  readonly highQC: string | null
-  /** What opened the round; null in round 0. */
-  readonly entry: string | null
 }
 
-const parseRecord = (text: string): Partial<SignerRecord> | null => {
-  try {
-    const json: unknown = JSON.parse(text)
-    return typeof json === 'object' ? json : null
-  } catch {
-    return null
-  }
-}
-
-type Loaded = { last: Signed | null; lockRound: number | null; highQc: string | null }
-
-const readRecord = async (
-  file: string,
-  owner: { readonly genesisHash: string; readonly publicKey: string },
-): Promise<Loaded> => {
+const readRecord = async (file: string, owner: Owner, domain: Domain): Promise<Kept | null> => {
   const refuse = (reason: string) => new NodeError(SignerErrors.RECORD, { file, reason })
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
     throw refuse(`cannot be read (${error.code ?? error.message})`)
   })
-  if (text === null) return { last: null, lockRound: null, highQc: null }
-  const record = parseRecord(text)
-  if (record === null) throw refuse('is no JSON object')
-  const { h, r, step, message, signature } = record
-  if (record.genesisHash !== owner.genesisHash)
-    throw refuse(`is of the network ${record.genesisHash ?? '?'}, not ${owner.genesisHash}`)
-  if (record.publicKey !== owner.publicKey)
-    throw refuse(`is of the key ${record.publicKey ?? '?'}, not ${owner.publicKey}`)
-  const isCount = (value: unknown): value is number =>
-    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-  const isHex = (value: unknown, sizeBytes: number): value is string =>
-    typeof value === 'string' && new RegExp(`^0x[0-9a-f]{${2 * sizeBytes}}$`).test(value)
-  if (!isCount(h) || !isCount(r) || !isCount(step)) throw refuse('has no height, round and step')
-  if (!isHex(message, 32) || !isHex(signature, 96)) throw refuse('has no block and signature')
-  return {
-    last: { height: h, round: r, step, blockHash: asHash(hexToBytes(message)), signature: hexToBytes(signature) },
-    lockRound: record.lockRound ?? null,
-    highQc: record.highQC ?? null,
+  if (text === null) return null
+  const json = parseObject(text)
+  if (json === null) throw refuse('is no JSON object')
+  for (const [field, what] of [['genesisHash', 'network'] as const, ['publicKey', 'key'] as const])
+    if (json[field] !== owner[field])
+      throw refuse(`is of the ${what} ${String(json[field] ?? '?')}, not ${owner[field]}`)
+  const message = decoded(json.message, decodeMessage)
+  if (message === null || message.kind === 'qc' || message.kind === 'tc' || message.kind === 'status')
+    throw refuse('has no signed message')
+  const at = stepOf(message)
+  if (at.height !== json.h || at.round !== json.r || at.step !== json.step)
+    throw refuse('names another height, round or step than its message')
+  const { type, payload } = signedPart(message)
+  const signature = signatureOf(message)
+  if (!curves().blsVerify([hexToBytes(owner.publicKey)], signBytes(domain, type, payload), signature))
+    throw refuse('holds a signature that does not verify')
+  const { lockRound } = json
+  if (lockRound !== null && !isRound(lockRound)) throw refuse('has a bad lockRound')
+  const highQc = json.highQC === null ? null : decoded(json.highQC, decodeQc)
+  const entry = json.entry === null ? null : entryOf(decoded(json.entry, decodeMessage))
+  if ((json.highQC !== null && highQc === null) || (json.entry !== null && entry === null))
+    throw refuse('has a certificate that does not decode')
+  return { record: { ...at, message, highQc, entry }, lockRound }
+}
+
+const isRound = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+const parseObject = (text: string): Record<string, unknown> | null => {
+  try {
+    const json: unknown = JSON.parse(text)
+    return typeof json === 'object' && json !== null ? { ...json } : null
+  } catch {
+    return null
+  }
+}
+const decoded = <T>(hex: unknown, decode: (bytes: Uint8Array) => T): T | null => {
+  if (typeof hex !== 'string' || !/^0x([0-9a-f]{2})+$/.test(hex)) return null
+  try {
+    return decode(hexToBytes(hex))
+  } catch (error) {
+    if (error instanceof NodeError) return null
+    throw error
+  }
+}
+const entryOf = (message: Message | null): Entry | null =>
+  message?.kind === 'tc' || message?.kind === 'qc' ? message : null
+
+export const signatureOf = (message: Signed): Uint8Array => {
+  switch (message.kind) {
+    case 'proposal':
+      return message.proposal.signature
+    case 'vote':
+      return message.vote.signature
+    case 'timeout':
+      return message.timeout.signature
   }
 }
 
 /** Whole and on disk, or not at all: a new file, synced, takes the old one's name, and the folder is synced too. */
-const writeRecord = async (file: string, record: SignerRecord): Promise<void> => {
+const writeRecord = async (file: string, owner: Owner, { record, lockRound }: Kept): Promise<void> => {
+  const { height, round, step, message, highQc, entry } = record
+  const text = JSON.stringify({
+    ...owner,
+    h: height,
+    r: round,
+    step,
+    message: bytesToHex(encodeMessage(message)),
+    lockRound,
+    highQC: highQc === null ? null : bytesToHex(encodeQc(highQc)),
+    entry: entry === null ? null : bytesToHex(encodeMessage(entry)),
+  })
   const fresh = `${file}.new`
   try {
     const handle = await open(fresh, 'w', 0o600)
     try {
-      await handle.writeFile(`${JSON.stringify(record)}\n`)
+      await handle.writeFile(`${text}\n`)
       await handle.sync()
     } finally {
       await handle.close()

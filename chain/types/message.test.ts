@@ -23,16 +23,16 @@ const tc = fc.record({
 const arbMessage: fc.Arbitrary<Message> = fc.oneof(
   fc
     .record({ height, round, blockHash: hash, justify: optional(qc(['prepare'])), tc: optional(tc), ...signer })
-    .map((proposal) => ({ kind: 'proposal', proposal })),
+    .map((proposal) => ({ kind: 'proposal' as const, proposal })),
   fc
     .record({ type: fc.constantFrom('prepare' as const, 'commit' as const), height, round, blockHash: hash, ...signer })
-    .map((vote) => ({ kind: 'vote', vote })),
+    .map((vote) => ({ kind: 'vote' as const, vote })),
   fc
     .record({ height, round, hqcRound: optional(round), qc: optional(qc(['prepare'])), ...signer })
-    .map((timeout) => ({ kind: 'timeout', timeout })),
-  qc(['prepare', 'commit']).map((it) => ({ kind: 'qc', qc: it })),
-  tc.map((it) => ({ kind: 'tc', tc: it })),
-  height.map((it) => ({ kind: 'status', height: it })),
+    .map((timeout) => ({ kind: 'timeout' as const, timeout })),
+  qc(['prepare', 'commit']).map((it) => ({ kind: 'qc' as const, qc: it })),
+  tc.map((it) => ({ kind: 'tc' as const, tc: it })),
+  height.map((it) => ({ kind: 'status' as const, height: it })),
 )
 
 /** What a peer's bytes may end in. */
