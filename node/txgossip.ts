@@ -1,0 +1,102 @@
+// Transactions between pools: what users send to this node goes to all in batches, what peers send is admitted like a user's.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { bytesToHex, type Hex } from '../chain/base/bytes.ts'
+import { NodeError } from '../chain/base/errors.ts'
+import type { Log } from '../chain/base/ports.ts'
+import type { Chain } from '../chain/chain.ts'
+import type { Tx } from '../chain/types/tx.ts'
+import type { Judgement, Network, PeerId } from '../p2p/network.ts'
+import { decodeTxs, encodeTxs, isMalformed } from '../p2p/wire.ts'
+
+/** A batch leaves when it is so large, or its first transaction so old: a message each would be slower than the blocks. */
+const BATCH_BYTES = 256 * 1024
+const BATCH_MS = 20
+/** Transactions admitted between two pauses: about 5 ms. */
+const SLICE_TXS = 64
+/** Local transactions that are said again to a peer that comes. */
+const AGAIN_BYTES = 512 * 1024
+
+export interface TxGossip {
+  onPublished(bytes: Uint8Array, from: PeerId): Promise<Judgement>
+  /** A new peer may lack what waits here. */
+  onPeer(): void
+  close(): void
+}
+
+export function createTxGossip(chain: Chain, network: () => Network | null, log: Log): TxGossip {
+  let batch: Uint8Array[] = []
+  let sizeBytes = 0
+  let timer: NodeJS.Timeout | undefined
+  /** Local transactions by hash, oldest first, until they are mined. */
+  const waiting = new Map<Hex, Tx>()
+
+  const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (batch.length === 0) return
+    network()?.publish('txs', encodeTxs(batch))
+    batch = []
+    sizeBytes = 0
+  }
+  const say = (raw: Uint8Array): void => {
+    if (sizeBytes + raw.length > BATCH_BYTES) flush()
+    batch.push(raw)
+    sizeBytes += raw.length
+    timer ??= setTimeout(flush, BATCH_MS)
+  }
+  const unwatch = [
+    chain.watch('local', (tx) => {
+      waiting.set(bytesToHex(tx.hash), tx)
+      say(tx.raw)
+    }),
+    chain.watch('head', ({ txs }) => {
+      for (const { hash } of txs) waiting.delete(bytesToHex(hash))
+    }),
+  ]
+
+  return {
+    async onPublished(bytes, from) {
+      const txs = read(bytes)
+      if (txs === null) return 'reject'
+      let admitted = 0
+      for (const [i, raw] of txs.entries()) {
+        if (i % SLICE_TXS === SLICE_TXS - 1) await nextTurn()
+        try {
+          await chain.submit(raw, 'peer')
+          admitted++
+        } catch (error) {
+          if (!(error instanceof NodeError)) throw error
+          // No state makes it valid, so whoever passed it on did not look. What the pool refuses is nobody's fault.
+          if (!error.code.startsWith('POOL_')) {
+            log.debug({ peer: from, fault: error.message }, 'a batch of transactions is refused')
+            return 'reject'
+          }
+        }
+      }
+      return admitted > 0 ? 'accept' : 'ignore'
+    },
+    onPeer() {
+      let left = AGAIN_BYTES
+      for (const [key, { hash, raw }] of waiting) {
+        left -= raw.length
+        if (left < 0) break
+        if (chain.pool.get(hash) === null) waiting.delete(key)
+        else say(raw)
+      }
+    },
+    close() {
+      for (const stop of unwatch) stop()
+      clearTimeout(timer)
+    },
+  }
+}
+
+const read = (bytes: Uint8Array): Uint8Array[] | null => {
+  try {
+    const txs = decodeTxs(bytes)
+    return txs.length === 0 ? null : txs
+  } catch (error) {
+    if (!isMalformed(error)) throw error
+    return null
+  }
+}
