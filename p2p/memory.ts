@@ -1,0 +1,113 @@
+// The port over an in-process bus, for tests: messages arrive in later turns, in order of sending; links can be cut.
+import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
+import {
+  type Handlers,
+  type Network,
+  type Offence,
+  type PeerId,
+  type PeerInfo,
+  PROTOCOLS,
+  type Protocol,
+  PUBLISH_MAX_BYTES,
+  type Topic,
+} from './network.ts'
+
+export const MemoryErrors = defineErrors('MEMORY', {
+  REQUEST: { text: (d: { peer: string; reason: string }) => `peer ${d.peer} gives no answer: ${d.reason}` },
+})
+
+export interface MemoryHub {
+  join(id: PeerId, handlers: Handlers): Network
+  /** No message passes between the two groups until `heal`. */
+  cut(groupA: readonly PeerId[], groupB: readonly PeerId[]): void
+  heal(): void
+  /** What was blamed on whom, in order. */
+  readonly blamed: readonly { readonly peer: PeerId; readonly offence: Offence }[]
+}
+
+interface Member {
+  readonly handlers: Handlers
+  readonly seen: Set<string>
+}
+
+export function createMemoryHub(): MemoryHub {
+  const members = new Map<PeerId, Member>()
+  const blamed: { readonly peer: PeerId; readonly offence: Offence }[] = []
+  let cuts: (readonly [readonly PeerId[], readonly PeerId[]])[] = []
+  const isLinked = (a: PeerId, b: PeerId): boolean =>
+    members.has(a) &&
+    members.has(b) &&
+    !cuts.some(([x, y]) => (x.includes(a) && y.includes(b)) || (x.includes(b) && y.includes(a)))
+  const others = (id: PeerId): PeerId[] => [...members.keys()].filter((other) => other !== id && isLinked(id, other))
+
+  /** Each member gets the same bytes once, and passes on what it accepts. */
+  const spread = (topic: Topic, bytes: Uint8Array, from: PeerId): void => {
+    const key = `${topic} ${Buffer.from(bytes).toString('base64')}`
+    members.get(from)?.seen.add(key)
+    for (const id of others(from))
+      setImmediate(async () => {
+        const member = members.get(id)
+        if (member === undefined || member.seen.has(key) || !isLinked(from, id)) return
+        member.seen.add(key)
+        const judgement = await member.handlers.onPublished(topic, bytes, from)
+        if (judgement === 'accept') spread(topic, bytes, id)
+        if (judgement === 'reject') blamed.push({ peer: from, offence: 'malformed' })
+      })
+  }
+
+  const ask = async (self: PeerId, peer: PeerId, protocol: Protocol, bytes: Uint8Array): Promise<Uint8Array> => {
+    const { requestMaxBytes, answerMaxBytes } = PROTOCOLS[protocol]
+    assert(bytes.length <= requestMaxBytes, 'a request is within its bound')
+    const fail = (reason: string) => new NodeError(MemoryErrors.REQUEST, { peer, reason })
+    await new Promise((resolve) => setImmediate(resolve))
+    const member = members.get(peer)
+    if (member === undefined || !isLinked(self, peer)) throw fail('not connected')
+    const answer = await member.handlers.onRequest(protocol, bytes, self).catch((error: unknown) => {
+      throw fail(String(error))
+    })
+    if (answer.length > answerMaxBytes) throw fail('the answer is over its bound')
+    return answer
+  }
+
+  return {
+    blamed,
+    cut: (groupA, groupB) => void cuts.push([groupA, groupB]),
+    heal() {
+      cuts = []
+      for (const [id, { handlers }] of members) for (const other of others(id)) handlers.onPeer(other)
+    },
+    join(id, handlers) {
+      members.set(id, { handlers, seen: new Set() })
+      setImmediate(() => {
+        for (const other of others(id)) {
+          handlers.onPeer(other)
+          members.get(other)?.handlers.onPeer(id)
+        }
+      })
+      return {
+        self: id,
+        addresses: () => [`memory:${id}`],
+        peers: () => others(id).map(infoOf),
+        publish(topic, bytes) {
+          assert(bytes.length <= PUBLISH_MAX_BYTES, 'a published message is within its bound')
+          if (members.has(id)) spread(topic, bytes, id)
+        },
+        request: (peer, protocol, bytes) => ask(id, peer, protocol, bytes),
+        blame: (peer, offence) => void blamed.push({ peer, offence }),
+        async close() {
+          const left = others(id)
+          members.delete(id)
+          for (const other of left) members.get(other)?.handlers.onPeerGone(id)
+        },
+      }
+    },
+  }
+}
+
+const infoOf = (id: PeerId): PeerInfo => ({
+  id,
+  address: `memory:${id}`,
+  direction: 'outbound',
+  score: 0,
+  pingMs: null,
+})
