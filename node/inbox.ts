@@ -15,6 +15,8 @@ import { decodeEnvelope, type Envelope, isMalformed, type Sketch } from '../p2p/
 
 /** How far a proposer's clock may be ahead of the own, and how old a block may be that it proposes (consensus, section 6). */
 const PRECISION_MS = 500
+/** Timestamps rise by whole seconds, so blocks that come faster (development) lead the clock by up to one more. */
+const LEAD_MS = 1_000
 const MESSAGE_DELAY_MS = 4_000
 /** MESSAGE_DELAY_MS grows by a tenth with each round up to here. */
 const DELAY_ROUNDS_MAX = 50
@@ -39,6 +41,8 @@ export interface Inbox {
 export function createInbox(deps: InboxDeps): Inbox {
   const { chain, log } = deps
   const domain: Domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
+
+  const aheadMs = PRECISION_MS + (chain.genesis.blockTimeMs < LEAD_MS ? LEAD_MS : 0)
 
   const refuse = (from: PeerId, fault: string): Judgement => {
     log.debug({ peer: from, fault }, 'a consensus message is refused')
@@ -72,7 +76,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const { originRound } = decodeExtra(header.extraData)
     const lateMs = deps.nowMs() - headerTimeMs(header)
     const delayMs = MESSAGE_DELAY_MS * 1.1 ** Math.min(proposal.round, DELAY_ROUNDS_MAX)
-    const isTimely = lateMs >= -PRECISION_MS && lateMs <= delayMs + PRECISION_MS
+    const isTimely = lateMs >= -aheadMs && lateMs <= delayMs + PRECISION_MS
     const { lastCommit } = section
     if ((lastCommit === null) !== (header.number === 1))
       return 'its lastCommit is missing, or there is nothing to commit'

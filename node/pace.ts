@@ -38,7 +38,7 @@ export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pa
   /** Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there. */
   const follow = (): void => {
     if (!chain.genesis.development) return
-    const leadMs = headerTimeMs(chain.head().header) - chain.genesis.blockTimeMs - clock.nowMs()
+    const leadMs = headerTimeMs(chain.head().header) - clock.nowMs()
     offsetMs = Math.max(offsetMs, leadMs, 0)
   }
   follow()

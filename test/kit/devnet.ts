@@ -34,13 +34,13 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** Starts `devnet --json` and returns when its one line is there. */
+/** Starts `devnet --json`, of one validator unless told otherwise, and returns when its one line is there. */
 export async function startDevnet(args: readonly string[] = [], options: { dir?: string } = {}): Promise<Devnet> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'novachain-')))
   const port = await freePort()
-  const child = spawn(process.execPath, [main, 'devnet', '--json', '--dir', dir, '--rpc-port', String(port), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const alone = args.includes('--validators') ? [] : ['--validators', '1']
+  const flags = ['--json', '--dir', dir, '--rpc-port', String(port), ...alone, ...args]
+  const child = spawn(process.execPath, [main, 'devnet', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-10_000)

@@ -1,0 +1,49 @@
+// Several validators in one process: what they decide, alone and together, when some of them go and come back.
+import { afterEach, expect, test } from 'vitest'
+import { bytesToHex } from '../chain/base/bytes.ts'
+import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
+
+let cluster: Cluster
+afterEach(() => cluster.close())
+
+const startAll = (count: number): Promise<Member[]> =>
+  Promise.all(Array.from({ length: count }, (_, i) => cluster.start(i)))
+const allReached = (members: readonly Member[], height: number): Promise<unknown> =>
+  Promise.all(members.map((member) => reached(member, height)))
+const hashAt = ({ chain }: Member, height: number): string => bytesToHex(chain.block(height)?.hash ?? new Uint8Array(0))
+const agree = (members: readonly Member[], height: number): void => {
+  for (let at = 1; at <= height; at++) expect(new Set(members.map((member) => hashAt(member, at))).size).toBe(1)
+}
+
+test('four validators decide the same blocks, each in round 0', async () => {
+  cluster = await createCluster({ validators: 4, blockTimeMs: 200 })
+  const members = await startAll(4)
+  await allReached(members, 8)
+  agree(members, 8)
+  for (let height = 2; height <= 8; height++) expect(members[0]?.chain.commitOf(height)?.round).toBe(0)
+}, 30_000)
+
+test('with one of four down the others go on; it comes back and catches up; with two down nothing is decided', async () => {
+  cluster = await createCluster({ validators: 4, blockTimeMs: 200 })
+  const [a, b, c, d] = (await startAll(4)) as [Member, Member, Member, Member]
+  await allReached([a, b, c, d], 3)
+  await d.stop()
+  const after = a.chain.head().header.number
+  await allReached([a, b, c], after + 4)
+  const back = await cluster.start(3)
+  await allReached([a, b, c, back], a.chain.head().header.number + 2)
+  agree([a, b, c, back], after + 4)
+  await Promise.all([c.stop(), back.stop()])
+  const halted = await Promise.all([cluster.start(2), reached(a, a.chain.head().header.number)])
+  await allReached([a, b, halted[0]], a.chain.head().header.number + 2)
+  expect(cluster.hub.blamed).toEqual([])
+}, 90_000)
+
+test('a follower gets every block', async () => {
+  cluster = await createCluster({ validators: 1, blockTimeMs: 100 })
+  const [validator] = (await startAll(1)) as [Member]
+  await reached(validator, 150)
+  const follower = await cluster.start(1)
+  await reached(follower, 155)
+  agree([validator, follower], 155)
+}, 60_000)

@@ -1,0 +1,37 @@
+// Who answers what peers say and ask. Owns the table and nothing else.
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import type { Handlers } from '../p2p/network.ts'
+import type { Engine } from './engine.ts'
+import type { Sync } from './sync.ts'
+import type { TxGossip } from './txgossip.ts'
+
+export const HandlerErrors = defineErrors('HANDLER', {
+  REFUSED: { text: (d: { peer: string }) => `a message of peer ${d.peer} is refused` },
+})
+
+export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip): Handlers => ({
+  onPublished(topic, bytes, from) {
+    if (topic === 'consensus') return engine.onMessage(bytes, from)
+    return topic === 'txs' ? txs.onPublished(bytes, from) : 'ignore'
+  },
+  async onRequest(protocol, bytes, from) {
+    switch (protocol) {
+      case 'direct':
+        if (engine.onMessage(bytes, from) === 'reject') throw new NodeError(HandlerErrors.REFUSED, { peer: from })
+        return new Uint8Array(0)
+      case 'body':
+      case 'txs':
+        return engine.bodies.answer(protocol, bytes)
+      case 'blocks':
+        return sync.answer(bytes)
+      default:
+        return new Uint8Array(0) // `hello` and `peers` are the host's own
+    }
+  },
+  onPeer(peer) {
+    engine.onPeer(peer)
+    txs.onPeer()
+    sync.poke(peer)
+  },
+  onPeerGone() {},
+})

@@ -1,0 +1,133 @@
+// Validators of one network in one process: real chains, engines, signers, logs and sync, over the in-process bus. Owns their lives:
+// one is stopped as a crash stops it, and started again over what its disk kept.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { asAddress } from '../../chain/base/bytes.ts'
+import { installCurves } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
+import { createChainEngine } from '../../chain/calls.ts'
+import { type Chain, openChain } from '../../chain/chain.ts'
+import { createMemoryKv, openLogFile } from '../../chain/store/kv.ts'
+import { openWal } from '../../chain/store/wal.ts'
+import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import { bundledGenesis } from '../../node/commands/genesis.ts'
+import { developmentGenesis, developmentSecret } from '../../node/development.ts'
+import { createEngine, type Engine } from '../../node/engine.ts'
+import { handlersOf } from '../../node/handlers.ts'
+import { openSigner } from '../../node/signer.ts'
+import { Sync } from '../../node/sync.ts'
+import { createTxGossip } from '../../node/txgossip.ts'
+import { createMemoryHub, type MemoryHub } from '../../p2p/memory.ts'
+import type { Network } from '../../p2p/network.ts'
+
+installCurves(nativeCurves)
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
+
+export interface Member {
+  readonly id: string
+  readonly chain: Chain
+  readonly engine: Engine
+  readonly sync: Sync
+  /** Settles when the engine stopped; rejects when it failed. */
+  readonly done: Promise<void>
+  stop(): Promise<void>
+}
+
+export interface Cluster {
+  readonly hub: MemoryHub
+  readonly genesis: Genesis
+  /** Starts validator `index`, or a follower beyond the set, over what its disk kept. */
+  start(index: number): Promise<Member>
+  close(): Promise<void>
+}
+
+export async function createCluster(choice: {
+  readonly validators: number
+  readonly blockTimeMs: number
+  readonly log?: Log
+}): Promise<Cluster> {
+  const genesis = parseGenesis(
+    developmentGenesis(bundledGenesis(), {
+      validators: choice.validators,
+      blockTimeMs: choice.blockTimeMs,
+      chainId: null,
+    }),
+  )
+  const dir = mkdtempSync(join(tmpdir(), 'novachain-cluster-'))
+  const hub = createMemoryHub()
+  const disks = new Map<number, Kv>()
+  const up = new Set<Member>()
+  const log = choice.log ?? silent
+  const ports = { clock: { nowMs: () => Date.now() }, log, meter }
+
+  const start = async (index: number): Promise<Member> => {
+    const kv = disks.get(index) ?? createMemoryKv()
+    disks.set(index, kv)
+    const folder = join(dir, String(index))
+    mkdirSync(folder, { recursive: true })
+    const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
+    const chain = await openChain({ kv, engine: createChainEngine(genesis), pause, ...ports }, genesis, {
+      ...{ historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
+    })
+    const domain = { chainId: genesis.chainId, genesisHash: chain.genesisHash }
+    const isValidator = index < choice.validators
+    const signer = isValidator ? await openSigner(join(folder, 'signer.json'), developmentSecret(index), domain) : null
+    const wal = await openWal(await openLogFile(join(folder, 'consensus.wal')))
+    const late: { network: Network | null } = { network: null }
+    const network = () => late.network
+    const engine = createEngine(
+      { chain, signer, wal, network, ...ports },
+      { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
+    )
+    let fail: (error: unknown) => void = () => {}
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    const sync = new Sync({ chain, engine, network, fail, ...ports })
+    engine.onAhead((_, peer) => sync.poke(peer))
+    const txs = createTxGossip(chain, network, log)
+    late.network = hub.join(String(index), handlersOf(engine, sync, txs))
+    const stop = new AbortController()
+    const service = await engine.start(stop.signal)
+    const done = Promise.race([service.done, failed])
+    done.catch(() => {})
+    const member: Member = {
+      ...{ id: String(index), chain, engine, sync, done },
+      async stop() {
+        up.delete(member)
+        await late.network?.close()
+        stop.abort()
+        await service.done.catch(() => {})
+        txs.close()
+        await sync.idle()
+        await wal.close()
+      },
+    }
+    up.add(member)
+    return member
+  }
+  return {
+    ...{ hub, genesis, start },
+    async close() {
+      await Promise.all([...up].map((member) => member.stop()))
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Settles when the chain has a block of this height; rejects when its engine fails before. */
+export const reached = ({ chain, done }: Member, height: number): Promise<void> =>
+  Promise.race([
+    done.then(() => Promise.reject(new Error('the engine stopped'))),
+    new Promise<void>((resolve) => {
+      if (chain.head().header.number >= height) return resolve()
+      const unwatch = chain.watch('head', ({ block }) => {
+        if (block.header.number < height) return
+        unwatch()
+        resolve()
+      })
+    }),
+  ])
