@@ -1,25 +1,30 @@
 // The composition root: who uses whom. Reads as the table of contents of a running node.
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Address, bytesToHex } from '../chain/base/bytes.ts'
+import { type Address, asAddress, bytesToHex } from '../chain/base/bytes.ts'
 import { installCurves } from '../chain/base/crypto.ts'
 import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { defineErrors } from '../chain/base/errors.ts'
-import type { Log } from '../chain/base/ports.ts'
+import type { Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine } from '../chain/calls.ts'
 import { type Chain, openChain } from '../chain/chain.ts'
 import { openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
+import { createHost, type HostOptions } from '../p2p/host.ts'
+import type { Handlers, Network } from '../p2p/network.ts'
 import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
-import { createEngine, type EngineControl } from './engine.ts'
+import { createEngine, type Engine } from './engine.ts'
+import { handlersOf } from './handlers.ts'
 import { openJournal } from './journal.ts'
 import { aborted } from './service.ts'
 import { openSigner } from './signer.ts'
+import { Sync } from './sync.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
+import { createTxGossip } from './txgossip.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
 
@@ -42,6 +47,8 @@ export interface NodeOptions {
     readonly origins: readonly string[]
   }
   readonly metrics: { readonly host: string; readonly port: number }
+  /** `keySecret`: 32 bytes, ed25519; null stays alone. */
+  readonly p2p: (HostOptions & { readonly keySecret: Uint8Array }) | null
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
   readonly historyBlocks: number | null
@@ -54,6 +61,8 @@ export interface RunningNode {
   readonly rpcUrl: string
   readonly wsUrl: string
   readonly metricsUrl: string
+  /** Multiaddrs that peers dial; empty for a node that stays alone. */
+  readonly p2p: readonly string[]
   /** Settles when everything has stopped; rejects when something failed. */
   readonly done: Promise<void>
 }
@@ -97,8 +106,9 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     const ctx = {
       chain,
       calls,
-      net: { peers: () => 0 },
-      dev: genesis.development ? (consensus?.control ?? null) : null,
+      net: { peers: () => consensus.network?.peers().length ?? 0 },
+      // Several validators share one clock and one turn: no single one of them may move it.
+      dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
       clock,
       limits: LIMITS,
@@ -118,8 +128,9 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       rpcUrl: `http://${url}`,
       wsUrl: `ws://${url}`,
       metricsUrl: `http://${options.metrics.host}:${metrics.port}/metrics`,
-      done: Promise.race([aborted(signal), consensus?.done ?? new Promise<never>(() => {})])
-        .finally(consensus?.stop)
+      p2p: consensus.network?.addresses() ?? [],
+      done: Promise.race([aborted(signal), consensus.done])
+        .finally(consensus.stop)
         .finally(close)
         .then(() => log.info({ height: chain.head().header.number }, 'node stopped')),
     }
@@ -129,32 +140,77 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   }
 }
 
-/** A validator's engine with its signer and log; null for a node that only serves. */
+interface Consensus {
+  readonly engine: Engine
+  readonly network: Network | null
+  readonly done: Promise<void>
+  stop(): Promise<void>
+}
+
+type Ports = { readonly log: Log; readonly meter: Meter }
+type Closers = (() => Promise<void>)[]
+
+/** The engine with its signer, its log and its peers. */
 const startConsensus = async (
   options: NodeOptions,
   chain: Chain,
-  ports: { readonly log: Log; readonly meter: ReturnType<typeof createTelemetry>['meter'] },
-  closers: (() => Promise<void>)[],
-): Promise<{ readonly control: EngineControl; readonly done: Promise<void>; stop(): Promise<void> } | null> => {
-  if (options.validator === null) return null
+  ports: Ports,
+  closers: Closers,
+): Promise<Consensus> => {
+  const { validator, dir } = options
   const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
-  const signer = await openSigner(join(options.dir, 'signer.json'), options.validator.secret, domain)
-  const wal = await openWal(await openLogFile(join(options.dir, 'wal', 'consensus.wal')))
+  const signer = validator === null ? null : await openSigner(join(dir, 'signer.json'), validator.secret, domain)
+  const wal = await openWal(await openLogFile(join(dir, 'wal', 'consensus.wal')))
   closers.push(() => wal.close())
+  const late: { network: Network | null } = { network: null }
+  const network = (): Network | null => late.network
   const engine = createEngine(
-    { chain, signer, wal, network: () => null, clock, ...ports },
-    { coinbase: options.validator.coinbase, sealing: options.sealing, emptyBlocksMs: options.emptyBlocksMs },
+    { chain, signer, wal, network, clock, ...ports },
+    {
+      coinbase: validator?.coinbase ?? asAddress(new Uint8Array(20)),
+      sealing: options.sealing,
+      emptyBlocksMs: options.emptyBlocksMs,
+    },
   )
+  let fail: (error: unknown) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  const sync = new Sync({ chain, engine, network, fail, ...ports })
+  engine.onAhead((_, peer) => sync.poke(peer))
+  const txs = createTxGossip(chain, network, ports.log)
   const stop = new AbortController()
+  closers.push(async () => {
+    txs.close()
+    await late.network?.close()
+    await sync.idle()
+  })
+  late.network = await joinNetwork(options.p2p, chain, handlersOf(engine, sync, txs), ports)
   const { done } = await engine.start(stop.signal)
   return {
-    control: engine.control,
-    done,
+    engine,
+    network: late.network,
+    done: Promise.race([done, failed]),
     async stop() {
       stop.abort()
       await done.catch(() => {}) // a failure is on its way through `done` already
     },
   }
+}
+
+/** Raised with every change of what peers say to each other. */
+const PROTOCOL_VERSION = 1
+
+const joinNetwork = async (
+  p2p: NodeOptions['p2p'],
+  chain: Chain,
+  handlers: Handlers,
+  ports: Ports,
+): Promise<Network | null> => {
+  if (p2p === null) return null
+  const { keySecret, ...options } = p2p
+  const networkId = bytesToHex(chain.genesisHash)
+  return createHost({ keySecret, networkId, version: PROTOCOL_VERSION, handlers, clock, ...ports }, options)
 }
 
 /** A validator is ready while blocks come. */

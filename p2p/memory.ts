@@ -94,6 +94,10 @@ export function createMemoryHub(): MemoryHub {
         },
         request: (peer, protocol, bytes) => ask(id, peer, protocol, bytes),
         blame: (peer, offence) => void blamed.push({ peer, offence }),
+        block: (peers) => {
+          cuts = cuts.filter(([x]) => x[0] !== id)
+          if (peers.length > 0) cuts.push([[id], peers])
+        },
         async close() {
           const left = others(id)
           members.delete(id)

@@ -81,5 +81,7 @@ export interface Network {
   /** Throws P2P_REQUEST: not connected, no answer in time, an answer over its bound, or refused. */
   request(peer: PeerId, protocol: Protocol, bytes: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>
   blame(peer: PeerId, offence: Offence): void
+  /** Speaks no more to these, until the next call: how a development network is cut in two. */
+  block(peers: readonly PeerId[]): void
   close(): Promise<void>
 }

@@ -142,3 +142,22 @@ export function decodeRun(bytes: Uint8Array): Run {
 /** Bytes of a peer's that do not decode are its fault; anything else is ours. */
 export const isMalformed = (error: unknown): boolean =>
   error instanceof NodeError && /^(WIRE|MESSAGE|BLOCK|RLP|VOTE)_/.test(error.code)
+
+/** What two nodes tell each other first, whatever their network and version. */
+export interface Hello {
+  /** The genesis hash. */
+  readonly networkId: Uint8Array
+  readonly version: number
+}
+export const encodeHello = ({ networkId, version }: Hello): Uint8Array => encodeRlp([networkId, rlpInt(version)])
+/** Later versions may say more. */
+export function decodeHello(bytes: Uint8Array): Hello {
+  const [networkId, version] = asList(decodeRlp(bytes))
+  return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version) }
+}
+
+/** Multiaddrs of peers, with their peer ids. */
+export const encodeAddresses = (addresses: readonly string[]): Uint8Array =>
+  encodeRlp(addresses.map((address) => new TextEncoder().encode(address)))
+export const decodeAddresses = (bytes: Uint8Array): string[] =>
+  asList(decodeRlp(bytes)).map((address) => new TextDecoder().decode(asBytes(address)))

@@ -2,7 +2,7 @@
 // Owns the children: none is restarted by itself, none that dies ends it, all are gone when it ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,10 +23,6 @@ const DevnetErrors = defineErrors('DEVNET', {
   OTHER: {
     text: (d: { dir: string; have: string; want: string }) =>
       `${d.dir} holds another network (genesis ${d.have}, asked for ${d.want}): choose another --dir, or --reset to begin anew`,
-  },
-  SEVERAL: {
-    text: (d: { count: number }) =>
-      `${d.count} validators: this version runs development networks of one; leave --validators out`,
   },
   CHILD: { text: (d: { index: number; reason: string }) => `validator ${d.index} did not start: ${d.reason}` },
   INDEX: {
@@ -55,10 +51,11 @@ export const devnet: Command = {
   summary: 'Run a development network: blocks every 3 s, ten funded accounts, JSON-RPC on 8545.',
   options: {
     dir: `folder, default ${DEFAULT_DIR}; it resumes what it finds there`,
-    validators: 'number of validators, default 1',
+    validators: 'number of validators, default 4',
     'block-time': 'milliseconds between blocks, default 3000',
     'rpc-port': 'JSON-RPC port of validator 0, default 8545',
     'metrics-port': 'metrics port of validator 0, default 9545',
+    'p2p-port': 'port validator 0 hears peers on, default 30333; each takes the next free one',
     'chain-id': 'chain id, default 662607',
     sealing: 'interval, or instant: a block as soon as a transaction is there',
     'empty-blocks': 'milliseconds between blocks without transactions; default the block time',
@@ -99,99 +96,130 @@ const whole = (
 const up = async (context: CommandContext): Promise<ExitCode> => {
   const { flags, switches, env, signal } = context
   const dir = dirOf(context)
-  const validators = whole('validators', flags.validators, { min: 1, max: 100 }) ?? 1
-  if (validators > 1) throw new NodeError(DevnetErrors.SEVERAL, { count: validators })
+  const validators = whole('validators', flags.validators, { min: 1, max: 100 }) ?? 4
   const rpcPort = whole('rpc-port', flags['rpc-port'], { min: 1, max: 65_535 }) ?? 8545
   const metricsPort = whole('metrics-port', flags['metrics-port'], { min: 1, max: 65_535 }) ?? rpcPort + 1_000
+  const p2pPort = whole('p2p-port', flags['p2p-port'], { min: 1, max: 65_535 }) ?? 30_333
   if (Buffer.byteLength(socketOf(dir)) > SOCKET_PATH_MAX)
     throw new NodeError(DevnetErrors.SOCKET, { path: socketOf(dir), max: SOCKET_PATH_MAX })
   if (await isRunning(dir)) throw new NodeError(DevnetErrors.RUNNING, { dir })
   const genesisText = await prepare(dir, context, validators)
-  const { chainId } = parseGenesis(genesisText)
   const level = flags['log-level'] ?? env.NOVACHAIN_LOG_LEVEL ?? (process.stdout.isTTY ? 'warn' : 'info')
-  const child = createChild(0, join(dir, 'node-0'), [
-    ...['--rpc-port', String(rpcPort), '--metrics-port', String(metricsPort), '--log-level', level],
-  ])
-  let ports: Ports
+  const p2pPorts = await freePorts(p2pPort, validators)
+  const addresses = p2pPorts.map((port) => `/ip4/127.0.0.1/tcp/${port}`)
+  const children = addresses.map((address, i) =>
+    createChild(i, nodeDirOf(dir, i), [
+      ...['--rpc-port', String(rpcPort + i), '--metrics-port', String(metricsPort + i), '--log-level', level],
+      ...['--p2p-listen', address, '--p2p-persistent', addresses.filter((other) => other !== address).join(',')],
+    ]),
+  )
+  const endAll = () => Promise.all(children.map((child) => child.end()))
   try {
-    ports = await child.start()
+    await Promise.all(children.map((child) => child.start()))
+    const first = children[0]?.ports()?.rpc
     // Without a transaction an instantly sealing chain stays at its genesis block.
-    if (flags.sealing !== 'instant') await firstBlock(ports.rpc, signal)
+    if (flags.sealing !== 'instant' && first !== undefined) await firstBlock(first, signal)
   } catch (error) {
-    await child.end()
+    await endAll()
     throw error
   }
-  const describe = () => ({
-    chainId: Number(chainId),
-    rpc: [ports.rpc],
-    ws: [ports.ws],
-    pids: [child.pid()],
-    dir,
-    metrics: [ports.metrics],
-    accounts: developmentAccounts(10),
-  })
+  const { chainId } = parseGenesis(genesisText)
+  const describe = () => ({ chainId: Number(chainId), dir, ...listOf(children), accounts: developmentAccounts(10) })
   const stop = new AbortController()
   const handle = async ({ verb, index }: Order): Promise<object> => {
-    if (verb === 'status') return { ...describe(), heights: [await heightOf(ports.rpc)] }
+    if (verb === 'status') return { ...describe(), heights: await Promise.all(children.map((child) => child.height())) }
     if (verb === 'stop') {
-      await child.end()
+      await endAll()
       stop.abort()
       return { stopped: true }
     }
-    if (index !== 0) throw new NodeError(DevnetErrors.INDEX, { index, count: 1 })
+    const child = children[index]
+    if (child === undefined) throw new NodeError(DevnetErrors.INDEX, { index, count: validators })
     if (verb === 'kill') {
       await child.kill()
       return { killed: index }
     }
     await child.end()
-    ports = await child.start()
+    await child.start()
     return { restarted: index, pid: child.pid() }
   }
   try {
     const control = await listen(dir, handle)
     if (!signal.aborted) context.out(describe(), banner(describe()))
-    const watch = process.stdout.isTTY && !switches.has('json') ? live(ports.rpc, stop.signal) : null
+    const watch = process.stdout.isTTY && !switches.has('json') ? live(children, stop.signal) : null
     await Promise.race([aborted(signal), aborted(stop.signal)])
     stop.abort()
     await watch
     control.close()
   } finally {
-    await child.end()
+    await endAll()
   }
   return exitCode.ok
+}
+
+/** Where each validator is reached, as long as it was ever up. */
+const listOf = (children: readonly Child[]) => {
+  const ports = children.map((child) => child.ports())
+  return {
+    rpc: ports.map((at) => at?.rpc ?? ''),
+    ws: ports.map((at) => at?.ws ?? ''),
+    pids: children.map((child) => child.pid()),
+    metrics: ports.map((at) => at?.metrics ?? ''),
+    p2p: ports.map((at) => at?.p2p[0] ?? ''),
+  }
+}
+
+/** So many ports from this one on that nobody listens on. */
+const freePorts = async (from: number, count: number): Promise<number[]> => {
+  const found: number[] = []
+  for (let port = from; found.length < count && port <= 65_535; port++) {
+    const server = createServer()
+    const isFree = once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    server.listen(port, '127.0.0.1')
+    if (await isFree) found.push(port)
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+  return found
 }
 /** Linux keeps 108 bytes for the name with its final zero, others 104. */
 const SOCKET_PATH_MAX = 103
 
-/** The folder of validator 0: made, resumed, or refused. Answers its genesis. */
-const prepare = async (dir: string, { flags, switches }: CommandContext, validators: number): Promise<string> => {
+const nodeDirOf = (dir: string, index: number): string => join(dir, `node-${index}`)
+
+/** The validators' folders: made, resumed, or refused. Answers their genesis. */
+const prepare = async (dir: string, context: CommandContext, validators: number): Promise<string> => {
+  const { flags, switches } = context
   const text = developmentGenesis(bundledGenesis(), {
     validators,
     blockTimeMs: whole('block-time', flags['block-time'], { min: 100, max: 600_000 }),
     chainId: whole('chain-id', flags['chain-id'], { min: 1, max: Number.MAX_SAFE_INTEGER }),
   })
-  const node = join(dir, 'node-0')
-  const file = join(node, 'genesis.json')
-  if (switches.has('reset')) rmSync(node, { recursive: true, force: true })
-  if (existsSync(file)) {
-    const [have, want] = await Promise.all([readFileSync(file, 'utf8'), text].map(hashOf))
-    if (have !== want) throw new NodeError(DevnetErrors.OTHER, { dir, have: have ?? '', want: want ?? '' })
-  }
-  const sealing = flags.sealing ?? 'interval'
   const emptyBlocksMs = whole('empty-blocks', flags['empty-blocks'], { min: 0, max: 86_400_000 }) ?? 0
-  mkdirSync(join(node, 'wal'), { recursive: true, mode: 0o700 })
-  writeFileSync(file, text)
-  writeFileSync(
-    join(node, 'config.toml'),
-    renderConfig({
+  if (switches.has('reset') && existsSync(dir))
+    for (const name of readdirSync(dir))
+      if (/^node-\d+$/.test(name)) rmSync(join(dir, name), { recursive: true, force: true })
+  for (let index = 0; index < validators; index++) {
+    const node = nodeDirOf(dir, index)
+    const file = join(node, 'genesis.json')
+    if (existsSync(file)) {
+      const [have, want] = await Promise.all([readFileSync(file, 'utf8'), text].map(hashOf))
+      if (have !== want) throw new NodeError(DevnetErrors.OTHER, { dir, have: have ?? '', want: want ?? '' })
+    }
+    mkdirSync(join(node, 'wal'), { recursive: true, mode: 0o700 })
+    writeFileSync(file, text)
+    const config = renderConfig({
       'rpc.origins': ['*'],
-      'validator.developmentIndex': 0,
-      'engine.sealing': sealing,
+      'validator.developmentIndex': index,
+      'engine.sealing': flags.sealing ?? 'interval',
       'engine.emptyBlocksMs': emptyBlocksMs,
       'state.historyBlocks': -1,
       'state.proofBlocks': 10_000,
-    }),
-  )
+    })
+    writeFileSync(join(node, 'config.toml'), config)
+  }
   return text
 }
 const hashOf = async (text: string): Promise<string> => bytesToHex(await computeGenesisHash(parseGenesis(text)))
@@ -200,14 +228,20 @@ interface Ports {
   readonly rpc: string
   readonly ws: string
   readonly metrics: string
+  readonly p2p: readonly string[]
 }
 
 const main = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 
+type Child = ReturnType<typeof createChild>
+
 /** One validator's process. */
 const createChild = (index: number, dir: string, args: readonly string[]) => {
   let running: ChildProcess | null = null
+  let ports: Ports | null = null
   return {
+    ports: (): Ports | null => ports,
+    height: async (): Promise<number | null> => (running === null || ports === null ? null : heightOf(ports.rpc)),
     pid: (): number | null => running?.pid ?? null,
     async kill(): Promise<void> {
       const child = running
@@ -216,7 +250,7 @@ const createChild = (index: number, dir: string, args: readonly string[]) => {
       child.kill('SIGKILL')
       await ended
     },
-    async start(): Promise<Ports> {
+    async start(): Promise<void> {
       const child = spawn(process.execPath, [...process.execArgv, main, 'start', '--json', '--dir', dir, ...args], {
         // The child stops when its standard input closes: it must not outlive us, however we end.
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -235,7 +269,10 @@ const createChild = (index: number, dir: string, args: readonly string[]) => {
         once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
         once(child, 'exit').then(() => null),
       ])
-      if (line !== null) return JSON.parse(line)
+      if (line !== null) {
+        ports = JSON.parse(line)
+        return
+      }
       const reason =
         said
           .trim()
@@ -283,14 +320,19 @@ const banner = (net: {
     '  Ctrl-C stops it; the chain stays and resumes.',
   ].join('\n')
 
-/** A line that follows the head, on a terminal. */
-const live = async (rpc: string, signal: AbortSignal): Promise<void> => {
-  while (!signal.aborted) {
-    const height = await heightOf(rpc)
-    process.stdout.write(`\r\x1b[K  validator 0  ${height === null ? 'not running' : `block ${height}, final`}`)
+/** A line a validator that follow their heads, on a terminal. */
+const live = async (children: readonly Child[], signal: AbortSignal): Promise<void> => {
+  const draw = async (isFirst: boolean): Promise<void> => {
+    const heights = await Promise.all(children.map((child) => child.height()))
+    const lines = heights.map(
+      (height, i) => `\x1b[K  validator ${i}  ${height === null ? 'not running' : `block ${height}, final`}`,
+    )
+    process.stdout.write(`${isFirst ? '' : `\x1b[${lines.length}A`}${lines.join('\n')}\n`)
+  }
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    await draw(isFirst)
     await delay(LIVE_MS, undefined, { signal }).catch(() => {})
   }
-  process.stdout.write('\n')
 }
 const LIVE_MS = 500
 

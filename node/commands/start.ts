@@ -1,5 +1,6 @@
 // start: one node in the foreground, from its folder, until SIGTERM or SIGINT.
-import { existsSync, readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { asAddress, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
@@ -25,6 +26,10 @@ export const StartErrors = defineErrors('START', {
   DEVELOPMENT: {
     text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
   },
+  P2P_KEY: {
+    text: (d: { file: string }) =>
+      `${d.file} does not hold 0x and 64 hex digits: delete it for a new identity among peers, or restore it`,
+  },
   NOT_MEMBER: {
     text: (d: { blsKey: string }) =>
       `the validator key ${d.blsKey} is not in the genesis of this network: put it there before the first start, or leave validator.keyFile empty`,
@@ -45,6 +50,9 @@ export const start: Command = {
     'rpc-host': 'address JSON-RPC listens on',
     'rpc-port': 'port of JSON-RPC',
     'metrics-port': 'port of /metrics and /health',
+    'p2p-listen': 'multiaddrs to hear peers on, comma between',
+    'p2p-persistent': 'multiaddrs of peers to stay connected with',
+    'p2p-bootstrap': 'multiaddrs of peers to begin with',
     'log-level': 'debug, info, warn or error',
   },
   async run({ flags, env, signal, out }) {
@@ -54,12 +62,19 @@ export const start: Command = {
       'rpc.host': flags['rpc-host'],
       'rpc.port': flags['rpc-port'],
       'metrics.port': flags['metrics-port'],
+      'p2p.listen': flags['p2p-listen'],
+      'p2p.persistent': flags['p2p-persistent'],
+      'p2p.bootstrap': flags['p2p-bootstrap'],
       'log.level': flags['log-level'],
     })
     const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
     const options = optionsOf(config, { dir, genesisText, validator })
     const node = await startNode(options, AbortSignal.any([signal, supervisorGone(env)]))
-    out({ rpc: node.rpcUrl, ws: node.wsUrl, metrics: node.metricsUrl, pid: process.pid }, `JSON-RPC ${node.rpcUrl}`)
+    const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
+    out(
+      { rpc, ws, metrics, p2p, pid: process.pid },
+      [`JSON-RPC ${rpc}`, ...p2p.map((at) => `peers    ${at}`)].join('\n'),
+    )
     await node.done
     return exitCode.ok
   },
@@ -81,12 +96,41 @@ const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText
     origins: config['rpc.origins'],
   },
   metrics: { host: config['metrics.host'], port: config['metrics.port'] },
+  p2p: p2pOf(config, given.dir),
   sealing: config['engine.sealing'],
   emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],
   historyBlocks: config['state.historyBlocks'] < 0 ? null : config['state.historyBlocks'],
   proofBlocks: config['state.proofBlocks'] < 0 ? null : config['state.proofBlocks'],
   log: createLog(config['log.level']),
 })
+
+const p2pOf = (config: Config, dir: string): NodeOptions['p2p'] => {
+  if (config['p2p.listen'].length === 0) return null
+  return {
+    keySecret: p2pKey(resolve(dir, config['p2p.keyFile'])),
+    listen: config['p2p.listen'],
+    announce: config['p2p.announce'],
+    bootstrap: config['p2p.bootstrap'],
+    persistent: config['p2p.persistent'],
+    allow: config['p2p.allow'].length === 0 ? null : config['p2p.allow'],
+    privatePeers: config['p2p.private'],
+    inboundMax: config['p2p.inboundMax'],
+    outboundMax: config['p2p.outboundMax'],
+    mdns: config['p2p.mdns'] === 'on',
+  }
+}
+
+/** The node's identity among peers: 32 bytes in hex, made where there is none. Throws START_P2P_KEY. */
+const p2pKey = (file: string): Uint8Array => {
+  if (!existsSync(file)) {
+    const secret = randomBytes(32)
+    writeFileSync(file, `${bytesToHex(secret)}\n`, { mode: 0o600, flag: 'wx' })
+    return secret
+  }
+  const text = readFileSync(file, 'utf8').trim()
+  if (!/^0x[0-9a-f]{64}$/.test(text)) throw new NodeError(StartErrors.P2P_KEY, { file })
+  return hexToBytes(text)
+}
 
 const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeOptions['validator']> => {
   const index = config['validator.developmentIndex']
