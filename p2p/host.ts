@@ -174,7 +174,9 @@ class Host implements Network {
     try {
       await this.#node.start()
     } catch (cause) {
-      throw new NodeError(P2pErrors.LISTEN, { addresses: listen.join(', '), reason: reasonOf(cause) }, { cause })
+      const said = reasonOf(cause)
+      const reason = said.includes('EADDRINUSE') ? 'a port is in use' : said
+      throw new NodeError(P2pErrors.LISTEN, { addresses: listen.join(', '), reason }, { cause })
     }
     for (const topic of TOPICS) pubsub.subscribe(this.#topicName(topic))
     void this.#dialForEver()

@@ -10,6 +10,7 @@ export const ReqrespErrors = defineErrors('REQRESP', {
   OVER: { text: (d: { size: number; max: number }) => `${d.size} bytes where at most ${d.max} are allowed` },
   SHORT: { text: (d: { have: number; want: number }) => `the stream ended after ${d.have} of ${d.want} bytes` },
   REFUSED: { text: () => 'the peer refuses to answer' },
+  ABORTED: { text: (d: { reason: string }) => `the stream is given up: ${d.reason}` },
 })
 
 /** Written in pieces, so that a large answer waits for the reader and not in our memory. */
@@ -53,17 +54,20 @@ export async function serve(
 
 /** Whatever goes wrong, or takes too long, ends the stream at once. */
 const guarded = async <T>(stream: Stream, signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
-  const abort = (): void => stream.abort(signal.reason instanceof Error ? signal.reason : new Error('aborted'))
+  const abort = (): void => stream.abort(asError(signal.reason))
   signal.addEventListener('abort', abort, { once: true })
   try {
     return await work()
   } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error(String(error)))
+    stream.abort(asError(error))
     throw error
   } finally {
     signal.removeEventListener('abort', abort)
   }
 }
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new NodeError(ReqrespErrors.ABORTED, { reason: String(reason) })
 
 const framed = (bytes: Uint8Array): Uint8Array => {
   const out = new Uint8Array(4 + bytes.length)

@@ -18,7 +18,8 @@ test.skipIf(process.platform === 'win32')(
   'a full disk',
   async () => {
     const dir = mkdtempSync(join(tmpdir(), 'novachain-full-'))
-    const args = ['devnet', '--json', '--dir', dir, '--rpc-port', `${await freePort()}`, '--block-time', '100']
+    const ports = ['--rpc-port', `${await freePort()}`]
+    const args = ['devnet', '--json', '--dir', dir, ...ports, '--validators', '1', '--block-time', '100']
     const limited = `ulimit -f ${BLOCKS_OF_512_BYTES}; exec "$0" "$@"`
     const child = spawn('sh', ['-c', limited, process.execPath, main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
     let height = 0

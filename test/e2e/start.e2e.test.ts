@@ -32,16 +32,8 @@ const copy = (name: string): string => {
   return dir
 }
 const refuses = async (dir: string, says: RegExp, ...flags: string[]): Promise<void> => {
-  const { code, stderr } = await novachain(
-    'start',
-    '--dir',
-    dir,
-    '--metrics-port',
-    '0',
-    '--log-level',
-    'error',
-    ...flags,
-  )
+  const quiet = ['--metrics-port', '0', '--p2p-listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'error']
+  const { code, stderr } = await novachain('start', '--dir', dir, ...quiet, ...flags)
   expect([code === 0, stderr]).toEqual([false, expect.stringMatching(says)])
   expect(stderr).not.toMatch(/\n\s+at /) // no stack
 }
@@ -71,6 +63,13 @@ test('a port in use', async () => {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   await refuses(copy('port'), new RegExp(`${port}.*in use`), '--rpc-port', String(port))
   server.close()
+})
+
+test('a port for peers in use, and an address that is none', async () => {
+  const [taken = ''] = devnet.p2p
+  const address = taken.split('/p2p/')[0] ?? ''
+  await refuses(copy('peers'), /cannot hear peers on .*in use/, '--rpc-port', '0', '--p2p-listen', address)
+  await refuses(copy('multiaddr'), /nowhere:1 is no multiaddr/, '--rpc-port', '0', '--p2p-bootstrap', 'nowhere:1')
 })
 
 test('a second process on the same folder', async () => {

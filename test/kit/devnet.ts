@@ -15,6 +15,7 @@ export interface Devnet {
   readonly pids: readonly number[]
   readonly dir: string
   readonly metrics: readonly string[]
+  readonly p2p: readonly string[]
   readonly accounts: readonly { readonly address: string; readonly privateKey: string }[]
   readonly process: ChildProcess
   /** The end of what it logged. */
