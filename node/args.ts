@@ -10,7 +10,7 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
  */
 const REFUSALS: readonly string[] = [
   ...[
-    'SIGNER_REFUSED',
+    'SIGNER_LOCK',
     'SIGNER_RECORD',
     'START_DEVELOPMENT',
     'KEYSTORE_EXISTS',

@@ -22,6 +22,7 @@ import { init } from './commands/init.ts'
 import { keys } from './commands/keys.ts'
 import { query } from './commands/query.ts'
 import { reExecute } from './commands/reexecute.ts'
+import { sim } from './commands/sim.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
 import { tx } from './commands/tx.ts'
@@ -44,6 +45,7 @@ const commands: Readonly<Record<string, Command>> = {
   start,
   keys,
   status,
+  sim,
   query,
   tx,
   genesis,

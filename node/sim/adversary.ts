@@ -14,9 +14,10 @@ import {
   tcMaxRound,
 } from '../../chain/types/vote.ts'
 import { garble } from './garbage.ts'
+import { type Body, contentOf, signedBy } from './parcel.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Trick } from './scenario.ts'
-import { type Body, contentOf, signedBy, type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** What was said at one height. */
 interface Heard {

@@ -4,11 +4,12 @@ import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/by
 import { faultOf } from '../../chain/consensus/check.ts'
 import { createState, handle, relevance, type State } from '../../chain/consensus/core.ts'
 import type { Effect, Input, Logged, Seen, Verdict } from '../../chain/consensus/io.ts'
-import { heightOf, type Message, type SignRecord, STEPS, type Unsigned } from '../../chain/types/message.ts'
+import { heightOf, type Message, type SignRecord, signedPart, stepOf } from '../../chain/types/message.ts'
 import type { Qc } from '../../chain/types/vote.ts'
+import { type Body, contentOf, DOMAIN, type Parcel, signedBy } from './parcel.ts'
 import type { Random } from './random.ts'
 import type { Fault } from './scenario.ts'
-import { type Body, contentOf, DOMAIN, type Parcel, payloadOf, signedBy, type World } from './world.ts'
+import type { World } from './world.ts'
 
 interface Stored {
   readonly body: Body
@@ -308,10 +309,10 @@ export class SimNode {
   /** The signer of section 5, with both its refusals. */
   #recordAndSign({ message, highQc, entry }: Extract<Effect, { readonly kind: 'sign' }>): Input {
     const last = this.record
-    const [height, round, step] = placeOf(message)
+    const { height, round, step } = stepOf(message)
     const order = last === null ? 1 : height - last.height || round - last.round || step - last.step
     if (last !== null && order <= 0) {
-      if (order === 0 && equalBytes(payloadOf(last.message), payloadOf(message)))
+      if (order === 0 && equalBytes(signedPart(last.message).payload, signedPart(message).payload))
         return { kind: 'signed', message: last.message }
       this.refusals++
       return { kind: 'refused', record: last }
@@ -417,16 +418,5 @@ export class SimNode {
     const { lastCommit } = body
     if (lastCommit !== null && this.world.faultOfQc(lastCommit, proposal.height - 1) !== null) return null
     return { originRound: body.originRound, isTimely: lateMs >= -PRECISION_MS && lateMs <= maxMs, lastCommit }
-  }
-}
-
-const placeOf = (message: Unsigned): [number, number, SignRecord['step']] => {
-  switch (message.kind) {
-    case 'proposal':
-      return [message.proposal.height, message.proposal.round, STEPS.proposal]
-    case 'vote':
-      return [message.vote.height, message.vote.round, STEPS[message.vote.type]]
-    case 'timeout':
-      return [message.timeout.height, message.timeout.round, STEPS.timeout]
   }
 }

@@ -2,10 +2,11 @@
 import { bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { BOUNDS } from '../../chain/consensus/bounds.ts'
 import type { Evidence } from '../../chain/consensus/io.ts'
-import type { Message, Signed } from '../../chain/types/message.ts'
+import { type Message, type Signed, signedPart } from '../../chain/types/message.ts'
 import { checkQc, type Qc, type Timeout, type Vote } from '../../chain/types/vote.ts'
 import type { SimNode } from './node.ts'
-import { type Body, DOMAIN, payloadOf, type World } from './world.ts'
+import { type Body, DOMAIN } from './parcel.ts'
+import type { World } from './world.ts'
 
 export class Violation extends Error {}
 
@@ -46,7 +47,7 @@ export class Checks {
     const said =
       message.kind === 'proposal' ? message.proposal : message.kind === 'vote' ? message.vote : message.timeout
     const slot = `${message.kind}:${message.kind === 'vote' ? message.vote.type : ''}:${said.round}`
-    const payload = payloadOf(message)
+    const payload = signedPart(message).payload
     const before = at.first.get(slot)
     if (before !== undefined && !equalBytes(before, payload))
       this.fail(`node ${node} signed ${slot} of height ${height} twice`)

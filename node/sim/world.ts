@@ -4,7 +4,6 @@ import { asAddress, bytesToHex, equalBytes, type Hash } from '../../chain/base/b
 import { curves, keccak } from '../../chain/base/crypto.ts'
 import type { Start } from '../../chain/consensus/io.ts'
 import type { Rule } from '../../chain/consensus/rules.ts'
-import type { Message, Signed, Unsigned } from '../../chain/types/message.ts'
 import {
   createRotation,
   createValidatorSet,
@@ -12,43 +11,14 @@ import {
   proposerByLot,
   type ValidatorSet,
 } from '../../chain/types/validators.ts'
-import {
-  checkQc,
-  type Domain,
-  proposePayload,
-  type Qc,
-  SignType,
-  signBytes,
-  tcHash,
-  timeoutPayload,
-  votePayload,
-} from '../../chain/types/vote.ts'
+import { checkQc, type Qc } from '../../chain/types/vote.ts'
 import { Adversary } from './adversary.ts'
 import { Checks } from './checks.ts'
 import { fakeSecret } from './fake-bls.ts'
 import { SimNode } from './node.ts'
+import { type Body, contentOf, DOMAIN, type Parcel } from './parcel.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Scenario } from './scenario.ts'
-
-export const DOMAIN: Domain = { chainId: 1n, genesisHash: keccak(new Uint8Array(1)) }
-
-/** A block, as far as consensus looks at it. */
-export interface Body {
-  readonly height: number
-  readonly hash: Hash
-  readonly parentHash: Hash
-  readonly originRound: number
-  readonly timeMs: number
-  readonly lastCommit: Qc | null
-  /** Executing it fails. */
-  readonly isBad: boolean
-}
-
-export type Parcel =
-  /** `isHollow`: the header came, its transactions did not. */
-  | { readonly kind: 'message'; readonly message: Message; readonly body: Body | null; readonly isHollow: boolean }
-  | { readonly kind: 'want'; readonly hash: Hash }
-  | { readonly kind: 'body'; readonly body: Body }
 
 /** The validators of an epoch and which nodes they are. */
 interface Row {
@@ -305,53 +275,6 @@ export class World {
 const kindOf = (parcel: Parcel): string => {
   if (parcel.kind !== 'message') return parcel.kind
   return parcel.message.kind === 'vote' ? parcel.message.vote.type : parcel.message.kind
-}
-
-/** The object that stays the same however often a message is wrapped anew. */
-export const contentOf = (message: Message): object => {
-  switch (message.kind) {
-    case 'proposal':
-      return message.proposal
-    case 'vote':
-      return message.vote
-    case 'timeout':
-      return message.timeout
-    case 'qc':
-      return message.qc
-    case 'tc':
-      return message.tc
-    case 'status':
-      return message
-  }
-}
-
-export const payloadOf = (message: Unsigned): Uint8Array => {
-  switch (message.kind) {
-    case 'proposal': {
-      const { justify, tc } = message.proposal
-      return proposePayload({
-        ...message.proposal,
-        justifyRound: justify === null ? null : justify.round,
-        tcHash: tc === null ? null : tcHash(tc),
-      })
-    }
-    case 'vote':
-      return votePayload(message.vote.height, message.vote.round, message.vote.blockHash)
-    case 'timeout':
-      return timeoutPayload(message.timeout.height, message.timeout.round, message.timeout.hqcRound)
-  }
-}
-
-export const signedBy = (message: Unsigned, secret: Uint8Array): Signed => {
-  const sign = (type: SignType): Uint8Array => curves().blsSign(secret, signBytes(DOMAIN, type, payloadOf(message)))
-  switch (message.kind) {
-    case 'proposal':
-      return { kind: 'proposal', proposal: { ...message.proposal, signature: sign(SignType.propose) } }
-    case 'vote':
-      return { kind: 'vote', vote: { ...message.vote, signature: sign(SignType[message.vote.type]) } }
-    case 'timeout':
-      return { kind: 'timeout', timeout: { ...message.timeout, signature: sign(SignType.timeout) } }
-  }
 }
 
 /** Binary heap by time, then by order of scheduling. */
