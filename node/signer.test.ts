@@ -69,13 +69,22 @@ test('the record carries the message and its certificates through a restart, and
 test('a TIMEOUT below the own COMMIT, or naming a certificate above its round, is never signed', async () => {
   const signer = await open()
   await signer.sign(vote('commit', 5, 2))
-  expect(await outcome(signer.sign(timeout(5, 3, null)))).toBe('SIGNER_LOCK')
+  expect(await outcome(signer.sign(timeout(5, 3, null)))).toBe('SIGNER_LOCK') // a record without a certificate helps nobody
+  expect(await outcome(signer.sign(timeout(5, 3, 4)))).toBe('SIGNER_LOCK')
   const again = await open()
   expect(await outcome(again.sign(timeout(5, 3, 1)))).toBe('SIGNER_LOCK')
   expect(await outcome(again.sign(timeout(5, 3, 4)))).toBe('SIGNER_LOCK')
   expect(await outcome(again.sign(timeout(5, 3, 2)))).toBe('signed')
-  expect(await outcome(again.sign(timeout(5, 4, 1)))).toBe('SIGNER_LOCK')
+  expect(await outcome(again.sign(timeout(5, 4, 1)))).toBe('refused') // the record names what it must name
+  expect(await outcome(again.sign(timeout(5, 4, 5)))).toBe('SIGNER_LOCK')
   expect(await outcome(again.sign(timeout(6, 0, null)))).toBe('signed')
+})
+
+test('who asks for a TIMEOUT below the lock without knowing the record gets the record', async () => {
+  const signer = await open()
+  await signer.sign(vote('commit', 5, 2, 1, prepareQc(5, 2)))
+  expect(await signer.sign(timeout(5, 3, null))).toEqual({ kind: 'refused', record: await signer.record() })
+  expect(await outcome(signer.sign(timeout(5, 3, 2)))).toBe('signed')
 })
 
 test('two askers at once cannot have two blocks signed', async () => {

@@ -23,7 +23,7 @@ export const SignerErrors = defineErrors('SIGNER', {
   LOCK: {
     text: (d: { height: number; round: number; named: number | null; lock: number }) =>
       `refused to sign TIMEOUT of height ${d.height} round ${d.round} naming ${d.named ?? 'no certificate'}: this key signed ` +
-      `COMMIT in round ${d.lock}, and the two together would be slashed. The engine asked for what it must not: report this`,
+      `COMMIT in round ${d.lock}, and the two together would be slashed; its record does not hold the certificate to go on with: report this`,
   },
   RECORD: {
     text: (d: { file: string; reason: string }) =>
@@ -87,7 +87,14 @@ export async function openSigner(file: string, secret: Uint8Array, domain: Domai
       if (order <= 0) return { kind: 'refused', record }
     }
     const lockBefore = kept?.record.height === at.height ? kept.lockRound : null
-    if (message.kind === 'timeout') checkLock(message.timeout, lockBefore)
+    if (message.kind === 'timeout' && !isAboveLock(message.timeout, lockBefore)) {
+      // Whoever asks does not know the record, which holds the certificate that it must name.
+      const isBelow = (message.timeout.hqcRound ?? -1) <= at.round
+      if (isBelow && kept !== null && (kept.record.highQc?.round ?? -1) >= (lockBefore ?? 0))
+        return { kind: 'refused', record: kept.record }
+      const { height, round, hqcRound: named } = message.timeout
+      throw new NodeError(SignerErrors.LOCK, { height, round, named, lock: lockBefore ?? -1 })
+    }
     const isCommit = message.kind === 'vote' && message.vote.type === 'commit'
     const signed = withSignature(message, signAs(type, payload))
     const next = {
@@ -101,14 +108,10 @@ export async function openSigner(file: string, secret: Uint8Array, domain: Domai
 }
 
 /** With this and the order of steps no offence of consensus, section 4, can be signed, whatever the engine asks. */
-const checkLock = (
-  timeout: { readonly height: number; readonly round: number; readonly hqcRound: number | null },
+const isAboveLock = (
+  { round, hqcRound }: { readonly round: number; readonly hqcRound: number | null },
   lock: number | null,
-): void => {
-  const { height, round, hqcRound } = timeout
-  if ((lock !== null && (hqcRound ?? -1) < lock) || (hqcRound ?? -1) > round)
-    throw new NodeError(SignerErrors.LOCK, { height, round, named: hqcRound, lock: lock ?? -1 })
-}
+): boolean => (lock === null || (hqcRound ?? -1) >= lock) && (hqcRound ?? -1) <= round
 
 interface Owner {
   readonly genesisHash: string

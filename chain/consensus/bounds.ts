@@ -23,6 +23,8 @@ export const BOUNDS = {
   /** Of messages that cannot be checked yet: per peer, and peers. */
   uncheckedPerPeer: 16,
   uncheckedPeers: 256,
+  /** Repeats without a decision after which a node that does not vote asks whether it missed one. */
+  silentTicks: 10,
   /** Peers remembered as answered within one repeat. */
   answered: 4_096,
   /** Up to this many validators send votes to all. */

@@ -72,6 +72,8 @@ export interface Height {
   /** The own TIMEOUT of `cur`, and how often it was repeated. */
   timeout: Timeout | null
   repeats: number
+  /** Ticks since the height began. */
+  ticks: number
   readonly book: Book
   /** Proposer of `cur`. */
   leader: number
@@ -103,6 +105,7 @@ export function enterHeight(start: Start, late: ReadonlyMap<number, Uint8Array>,
     built: null,
     timeout: null,
     repeats: 0,
+    ticks: 0,
     book: createBook(start.set),
     leader: start.proposer,
   }
@@ -478,12 +481,24 @@ export function repeat(h: Height, out: Out): void {
     wanted.requests++
     fetch(h, wanted, out)
   }
+  askAfterSilence(h, out)
   if (h.timeout === null || h.isDecided) return
   take(out, 'rebroadcast')
   h.repeats++
   sendTimeout(h, h.timeout, out)
   if (h.entry !== null) sendAll({ kind: 'tc', tc: h.entry }, out)
   if (h.highQc !== null) sendAll({ kind: 'qc', qc: h.highQc }, out)
+}
+
+/**
+ * Who does not vote gives no round up and is heard by nobody: where the set before this epoch decided its last block and left, all who
+ * lack that block might wait in silence for each other.
+ */
+const askAfterSilence = (h: Height, out: Out): void => {
+  h.ticks++
+  if (h.start.self !== null || h.isDecided || h.ticks % BOUNDS.silentTicks !== 0) return
+  take(out, 'asks')
+  sendAll({ kind: 'status', height: h.start.height }, out)
 }
 
 /** To all in a small network; in a large one to the next leaders, twice as many with each repetition. */

@@ -9,7 +9,7 @@ export const RULES = [
   ...(['PROPOSE in round 0', 'PROPOSE after TC', 'PROPOSE highQC', 'PROPOSE what the TC names'] as const),
   ...(['PREPARE', 'PREPARE refused: not safe', 'PREPARE refused: not timely', 'COMMIT', 'TIMEOUT'] as const),
   ...(['rebroadcast', 'rebroadcast wider', 'fetch', 'fetch again', 'forward', 'loadRecord'] as const),
-  ...(['refused', 'behind', 'ahead', 'lastCommit used', 'lastCommit collected'] as const),
+  ...(['refused', 'behind', 'ahead', 'asks', 'lastCommit used', 'lastCommit collected'] as const),
   ...([
     'future kept',
     'future full',

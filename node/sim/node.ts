@@ -318,8 +318,14 @@ export class SimNode {
       return { kind: 'refused', record: last }
     }
     if (last?.height !== height) this.#lockRound = null
-    if (message.kind === 'timeout' && this.#lockRound !== null && (message.timeout.hqcRound ?? -1) < this.#lockRound)
-      this.world.checks.fail(`node ${this.id} asked for a TIMEOUT below its lock of round ${this.#lockRound}`)
+    if (message.kind === 'timeout' && this.#lockRound !== null && (message.timeout.hqcRound ?? -1) < this.#lockRound) {
+      if (last === null || (last.highQc?.round ?? -1) < this.#lockRound)
+        this.world.checks.fail(
+          `the record of node ${this.id} lacks the certificate of its lock in round ${this.#lockRound}`,
+        )
+      this.refusals++
+      return { kind: 'refused', record: last }
+    }
     if (message.kind === 'vote' && message.vote.type === 'commit') this.#lockRound = round
     const signed = signedBy(message, this.world.secretOf(this.id))
     this.world.checks.onSign(this.id, height, signed)
