@@ -50,7 +50,7 @@ test('a variable that nothing reads is told', () => {
 
 test('exit codes tell misuse, a refusal and a failure apart', () => {
   expect(exitCodeOf('USAGE_FLAG')).toBe(2)
-  expect(exitCodeOf('SIGNER_REFUSED')).toBe(3)
+  expect(exitCodeOf('SIGNER_LOCK')).toBe(3)
   expect(exitCodeOf('KEYSTORE_EXISTS')).toBe(3)
   expect(exitCodeOf('CLIENT_UNREACHABLE')).toBe(1)
 })
