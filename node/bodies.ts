@@ -1,7 +1,7 @@
 // The blocks of heights that are not final yet: proposed, built here, or fetched. Owns how a whole block is got from what a proposal
 // brings, the pool and peers; and answers peers who lack one. What a block is worth is the engine's business.
 import { asHash, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
-import type { Log } from '../chain/base/ports.ts'
+import type { Log, Random } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Block } from '../chain/types/block.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
@@ -32,17 +32,27 @@ const HELD_MAX_BYTES = 64 * 1024 * 1024
 /** Peers asked for one block before the machine asks again. */
 const ASKED_MAX = 4
 
+export interface BodiesDeps {
+  readonly chain: Chain
+  readonly network: () => Network | null
+  readonly log: Log
+  /** Whom to ask first is nobody's business but this node's. */
+  readonly random: Random
+}
+
 export class Bodies {
   readonly #chain: Chain
   readonly #network: () => Network | null
   readonly #log: Log
+  readonly #random: Random
   readonly #held = new Map<Hex, Held>()
   #heldBytes = 0
 
-  constructor(chain: Chain, network: () => Network | null, log: Log) {
-    this.#chain = chain
-    this.#network = network
-    this.#log = log
+  constructor(deps: BodiesDeps) {
+    this.#chain = deps.chain
+    this.#network = deps.network
+    this.#log = deps.log
+    this.#random = deps.random
   }
 
   /** A block whose proposal was checked. */
@@ -133,7 +143,10 @@ export class Bodies {
   async #fetch(hash: Hash): Promise<Block | null> {
     const from = this.#held.get(bytesToHex(hash))?.from ?? null
     const peers = this.#network()?.peers() ?? []
-    const others = shuffled(peers.filter(({ id }) => id !== from))
+    const others = shuffled(
+      peers.filter(({ id }) => id !== from),
+      this.#random,
+    )
     for (const { id } of [...peers.filter((peer) => peer.id === from), ...others].slice(0, ASKED_MAX)) {
       const block = await this.#ask(id, 'body', hash, decodeBodyAnswer)
       if (block === null) continue
@@ -146,9 +159,8 @@ export class Bodies {
 }
 
 const sizeOf = (txs: readonly Uint8Array[]): number => 2_048 + txs.reduce((sum, tx) => sum + tx.length + 32, 0)
-/** Whom to ask first is nobody's business but this node's. */
-const shuffled = <T>(items: readonly T[]): T[] =>
+const shuffled = <T>(items: readonly T[], random: Random): T[] =>
   items
-    .map((item) => ({ item, rank: Math.random() }))
+    .map((item) => ({ item, rank: random() }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ item }) => item)

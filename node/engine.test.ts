@@ -15,7 +15,8 @@ import { bundledGenesis } from './commands/genesis.ts'
 import { developmentSecret } from './development.ts'
 import { createEngine } from './engine.ts'
 import { RECORDS } from './logged.ts'
-import { openSigner, type Signer } from './signer.ts'
+import { openRecordFile, openSigner, type Signer } from './signer.ts'
+import { systemRandom, systemTimers } from './system.ts'
 
 const genesis = parseGenesis(bundledGenesis())
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -37,7 +38,7 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
     genesis,
     { historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
   )
-  const signer = await openSigner(join(dir, 'signer.json'), developmentSecret(0), {
+  const signer = await openSigner(openRecordFile(join(dir, 'signer.json')), developmentSecret(0), {
     chainId: genesis.chainId,
     genesisHash: real.genesisHash,
   })
@@ -82,7 +83,17 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
     },
   })
   const engine = createEngine(
-    { chain, signer: mortalSigner, wal: mortalWal, network: () => null, clock, log, meter },
+    {
+      chain,
+      signer: mortalSigner,
+      wal: mortalWal,
+      network: () => null,
+      clock,
+      timers: systemTimers,
+      random: systemRandom,
+      log,
+      meter,
+    },
     { coinbase: asAddress(new Uint8Array(20)), sealing: 'instant', emptyBlocksMs: null },
   )
   return { real, signer, wal, engine }

@@ -3,7 +3,7 @@
 // know: the clock, the chain, the keys, peers. One validator or a thousand: the same loop.
 import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
-import type { Clock, Log, Meter } from '../chain/base/ports.ts'
+import type { Clock, Log, Meter, Random, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import { TIMES } from '../chain/consensus/bounds.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
@@ -42,6 +42,8 @@ export interface EngineDeps {
   /** Known once it is up; null until then, and for a validator that is alone. */
   readonly network: () => Network | null
   readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
   readonly log: Log
   readonly meter: Meter
 }
@@ -110,7 +112,8 @@ class Driver implements Engine {
   #isTaking = false
   #isReplaying = false
   /** The round timer; in round 0 it waits for the block to be due. */
-  #timer: NodeJS.Timeout | undefined
+  #unsetTimer = (): void => {}
+  #unsetTick = (): void => {}
   #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
   #dueAtMs = 0
   /** Own messages of this height's current round, for peers that come later. */
@@ -126,9 +129,9 @@ class Driver implements Engine {
   constructor(deps: EngineDeps, options: EngineOptions) {
     this.#deps = deps
     this.#options = options
-    this.#pace = createPace(deps.chain, deps.clock, options)
+    this.#pace = createPace(deps.chain, deps.clock, deps.timers, options)
     this.#meters = meters(deps.meter)
-    this.bodies = new Bodies(deps.chain, deps.network, deps.log)
+    this.bodies = new Bodies(deps)
     const { members } = deps.chain.validators()
     this.#self = placeOf(deps)
     this.#meters.validators.set(members.length)
@@ -149,15 +152,22 @@ class Driver implements Engine {
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await this.#recover()
-    const tick = setInterval(() => this.#push({ kind: 'tick' }), TIMES.repeatMs)
+    this.#tickLater()
     const end = async (): Promise<void> => {
       this.#isStopped = true
-      clearInterval(tick)
-      clearTimeout(this.#timer)
+      this.#unsetTick()
+      this.#unsetTimer()
       this.#pace.stop(new NodeError(EngineErrors.STOPPED, undefined))
       await Promise.allSettled([this.#work, this.#signing])
     }
     return { name: 'engine', done: done.finally(end) }
+  }
+
+  #tickLater(): void {
+    this.#unsetTick = this.#deps.timers.after(TIMES.repeatMs, () => {
+      this.#push({ kind: 'tick' })
+      this.#tickLater()
+    })
   }
 
   readonly control: EngineControl = {
@@ -260,7 +270,7 @@ class Driver implements Engine {
     this.bodies.forget(head.header.number)
     this.#meters.height.set(height)
     this.#armed = null
-    clearTimeout(this.#timer)
+    this.#unsetTimer()
     this.#push(this.#startOf(height))
     this.#pace.wait((lateMs) => this.#onDue(height, lateMs))
   }
@@ -292,8 +302,8 @@ class Driver implements Engine {
   }
 
   #startTimer({ height, round, afterMs }: { height: number; round: number; afterMs: number }): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#push({ kind: 'timer', height, round }), afterMs)
+    this.#unsetTimer()
+    this.#unsetTimer = this.#deps.timers.after(afterMs, () => this.#push({ kind: 'timer', height, round }))
   }
 
   // Performing orders.

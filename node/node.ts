@@ -17,14 +17,12 @@ import type { Handlers, Network } from '../p2p/network.ts'
 import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
-import { createEngine, type Engine } from './engine.ts'
-import { handlersOf } from './handlers.ts'
+import { type Consensus, startConsensus } from './consensus.ts'
 import { openJournal } from './journal.ts'
 import { aborted } from './service.ts'
-import { openSigner } from './signer.ts'
-import { Sync } from './sync.ts'
+import { openRecordFile, openSigner } from './signer.ts'
+import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
-import { createTxGossip } from './txgossip.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
 
@@ -70,7 +68,6 @@ export interface RunningNode {
 const CACHE_BYTES = 256 * 1024 * 1024
 const CALL_TIMEOUT_MS = 5_000
 const CALLS_WAITING_MAX = 10_000
-const clock = { nowMs: (): number => Date.now() }
 
 export async function startNode(options: NodeOptions, signal: AbortSignal): Promise<RunningNode> {
   installCurves(nativeCurves)
@@ -80,7 +77,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   const dbDir = join(dir, 'db')
   const kv = await openKv(dbDir, { pause: nextTurn })
   const chain = await openChain(
-    { kv, engine: createChainEngine(genesis), clock, pause: nextTurn, log, meter },
+    { kv, engine: createChainEngine(genesis), clock: systemClock, pause: nextTurn, log, meter },
     genesis,
     { historyBlocks: options.historyBlocks, proofBlocks: options.proofBlocks, cacheBytes: CACHE_BYTES, pool: {} },
   ).catch(async (error: unknown) => {
@@ -101,8 +98,8 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     closers.push(() => calls.close())
     const journal = await openJournal(await openLogFile(join(dir, 'pool.journal')), chain, log)
     closers.push(() => journal.close())
-    const consensus = await startConsensus(options, chain, { log, meter }, closers)
-    const filters = createFilters(chain, clock, LIMITS)
+    const consensus = await takePart(options, chain, { log, meter }, closers)
+    const filters = createFilters(chain, systemClock, LIMITS)
     const ctx = {
       chain,
       calls,
@@ -110,7 +107,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
-      clock,
+      clock: systemClock,
       limits: LIMITS,
       filters,
     }
@@ -140,62 +137,35 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   }
 }
 
-interface Consensus {
-  readonly engine: Engine
-  readonly network: Network | null
-  readonly done: Promise<void>
-  stop(): Promise<void>
-}
-
 type Ports = { readonly log: Log; readonly meter: Meter }
-type Closers = (() => Promise<void>)[]
 
 /** The engine with its signer, its log and its peers. */
-const startConsensus = async (
+const takePart = async (
   options: NodeOptions,
   chain: Chain,
   ports: Ports,
-  closers: Closers,
+  closers: (() => Promise<void>)[],
 ): Promise<Consensus> => {
   const { validator, dir } = options
   const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
-  const signer = validator === null ? null : await openSigner(join(dir, 'signer.json'), validator.secret, domain)
+  const record = openRecordFile(join(dir, 'signer.json'))
+  const signer = validator === null ? null : await openSigner(record, validator.secret, domain)
   const wal = await openWal(await openLogFile(join(dir, 'wal', 'consensus.wal')))
   closers.push(() => wal.close())
-  const late: { network: Network | null } = { network: null }
-  const network = (): Network | null => late.network
-  const engine = createEngine(
-    { chain, signer, wal, network, clock, ...ports },
+  const consensus = await startConsensus(
+    {
+      ...{ chain, signer, wal, pause: nextTurn, ...ports },
+      ...{ clock: systemClock, timers: systemTimers, random: systemRandom },
+      join: (handlers) => joinNetwork(options.p2p, chain, handlers, ports),
+    },
     {
       coinbase: validator?.coinbase ?? asAddress(new Uint8Array(20)),
       sealing: options.sealing,
       emptyBlocksMs: options.emptyBlocksMs,
     },
   )
-  let fail: (error: unknown) => void = () => {}
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject
-  })
-  const sync = new Sync({ chain, engine, network, fail, ...ports })
-  engine.onAhead((_, peer) => sync.poke(peer))
-  const txs = createTxGossip(chain, network, ports.log)
-  const stop = new AbortController()
-  closers.push(async () => {
-    txs.close()
-    await late.network?.close()
-    await sync.idle()
-  })
-  late.network = await joinNetwork(options.p2p, chain, handlersOf(engine, sync, txs), ports)
-  const { done } = await engine.start(stop.signal)
-  return {
-    engine,
-    network: late.network,
-    done: Promise.race([done, failed]),
-    async stop() {
-      stop.abort()
-      await done.catch(() => {}) // a failure is on its way through `done` already
-    },
-  }
+  closers.push(() => consensus.stop())
+  return consensus
 }
 
 /** Raised with every change of what peers say to each other. */
@@ -210,13 +180,16 @@ const joinNetwork = async (
   if (p2p === null) return null
   const { keySecret, ...options } = p2p
   const networkId = bytesToHex(chain.genesisHash)
-  return createHost({ keySecret, networkId, version: PROTOCOL_VERSION, handlers, clock, ...ports }, options)
+  return createHost(
+    { keySecret, networkId, version: PROTOCOL_VERSION, handlers, clock: systemClock, ...ports },
+    options,
+  )
 }
 
 /** A validator is ready while blocks come. */
 const notReady = (chain: Chain, options: NodeOptions): string | null => {
   if (options.validator === null || options.emptyBlocksMs !== null || options.sealing === 'instant') return null
-  const behindMs = clock.nowMs() - headerTimeMs(chain.head().header)
+  const behindMs = systemClock.nowMs() - headerTimeMs(chain.head().header)
   const lateMs = chain.genesis.blockTimeMs * 5 + 10_000
   return chain.head().header.number > 0 && behindMs > lateMs ? `no block for ${Math.round(behindMs / 1_000)} s` : null
 }

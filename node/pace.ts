@@ -1,6 +1,6 @@
 // When the next block is due: the block time, what waits in the pool, and what `evm_` methods ask for. Owns the network's clock,
 // which development networks may lead.
-import type { Clock } from '../chain/base/ports.ts'
+import type { Clock, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 
@@ -32,7 +32,7 @@ export interface Pace {
 
 const TIMER_MAX_MS = 2 ** 30
 
-export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pace {
+export function createPace(chain: Chain, clock: Clock, timers: Timers, options: PaceOptions): Pace {
   let offsetMs = 0
   const nowMs = (): number => clock.nowMs() + offsetMs
   /** Where blocks come faster than seconds, or evm_mine ran ahead, the chain's time leads the clock; development goes on from there. */
@@ -44,7 +44,7 @@ export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pa
   follow()
   const orders: MineOrder[] = []
   let onDue: ((lateMs: number) => void) | null = null
-  let timer: NodeJS.Timeout | undefined
+  let unset = (): void => {}
 
   const dueMs = (): number => {
     const parentMs = headerTimeMs(chain.head().header)
@@ -56,12 +56,12 @@ export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pa
     return Math.max(interval, parentMs + options.emptyBlocksMs)
   }
   const look = (): void => {
-    clearTimeout(timer)
+    unset()
     if (onDue === null) return
     const due = dueMs()
     const waitMs = due - nowMs()
     if (waitMs > 0) {
-      timer = setTimeout(look, Math.min(waitMs, TIMER_MAX_MS))
+      unset = timers.after(Math.min(waitMs, TIMER_MAX_MS), look)
       return
     }
     const call = onDue
@@ -98,7 +98,7 @@ export function createPace(chain: Chain, clock: Clock, options: PaceOptions): Pa
     },
     stop(reason) {
       unwatch()
-      clearTimeout(timer)
+      unset()
       onDue = null
       for (const order of orders.splice(0)) order.failed(reason)
     },

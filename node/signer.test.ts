@@ -7,7 +7,7 @@ import { NodeError } from '../chain/base/errors.ts'
 import { decodeMessage, type Unsigned } from '../chain/types/message.ts'
 import type { Qc } from '../chain/types/vote.ts'
 import { developmentSecret } from './development.ts'
-import { openSigner, type Signer, type SignOrder } from './signer.ts'
+import { openRecordFile, openSigner, type Signer, type SignOrder } from './signer.ts'
 
 let dir: string
 let file: string
@@ -19,7 +19,7 @@ afterEach(() => rmSync(dir, { recursive: true }))
 
 const block = (n: number) => asHash(new Uint8Array(32).fill(n))
 const open = (secret = developmentSecret(0), genesis = 7): Promise<Signer> =>
-  openSigner(file, secret, { chainId: 1n, genesisHash: block(genesis) })
+  openSigner(openRecordFile(file), secret, { chainId: 1n, genesisHash: block(genesis) })
 const order = (message: Unsigned, highQc: Qc | null = null): SignOrder => ({ message, highQc, entry: null })
 const propose = (height: number, round: number, of = 1): SignOrder => {
   const proposal = { height, round, blockHash: block(of), justify: null, tc: null, validator: 0 }

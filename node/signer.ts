@@ -1,6 +1,6 @@
 // The validator's key and what it last signed. Owns the rule that nothing is signed twice: a record on disk, replaced atomically
 // and synced before a signature leaves (consensus, section 5). Whoever serves `Signer` from another machine holds the record there.
-import { open, readFile, rename } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { bytesToHex, equalBytes, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
@@ -55,8 +55,17 @@ export interface Signer {
   record(): Promise<SignRecord | null>
 }
 
+/** Where the record is kept. */
+export interface RecordFile {
+  readonly name: string
+  /** null where there is none. */
+  read(): Promise<string | null>
+  /** Whole and on disk when this returns, or the old one still. */
+  replace(text: string): Promise<void>
+}
+
 /** Loads the record beside the key, or begins one. Throws SIGNER_RECORD where it is damaged or of another network or key. */
-export async function openSigner(file: string, secret: Uint8Array, domain: Domain): Promise<Signer> {
+export async function openSigner(file: RecordFile, secret: Uint8Array, domain: Domain): Promise<Signer> {
   const publicKey = curves().blsPublicKey(secret)
   const owner: Owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(publicKey) }
   let kept = await readRecord(file, owner, domain)
@@ -123,12 +132,9 @@ interface Kept {
   readonly lockRound: number | null
 }
 
-const readRecord = async (file: string, owner: Owner, domain: Domain): Promise<Kept | null> => {
-  const refuse = (reason: string) => new NodeError(SignerErrors.RECORD, { file, reason })
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw refuse(`cannot be read (${error.code ?? error.message})`)
-  })
+const readRecord = async (file: RecordFile, owner: Owner, domain: Domain): Promise<Kept | null> => {
+  const refuse = (reason: string) => new NodeError(SignerErrors.RECORD, { file: file.name, reason })
+  const text = await file.read()
   if (text === null) return null
   const json = parseObject(text)
   if (json === null) throw refuse('is no JSON object')
@@ -186,8 +192,7 @@ export const signatureOf = (message: Signed): Uint8Array => {
   }
 }
 
-/** Whole and on disk, or not at all: a new file, synced, takes the old one's name, and the folder is synced too. */
-const writeRecord = async (file: string, owner: Owner, { record, lockRound }: Kept): Promise<void> => {
+const writeRecord = async (file: RecordFile, owner: Owner, { record, lockRound }: Kept): Promise<void> => {
   const { height, round, step, message, highQc, entry } = record
   const text = JSON.stringify({
     ...owner,
@@ -199,24 +204,44 @@ const writeRecord = async (file: string, owner: Owner, { record, lockRound }: Ke
     highQC: highQc === null ? null : bytesToHex(encodeQc(highQc)),
     entry: entry === null ? null : bytesToHex(encodeMessage(entry)),
   })
-  const fresh = `${file}.new`
+  await file.replace(`${text}\n`)
+}
+
+/** On disk: a new file, synced, takes the old one's name, and the folder is synced too. Throws SIGNER_RECORD. */
+export function openRecordFile(path: string): RecordFile {
+  const refuse = (what: string, cause: unknown) => {
+    const reason = `cannot be ${what} (${cause instanceof Error ? cause.message : String(cause)})`
+    return new NodeError(SignerErrors.RECORD, { file: path, reason }, { cause })
+  }
+  return {
+    name: path,
+    read: () =>
+      readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null
+        throw refuse('read', error)
+      }),
+    async replace(text) {
+      try {
+        await writeSynced(`${path}.new`, text)
+        await rename(`${path}.new`, path)
+        await withHandle(dirname(path), 'r', (folder) => folder.sync())
+      } catch (cause) {
+        throw refuse('written', cause)
+      }
+    },
+  }
+}
+
+const writeSynced = (path: string, text: string): Promise<void> =>
+  withHandle(path, 'w', async (file) => {
+    await file.writeFile(text)
+    await file.sync()
+  })
+const withHandle = async (path: string, flags: string, work: (file: FileHandle) => Promise<void>): Promise<void> => {
+  const handle = await open(path, flags, 0o600)
   try {
-    const handle = await open(fresh, 'w', 0o600)
-    try {
-      await handle.writeFile(`${text}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(fresh, file)
-    const folder = await open(dirname(file), 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
-  } catch (cause) {
-    const reason = `cannot be written (${cause instanceof Error ? cause.message : String(cause)})`
-    throw new NodeError(SignerErrors.RECORD, { file, reason }, { cause })
+    await work(handle)
+  } finally {
+    await handle.close()
   }
 }

@@ -1,8 +1,7 @@
 // Transactions between pools: what users send to this node goes to all in batches, what peers send is admitted like a user's.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { bytesToHex, type Hex } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
-import type { Log } from '../chain/base/ports.ts'
+import type { Log, Pause, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Tx } from '../chain/types/tx.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
@@ -23,16 +22,24 @@ export interface TxGossip {
   close(): void
 }
 
-export function createTxGossip(chain: Chain, network: () => Network | null, log: Log): TxGossip {
+export interface TxGossipDeps {
+  readonly chain: Chain
+  readonly network: () => Network | null
+  readonly timers: Timers
+  readonly pause: Pause
+  readonly log: Log
+}
+
+export function createTxGossip({ chain, network, timers, pause, log }: TxGossipDeps): TxGossip {
   let batch: Uint8Array[] = []
   let sizeBytes = 0
-  let timer: NodeJS.Timeout | undefined
+  let unset: (() => void) | null = null
   /** Local transactions by hash, oldest first, until they are mined. */
   const waiting = new Map<Hex, Tx>()
 
   const flush = (): void => {
-    clearTimeout(timer)
-    timer = undefined
+    unset?.()
+    unset = null
     if (batch.length === 0) return
     network()?.publish('txs', encodeTxs(batch))
     batch = []
@@ -42,7 +49,7 @@ export function createTxGossip(chain: Chain, network: () => Network | null, log:
     if (sizeBytes + raw.length > BATCH_BYTES) flush()
     batch.push(raw)
     sizeBytes += raw.length
-    timer ??= setTimeout(flush, BATCH_MS)
+    unset ??= timers.after(BATCH_MS, flush)
   }
   const unwatch = [
     chain.watch('local', (tx) => {
@@ -60,7 +67,7 @@ export function createTxGossip(chain: Chain, network: () => Network | null, log:
       if (txs === null) return 'reject'
       let admitted = 0
       for (const [i, raw] of txs.entries()) {
-        if (i % SLICE_TXS === SLICE_TXS - 1) await nextTurn()
+        if (i % SLICE_TXS === SLICE_TXS - 1) await pause()
         try {
           await chain.submit(raw, 'peer')
           admitted++
@@ -86,7 +93,7 @@ export function createTxGossip(chain: Chain, network: () => Network | null, log:
     },
     close() {
       for (const stop of unwatch) stop()
-      clearTimeout(timer)
+      unset?.()
     },
   }
 }

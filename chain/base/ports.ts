@@ -5,6 +5,14 @@ export interface Clock {
   nowMs(): number
 }
 
+/** Wakes its caller once, so many milliseconds from now, however `Clock` jumps meanwhile; the answer cancels. */
+export interface Timers {
+  after(ms: number, run: () => void): () => void
+}
+
+/** From 0 up to 1, for choices that no other node sees. */
+export type Random = () => number
+
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

@@ -13,14 +13,13 @@ import { createMemoryKv, openLogFile } from '../../chain/store/kv.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
+import { startConsensus } from '../../node/consensus.ts'
 import { developmentGenesis, developmentSecret } from '../../node/development.ts'
-import { createEngine, type Engine } from '../../node/engine.ts'
-import { handlersOf } from '../../node/handlers.ts'
-import { openSigner } from '../../node/signer.ts'
-import { Sync } from '../../node/sync.ts'
-import { createTxGossip } from '../../node/txgossip.ts'
+import type { Engine } from '../../node/engine.ts'
+import { openRecordFile, openSigner } from '../../node/signer.ts'
+import type { Sync } from '../../node/sync.ts'
+import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
 import { createMemoryHub, type MemoryHub } from '../../p2p/memory.ts'
-import type { Network } from '../../p2p/network.ts'
 
 installCurves(nativeCurves)
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -61,7 +60,7 @@ export async function createCluster(choice: {
   const disks = new Map<number, Kv>()
   const up = new Set<Member>()
   const log = choice.log ?? silent
-  const ports = { clock: { nowMs: () => Date.now() }, log, meter }
+  const ports = { clock: systemClock, log, meter }
 
   const start = async (index: number): Promise<Member> => {
     const kv = disks.get(index) ?? createMemoryKv()
@@ -73,36 +72,23 @@ export async function createCluster(choice: {
       ...{ historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
     })
     const domain = { chainId: genesis.chainId, genesisHash: chain.genesisHash }
+    const record = openRecordFile(join(folder, 'signer.json'))
     const isValidator = index < choice.validators
-    const signer = isValidator ? await openSigner(join(folder, 'signer.json'), developmentSecret(index), domain) : null
+    const signer = isValidator ? await openSigner(record, developmentSecret(index), domain) : null
     const wal = await openWal(await openLogFile(join(folder, 'consensus.wal')))
-    const late: { network: Network | null } = { network: null }
-    const network = () => late.network
-    const engine = createEngine(
-      { chain, signer, wal, network, ...ports },
+    const consensus = await startConsensus(
+      {
+        ...{ chain, signer, wal, pause, ...ports, timers: systemTimers, random: systemRandom },
+        join: async (handlers) => hub.join(String(index), handlers),
+      },
       { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
     )
-    let fail: (error: unknown) => void = () => {}
-    const failed = new Promise<never>((_, reject) => {
-      fail = reject
-    })
-    const sync = new Sync({ chain, engine, network, fail, ...ports })
-    engine.onAhead((_, peer) => sync.poke(peer))
-    const txs = createTxGossip(chain, network, log)
-    late.network = hub.join(String(index), handlersOf(engine, sync, txs))
-    const stop = new AbortController()
-    const service = await engine.start(stop.signal)
-    const done = Promise.race([service.done, failed])
-    done.catch(() => {})
+    consensus.done.catch(() => {})
     const member: Member = {
-      ...{ id: String(index), chain, engine, sync, done },
+      ...{ id: String(index), chain, engine: consensus.engine, sync: consensus.sync, done: consensus.done },
       async stop() {
         up.delete(member)
-        await late.network?.close()
-        stop.abort()
-        await service.done.catch(() => {})
-        txs.close()
-        await sync.idle()
+        await consensus.stop()
         await wal.close()
       },
     }

@@ -1,0 +1,65 @@
+// One node's part in its network: the engine, catching up, the gossip of transactions, and who answers what peers say. Owns the wiring
+// between them and their order at the end; a process, a test and the simulator hand in their own ports and assemble the same.
+import type { Pause } from '../chain/base/ports.ts'
+import type { Handlers, Network } from '../p2p/network.ts'
+import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
+import { handlersOf } from './handlers.ts'
+import { Sync } from './sync.ts'
+import { createTxGossip } from './txgossip.ts'
+
+export interface ConsensusDeps extends Omit<EngineDeps, 'network'> {
+  readonly pause: Pause
+  /** null for a node that stays alone. */
+  readonly join: (handlers: Handlers) => Promise<Network | null>
+}
+
+export interface Consensus {
+  readonly engine: Engine
+  readonly sync: Sync
+  readonly network: Network | null
+  /** Settles when the engine stopped; rejects when something failed. */
+  readonly done: Promise<void>
+  /** Returns when the last write is done. */
+  stop(): Promise<void>
+}
+
+/** Joins the network, and goes on where the log ended. */
+export async function startConsensus(deps: ConsensusDeps, options: EngineOptions): Promise<Consensus> {
+  const late: { network: Network | null } = { network: null }
+  const network = (): Network | null => late.network
+  const engine = createEngine({ ...deps, network }, options)
+  let fail: (error: unknown) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  failed.catch(() => {}) // heard through `done`
+  const sync = new Sync({ ...deps, engine, network, fail })
+  engine.onAhead((_, peer) => sync.poke(peer))
+  const txs = createTxGossip({ ...deps, network })
+  const abort = new AbortController()
+  const leave = async (): Promise<void> => {
+    txs.close()
+    await late.network?.close()
+    await sync.idle()
+  }
+  try {
+    late.network = await deps.join(handlersOf(engine, sync, txs))
+    const { done } = await engine.start(abort.signal)
+    let stopping: Promise<void> | null = null
+    const stop = async (): Promise<void> => {
+      abort.abort()
+      await done.catch(() => {}) // a failure is on its way through `done` already
+      await leave()
+    }
+    return {
+      ...{ engine, sync, network: late.network, done: Promise.race([done, failed]) },
+      stop: () => {
+        stopping ??= stop()
+        return stopping
+      },
+    }
+  } catch (error) {
+    await leave()
+    throw error
+  }
+}

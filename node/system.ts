@@ -1,0 +1,14 @@
+// The machine's own clock, timers and chance, as the ports that everything else is given. Owns nothing; tests and the simulator
+// hand in their own.
+import type { Clock, Random, Timers } from '../chain/base/ports.ts'
+
+export const systemClock: Clock = { nowMs: () => Date.now() }
+
+export const systemTimers: Timers = {
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+export const systemRandom: Random = () => Math.random()
