@@ -17,6 +17,7 @@ import { Checks } from './checks.ts'
 import { fakeSecret } from './fake-bls.ts'
 import { SimNode } from './node.ts'
 import { type Body, contentOf, DOMAIN, type Parcel } from './parcel.ts'
+import { Queue } from './queue.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -24,12 +25,6 @@ import type { Scenario } from './scenario.ts'
 interface Row {
   readonly set: ValidatorSet
   readonly ids: readonly number[]
-}
-
-interface Event {
-  readonly atMs: number
-  readonly order: number
-  readonly run: () => void
 }
 
 /** Above this, broadcasts travel as gossip does: each node gets the same content once. */
@@ -49,7 +44,7 @@ export class World {
   events = 0
   trace = 0
   readonly #network: Random
-  readonly #queue = new Heap()
+  readonly #queue = new Queue()
   #order = 0
   readonly #sets: readonly Row[]
   readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
@@ -276,38 +271,3 @@ const kindOf = (parcel: Parcel): string => {
   if (parcel.kind !== 'message') return parcel.kind
   return parcel.message.kind === 'vote' ? parcel.message.vote.type : parcel.message.kind
 }
-
-/** Binary heap by time, then by order of scheduling. */
-class Heap {
-  readonly #items: Event[] = []
-  push(event: Event): void {
-    const items = this.#items
-    let at = items.push(event) - 1
-    while (at > 0) {
-      const up = (at - 1) >> 1
-      if (isBefore(items[up] as Event, event)) break
-      items[at] = items[up] as Event
-      at = up
-    }
-    items[at] = event
-  }
-  pop(): Event | null {
-    const items = this.#items
-    const first = items[0]
-    const last = items.pop()
-    if (first === undefined || last === undefined) return null
-    if (items.length === 0) return first
-    let at = 0
-    for (;;) {
-      let down = 2 * at + 1
-      if (down >= items.length) break
-      if (down + 1 < items.length && isBefore(items[down + 1] as Event, items[down] as Event)) down++
-      if (isBefore(last, items[down] as Event)) break
-      items[at] = items[down] as Event
-      at = down
-    }
-    items[at] = last
-    return first
-  }
-}
-const isBefore = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
