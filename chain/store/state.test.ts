@@ -3,10 +3,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createMemoryState, type MemoryState } from '../../test/kit/memory-state.ts'
 import { asAddress, bytesToHex } from '../base/bytes.ts'
-import { keccak } from '../base/crypto.ts'
+import { EMPTY_ROOT, keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Kv } from '../base/ports.ts'
 import { codeFrom } from '../exec/state.ts'
+import { provenAccount, provenSlot } from '../types/proof.ts'
 import type { AccountChange, Changes } from '../types/state.ts'
 import { createMemoryKv } from './kv.ts'
 import { createStateStore, openReader, type StateOptions, type StateStore } from './state.ts'
@@ -114,6 +115,10 @@ test('proofs hold at every height, for what is there and what is not', async () 
         const root = await (await replay(blocks.slice(0, height + 1))).root()
         for (const address of addresses) {
           const proof = await store.proof(height, address, keys)
+          const proven = provenAccount(root, address, proof.accountProof)
+          expect([proven?.nonce ?? 0n, proven?.balance ?? 0n]).toEqual([proof.nonce, proof.balance])
+          for (const { key, proof: nodes } of proof.slots)
+            expect(provenSlot(proven?.storageRoot ?? EMPTY_ROOT, key, nodes)).toBe(store.at(height).slot(address, key))
           expect(bytesToHex(keccak(proof.accountProof[0] ?? Uint8Array.of(0x80)))).toBe(bytesToHex(root))
           if (proof.accountProof.length === 0) continue // an empty trie has no nodes
           const theirs = await verifyMerkleProof(keccak(address), [...proof.accountProof])
