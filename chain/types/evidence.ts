@@ -1,0 +1,523 @@
+// Evidence: two signed statements that no honest validator makes together, or a certificate over a header that none can have found
+// valid (consensus, section 4). Owns what a statement is, which two exclude each other, the bytes of a proof and its check, so that
+// node, light client and slashing judge alike. Pure and total: whatever the input, `checkEvidence` answers.
+import { bytesToHex, compareBytes, equalBytes, type Hash } from '../base/bytes.ts'
+import { curves, keccak } from '../base/crypto.ts'
+import { defineErrors, NodeError } from '../base/errors.ts'
+import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import {
+  decodeExtra,
+  decodeHeader,
+  decodeSection,
+  encodeHeader,
+  encodeSection,
+  type Header,
+  headerHash,
+  headerTimeMs,
+  nextRandao,
+  type Section,
+  sectionHash,
+} from './block.ts'
+import type { Message } from './message.ts'
+import { epochOf, type Validator, type ValidatorSet, validatorsHash } from './validators.ts'
+import {
+  bitmapMembers,
+  bitmapOf,
+  checkQc,
+  type Domain,
+  decodeQc,
+  encodeQc,
+  powerOf,
+  proposePayload,
+  type Qc,
+  ROUND_MAX,
+  SignType,
+  signBytes,
+  type Tc,
+  tcHash,
+  timeoutPayload,
+  votePayload,
+} from './vote.ts'
+
+export const EvidenceErrors = defineErrors('EVIDENCE', {
+  MALFORMED: { text: (d: { reason: string }) => `the evidence does not decode: ${d.reason}` },
+})
+
+/** Blocks behind the head that offences are still punished for: half a week of 3 s. Becomes the unbonding period with staking. */
+export const EVIDENCE_WINDOW_BLOCKS = 100_000
+/** Two testimonies, or a header with its section and certificate, of some thousand validators are under half of it. */
+export const EVIDENCE_MAX_BYTES = 8 * 1024
+
+/** E1 two PREPAREs, E2 two COMMITs, E3 two PROPOSEs, E4 amnesia, E5 two TIMEOUTs, E6 a COMMIT of what cannot be valid. */
+export type OffenceKind = 'E1' | 'E2' | 'E3' | 'E4' | 'E5' | 'E6'
+
+/** What a signature covers: the content of a vote, whoever signed it. */
+export type Statement =
+  | {
+      readonly kind: 'propose'
+      readonly height: number
+      readonly round: number
+      readonly blockHash: Hash
+      readonly justifyRound: number | null
+      readonly tcHash: Hash | null
+    }
+  | {
+      readonly kind: 'prepare' | 'commit'
+      readonly height: number
+      readonly round: number
+      readonly blockHash: Hash
+    }
+  | { readonly kind: 'timeout'; readonly height: number; readonly round: number; readonly hqcRound: number | null }
+
+/** A statement with who signed it: one validator's vote has one bit, a certificate many. Keys have proofs of possession, so each bit counts. */
+export interface Testimony {
+  readonly statement: Statement
+  /** In set order, least significant bit first, exactly ceil(n/8) bytes. */
+  readonly bitmap: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export type Evidence =
+  /** Whoever signed both; ordered by their bytes, so that (a, b) and (b, a) are one. */
+  | { readonly kind: 'conflict'; readonly first: Testimony; readonly second: Testimony }
+  /** Whoever signed the CommitQC. */
+  | { readonly kind: 'header'; readonly header: Header; readonly section: Section; readonly qc: Qc }
+
+/** Says which two statements exclude each other; null where an honest validator may have made both. */
+export function conflictOf(
+  a: Statement,
+  b: Statement,
+): { readonly offence: OffenceKind; readonly round: number } | null {
+  if (a.height !== b.height) return null
+  if (a.kind === 'commit' && b.kind === 'timeout')
+    return isAmnesia(a.round, b) ? { offence: 'E4', round: a.round } : null
+  if (a.kind === 'timeout' && b.kind === 'commit') return conflictOf(b, a)
+  if (a.round !== b.round) return null
+  if (a.kind === 'timeout' && b.kind === 'timeout')
+    return a.hqcRound === b.hqcRound ? null : { offence: 'E5', round: a.round }
+  if (a.kind === 'timeout' || b.kind === 'timeout') return null
+  if (a.kind !== b.kind || equalBytes(a.blockHash, b.blockHash)) return null
+  return { offence: a.kind === 'prepare' ? 'E1' : a.kind === 'commit' ? 'E2' : 'E3', round: a.round }
+}
+/** Whoever signed COMMIT of a round held its PrepareQC, and may not name a lower one when it gives up that round or a later. */
+const isAmnesia = (committed: number, timeout: Extract<Statement, { readonly kind: 'timeout' }>): boolean =>
+  timeout.round >= committed && (timeout.hqcRound ?? -1) < committed
+
+/** Everything that is signed in a message, what rides along included; empty where the signer is no member of a set of this size. */
+export function testimoniesOf(message: Message, memberCount: number): Testimony[] {
+  switch (message.kind) {
+    case 'proposal': {
+      const { height, round, blockHash, justify, tc } = message.proposal
+      const certificates = { justifyRound: justify?.round ?? null, tcHash: tc === null ? null : tcHash(tc) }
+      const own = single({ kind: 'propose', height, round, blockHash, ...certificates }, message.proposal, memberCount)
+      return [...own, ...(justify === null ? [] : [ofQc(justify)]), ...(tc === null ? [] : ofTc(tc))]
+    }
+    case 'vote': {
+      const { type, height, round, blockHash } = message.vote
+      return single({ kind: type, height, round, blockHash }, message.vote, memberCount)
+    }
+    case 'timeout': {
+      const { height, round, hqcRound, qc } = message.timeout
+      const own = single({ kind: 'timeout', height, round, hqcRound }, message.timeout, memberCount)
+      return [...own, ...(qc === null ? [] : [ofQc(qc)])]
+    }
+    case 'qc':
+      return [ofQc(message.qc)]
+    case 'tc':
+      return ofTc(message.tc)
+    case 'status':
+      return []
+  }
+}
+const single = (
+  statement: Statement,
+  by: { readonly validator: number; readonly signature: Uint8Array },
+  memberCount: number,
+): Testimony[] =>
+  by.validator < memberCount
+    ? [{ statement, bitmap: bitmapOf([by.validator], memberCount), signature: by.signature }]
+    : []
+const ofQc = ({ type, height, round, blockHash, bitmap, signature }: Qc): Testimony => ({
+  statement: { kind: type, height, round, blockHash },
+  bitmap,
+  signature,
+})
+const ofTc = ({ height, round, groups, qc }: Tc): Testimony[] => [
+  ...groups.map(({ hqcRound, bitmap, signature }): Testimony => {
+    return { statement: { kind: 'timeout', height, round, hqcRound }, bitmap, signature }
+  }),
+  ...(qc === null ? [] : [ofQc(qc)]),
+]
+
+/** An offence that signatures show; `members` are set indices. */
+export interface Found {
+  readonly offence: OffenceKind
+  readonly height: number
+  /** Of an E4 the COMMIT's. */
+  readonly round: number
+  readonly members: readonly number[]
+  readonly evidence: Evidence
+}
+
+/** What the members of one height's set have signed, and the offences in it. Judges no signature. */
+export interface Ledger {
+  /** Takes a testimony and answers the offences that it shows with those before. Each (member, offence, round) is found once. */
+  add(testimony: Testimony): { readonly isNews: boolean; readonly found: readonly Found[] }
+  /** Whether it would show an offence that is not found yet: then its signature is worth a check. */
+  isSuspect(testimony: Testimony): boolean
+  /** In order of arrival. */
+  all(): readonly Testimony[]
+}
+
+/** Of one member at one height: an honest one makes four statements a round, a liar shall not fill the memory. */
+const MEMBER_MAX = 256
+/** Two statements of one kind and round are a proof; a third proves nothing more. */
+const SLOT_MAX = 2
+
+export function createLedger(memberCount: number): Ledger {
+  const all: Testimony[] = []
+  const byMember: Testimony[][] = Array.from({ length: memberCount }, () => [])
+  const known = new Set<string>()
+
+  /** The member's earlier testimony that excludes this one, by offence and round not found yet. */
+  const opposed = (member: number, { statement }: Testimony): { held: Testimony; conflict: Conflict }[] =>
+    (byMember[member] ?? []).flatMap((held) => {
+      const conflict = conflictOf(held.statement, statement)
+      return conflict === null || known.has(slotOf(member, conflict)) ? [] : [{ held, conflict }]
+    })
+  const take = (member: number, testimony: Testimony): boolean => {
+    const held = byMember[member] ?? []
+    const { kind, round } = testimony.statement
+    const slot = held.filter(({ statement }) => statement.kind === kind && statement.round === round)
+    if (slot.some(({ statement }) => isSame(statement, testimony.statement))) return false
+    if (slot.length >= SLOT_MAX || held.length >= MEMBER_MAX) return false
+    held.push(testimony)
+    return true
+  }
+  return {
+    all: () => all,
+    isSuspect: (testimony) => membersOf(testimony, memberCount).some((member) => opposed(member, testimony).length > 0),
+    add(testimony) {
+      const pairs = new Map<Testimony, { readonly conflict: Conflict; readonly members: number[] }>()
+      let isNews = false
+      for (const member of membersOf(testimony, memberCount)) {
+        for (const { held, conflict } of opposed(member, testimony)) {
+          const slot = slotOf(member, conflict)
+          if (known.has(slot)) continue
+          known.add(slot)
+          const pair = pairs.get(held) ?? { conflict, members: [] }
+          pair.members.push(member)
+          pairs.set(held, pair)
+        }
+        if (take(member, testimony)) isNews = true
+      }
+      if (isNews) all.push(testimony)
+      const { height } = testimony.statement
+      const found = [...pairs].map(([held, { conflict, members }]): Found => {
+        return { ...conflict, height, members, evidence: evidenceOf(held, testimony) }
+      })
+      return { isNews, found }
+    },
+  }
+}
+type Conflict = NonNullable<ReturnType<typeof conflictOf>>
+const slotOf = (member: number, { offence, round }: Conflict): string => `${member}:${offence}:${round}`
+const isSame = (a: Statement, b: Statement): boolean => equalBytes(encodeRlp(contentOf(a)), encodeRlp(contentOf(b)))
+const membersOf = ({ bitmap }: Testimony, memberCount: number): readonly number[] =>
+  bitmapMembers(bitmap, memberCount) ?? []
+
+/** The offences that messages of one height show: of a disagreement at least a third of the power (consensus, section 3, 6). */
+export function offencesBetween(messages: readonly Message[], memberCount: number): Found[] {
+  const ledger = createLedger(memberCount)
+  return messages.flatMap((message) => testimoniesOf(message, memberCount).flatMap((t) => ledger.add(t).found))
+}
+
+/** The power of all who are named, each once. */
+export const guiltyPower = (found: readonly Found[], set: ValidatorSet): bigint =>
+  powerOf(new Set(found.flatMap(({ members }) => members)), set)
+
+export const evidenceOf = (a: Testimony, b: Testimony): Evidence =>
+  compareBytes(encodeTestimony(a), encodeTestimony(b)) <= 0
+    ? { kind: 'conflict', first: a, second: b }
+    : { kind: 'conflict', first: b, second: a }
+
+/** Counted once: whoever is punished for it is not punished again. */
+export const offenceKey = (validator: Validator, height: number, round: number, offence: OffenceKind): string =>
+  `${bytesToHex(validator.address)}:${height}:${round}:${offence}`
+
+// As bytes: RLP [1, testimony, testimony] or [2, header, section, CommitQC]. An optional round is round + 1, 0 for none.
+
+const KINDS = { conflict: 1, header: 2 } as const
+const NONE = new Uint8Array(0)
+const optionalRound = (round: number | null): Uint8Array => rlpInt(round === null ? 0 : round + 1)
+
+const contentOf = (s: Statement): Rlp[] => {
+  const place = [rlpInt(SignType[s.kind]), rlpInt(s.height), rlpInt(s.round)]
+  switch (s.kind) {
+    case 'propose':
+      return [...place, s.blockHash, optionalRound(s.justifyRound), s.tcHash ?? NONE]
+    case 'prepare':
+    case 'commit':
+      return [...place, s.blockHash]
+    case 'timeout':
+      return [...place, optionalRound(s.hqcRound)]
+  }
+}
+const testimonyToRlp = (t: Testimony): Rlp => [...contentOf(t.statement), t.bitmap, t.signature]
+export const encodeTestimony = (t: Testimony): Uint8Array => encodeRlp(testimonyToRlp(t))
+export const decodeTestimony = (bytes: Uint8Array): Testimony => malformed(() => testimonyFromRlp(decodeRlp(bytes)))
+
+const testimonyFromRlp = (item: Rlp | undefined): Testimony => {
+  const [type, height, round, ...rest] = asList(item)
+  const place = { height: asNumber(height), round: roundFrom(asNumber(round)) }
+  const kind = asNumber(type)
+  const [bitmap, signature] = rest.slice(-2)
+  const signed = { bitmap: asBytes(bitmap), signature: asBytes(signature, 96) }
+  switch (kind) {
+    case SignType.prepare:
+    case SignType.commit: {
+      const [hash] = asList(rest, 3)
+      const name = kind === SignType.prepare ? 'prepare' : 'commit'
+      return { statement: { kind: name, ...place, blockHash: hashFrom(hash) }, ...signed }
+    }
+    case SignType.timeout: {
+      const [named] = asList(rest, 3)
+      return { statement: { kind: 'timeout', ...place, hqcRound: optionalFrom(named) }, ...signed }
+    }
+    case SignType.propose: {
+      const [hash, justify, tc] = asList(rest, 5)
+      const certificates = {
+        justifyRound: optionalFrom(justify),
+        tcHash: asBytes(tc).length === 0 ? null : hashFrom(tc),
+      }
+      return { statement: { kind: 'propose', ...place, blockHash: hashFrom(hash), ...certificates }, ...signed }
+    }
+    default:
+      throw refusal(`type ${kind} is no vote`)
+  }
+}
+const hashFrom = (item: Rlp | undefined): Hash => asBytes(item, 32) as Hash // its length was checked
+const optionalFrom = (item: Rlp | undefined): number | null => {
+  const above = asNumber(item)
+  return above === 0 ? null : roundFrom(above - 1)
+}
+/** What is signed has 32 bits for round + 1: a larger one would be signed as a small. */
+const roundFrom = (round: number): number => {
+  if (round > ROUND_MAX) throw refusal(`round ${round}`)
+  return round
+}
+
+export const encodeEvidence = (evidence: Evidence): Uint8Array =>
+  evidence.kind === 'conflict'
+    ? encodeRlp([rlpInt(KINDS.conflict), testimonyToRlp(evidence.first), testimonyToRlp(evidence.second)])
+    : encodeRlp([
+        rlpInt(KINDS.header),
+        encodeHeader(evidence.header),
+        encodeSection(evidence.section),
+        encodeQc(evidence.qc),
+      ])
+
+/** Shape and order only; `checkEvidence` says whether it holds. Throws EVIDENCE_MALFORMED. */
+export function decodeEvidence(bytes: Uint8Array): Evidence {
+  if (bytes.length > EVIDENCE_MAX_BYTES) throw refusal(`${bytes.length} bytes, at most ${EVIDENCE_MAX_BYTES}`)
+  return malformed(() => {
+    const fields = asList(decodeRlp(bytes))
+    const kind = asNumber(fields[0])
+    if (kind === KINDS.conflict) {
+      const [, a, b] = asList(fields, 3)
+      const [first, second] = [testimonyFromRlp(a), testimonyFromRlp(b)]
+      if (compareBytes(encodeTestimony(first), encodeTestimony(second)) >= 0)
+        throw refusal('its two parts are the same, or not in order')
+      return { kind: 'conflict', first, second }
+    }
+    if (kind !== KINDS.header) throw refusal(`kind ${kind} is not known`)
+    const [, header, section, qc] = asList(fields, 4).map((item) => (item instanceof Uint8Array ? item : NONE))
+    return {
+      kind: 'header',
+      header: decodeHeader(asBytes(header)),
+      section: decodeSection(asBytes(section)),
+      qc: decodeQc(asBytes(qc)),
+    }
+  })
+}
+
+export const evidenceId = (evidence: Evidence): Hash => keccak(encodeEvidence(evidence))
+
+const refusal = (reason: string) => new NodeError(EvidenceErrors.MALFORMED, { reason })
+const malformed = <T>(run: () => T): T => {
+  try {
+    return run()
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || !/^(RLP|BLOCK|VOTE)_/.test(cause.code)) throw cause
+    throw new NodeError(EvidenceErrors.MALFORMED, { reason: cause.message }, { cause })
+  }
+}
+
+// The check.
+
+/** What evidence is judged by: the network, and the chain as far as it is final here. */
+export interface EvidenceContext {
+  readonly domain: Domain
+  /** Height of the last final block. */
+  readonly head: number
+  readonly epochBlocks: number
+  /** No block comes sooner after its parent. */
+  readonly intervalMs: number
+  /** The set that signs a height; null where it is not known here. */
+  setOf(height: number): ValidatorSet | null
+  /** Set index of the proposer, by the canonical parent; null where it is not known here. */
+  proposerOf(height: number, round: number): number | null
+  /** The canonical header; null where it is not known here. */
+  headerOf(height: number): { readonly header: Header; readonly hash: Hash } | null
+}
+
+export type EvidenceVerdict =
+  | {
+      readonly kind: 'proven'
+      readonly offence: OffenceKind
+      readonly height: number
+      readonly round: number
+      readonly guilty: readonly Validator[]
+    }
+  /** Nobody honest makes it: the first two blame who brings it. The others are no proof here, and nobody's fault. */
+  | { readonly kind: 'malformed' | 'forged' | 'outside' | 'unknown'; readonly fault: string }
+type Refusal = Exclude<EvidenceVerdict, { readonly kind: 'proven' }>
+
+export const heightOfEvidence = (evidence: Evidence): number =>
+  evidence.kind === 'conflict' ? evidence.first.statement.height : evidence.qc.height
+
+/** Costs two aggregate verifications at most. An honest validator is never found guilty, whoever made the evidence. */
+export function checkEvidence(evidence: Evidence, context: EvidenceContext): EvidenceVerdict {
+  const height = heightOfEvidence(evidence)
+  if (height < 1 || height < context.head - EVIDENCE_WINDOW_BLOCKS)
+    return no('outside', `height ${height} is over ${EVIDENCE_WINDOW_BLOCKS} blocks below ${context.head}`)
+  const set = height > context.head + 1 ? null : context.setOf(height)
+  if (set === null) return no('unknown', `the validators of height ${height} are not known here`)
+  return evidence.kind === 'conflict' ? checkConflict(evidence, set, context) : checkAttack(evidence, set, context)
+}
+
+const no = (kind: Refusal['kind'], fault: string): Refusal => ({ kind, fault })
+
+const checkConflict = (
+  { first, second }: Extract<Evidence, { readonly kind: 'conflict' }>,
+  set: ValidatorSet,
+  context: EvidenceContext,
+): EvidenceVerdict => {
+  const count = set.members.length
+  const pair = [first, second] as const
+  for (const { statement, bitmap } of pair) {
+    const fault = shapeFault(statement)
+    if (fault !== null) return no('malformed', fault)
+    const members = bitmapMembers(bitmap, count)
+    if (members === null || members.length === 0) return no('malformed', `a bitmap does not fit ${count} validators`)
+  }
+  const conflict = conflictOf(first.statement, second.statement)
+  if (conflict === null) return no('malformed', 'an honest validator may sign both')
+  const { height } = first.statement
+  const both = new Set(membersOf(second, count))
+  const guilty = membersOf(first, count).filter((member) => both.has(member))
+  if (guilty.length === 0) return no('malformed', 'nobody signed both')
+  if (conflict.offence === 'E3') {
+    const proposer = context.proposerOf(height, conflict.round)
+    if (proposer === null) return no('unknown', `the proposer of height ${height} is not known here`)
+    if (guilty.some((member) => member !== proposer)) return no('malformed', 'it was not their turn to propose')
+  }
+  for (const testimony of pair)
+    if (!isSigned(testimony, set, context.domain)) return no('forged', 'a signature does not verify')
+  return { kind: 'proven', ...conflict, height, guilty: validatorsAt(guilty, set) }
+}
+
+/** Rounds that fit what is signed, and that the rules allow: a TIMEOUT names no PrepareQC above its round. */
+const shapeFault = (s: Statement): string | null => {
+  const named = s.kind === 'timeout' ? s.hqcRound : s.kind === 'propose' ? s.justifyRound : null
+  if (s.round > ROUND_MAX) return `round ${s.round}`
+  return named !== null && named > s.round ? `round ${s.round} cannot name a certificate of round ${named}` : null
+}
+
+const payloadOf = (s: Statement): Uint8Array => {
+  switch (s.kind) {
+    case 'propose':
+      return proposePayload(s)
+    case 'prepare':
+    case 'commit':
+      return votePayload(s.height, s.round, s.blockHash)
+    case 'timeout':
+      return timeoutPayload(s.height, s.round, s.hqcRound)
+  }
+}
+const isSigned = ({ statement, bitmap, signature }: Testimony, set: ValidatorSet, domain: Domain): boolean => {
+  const keys = validatorsAt(bitmapMembers(bitmap, set.members.length) ?? [], set).map(({ blsKey }) => blsKey)
+  return curves().blsVerify(keys, signBytes(domain, SignType[statement.kind], payloadOf(statement)), signature)
+}
+const validatorsAt = (indices: readonly number[], set: ValidatorSet): Validator[] =>
+  indices.flatMap((i) => set.members[i] ?? [])
+
+const checkAttack = (
+  { header, section, qc }: Extract<Evidence, { readonly kind: 'header' }>,
+  set: ValidatorSet,
+  context: EvidenceContext,
+): EvidenceVerdict => {
+  const { height, round } = qc
+  const hash = headerHash(header)
+  if (qc.type !== 'commit' || !equalBytes(qc.blockHash, hash))
+    return no('malformed', 'the certificate is of another block')
+  if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
+    return no('malformed', 'the section is not the one of the header')
+  const canonical = context.headerOf(height)
+  if (canonical !== null && equalBytes(canonical.hash, hash)) return no('malformed', 'it is the block of the chain')
+  if (!isCertified(qc, set, context.domain)) return no('forged', 'the certificate does not verify')
+  const fault = attackFault({ header, section, height }, set, context)
+  if (fault !== 'invalid') return fault
+  const guilty = bitmapMembers(qc.bitmap, set.members.length) ?? []
+  return { kind: 'proven', offence: 'E6', height, round, guilty: validatorsAt(guilty, set) }
+}
+
+/**
+ * Whether no honest validator can have found it valid. A header that is no child of the chain may lie on a fork that honest validators
+ * followed, under a set that another past made: its `lastCommit` is judged only where it names this very set.
+ */
+const attackFault = (
+  { header, section, height }: { readonly header: Header; readonly section: Section; readonly height: number },
+  set: ValidatorSet,
+  context: EvidenceContext,
+): 'invalid' | Refusal => {
+  const { epochBlocks, intervalMs } = context
+  const isOfSet = equalBytes(section.validatorsHash, validatorsHash(set))
+  const parent = context.headerOf(height - 1)
+  if (parent !== null && equalBytes(header.parentHash, parent.hash)) {
+    const extra = extraOf(header)
+    if (header.number !== height || section.epoch !== epochOf(height, epochBlocks) || !isOfSet || extra === null)
+      return 'invalid'
+    const proposer = context.proposerOf(height, extra.originRound)
+    if (proposer !== null && section.proposerIndex !== proposer) return 'invalid'
+    if (!equalBytes(header.prevRandao, nextRandao(parent.header, section.reveal))) return 'invalid'
+    const leastMs = headerTimeMs(parent.header) + intervalMs
+    if (header.time <= parent.header.time || header.time * 1_000 + extra.ms < leastMs) return 'invalid'
+  }
+  if ((height - 1) % epochBlocks !== 0 && isOfSet) {
+    const last = section.lastCommit
+    const isOfParent =
+      last?.type === 'commit' && last.height === height - 1 && equalBytes(last.blockHash, header.parentHash)
+    if (!isOfParent || !isCertified(last, set, context.domain)) return 'invalid'
+  }
+  return no('unknown', 'an honest validator may have found the header valid')
+}
+
+/** Null: round and milliseconds cannot be read, so that neither its proposer nor its time is what the parent determines. */
+const extraOf = (header: Header): ReturnType<typeof decodeExtra> | null => {
+  try {
+    return decodeExtra(header.extraData)
+  } catch (error) {
+    if (error instanceof NodeError) return null
+    throw error
+  }
+}
+const isCertified = (qc: Qc, set: ValidatorSet, domain: Domain): boolean => {
+  try {
+    checkQc(qc, set, domain)
+    return true
+  } catch (error) {
+    if (error instanceof NodeError && error.code === 'VOTE_CERTIFICATE') return false
+    throw error
+  }
+}
