@@ -2,26 +2,20 @@
 import { bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { BOUNDS } from '../../chain/consensus/bounds.ts'
 import type { Evidence } from '../../chain/consensus/io.ts'
-import { type Message, type Signed, signedPart } from '../../chain/types/message.ts'
-import { checkQc, type Qc, type Timeout, type Vote } from '../../chain/types/vote.ts'
+import type { Message, Signed } from '../../chain/types/message.ts'
+import { checkQc, type Qc } from '../../chain/types/vote.ts'
 import type { SimNode } from './node.ts'
 import { type Body, DOMAIN } from './parcel.ts'
+import { Signatures } from './signatures.ts'
 import type { World } from './world.ts'
 
 export class Violation extends Error {}
-
-/** What one honest validator signed at one height. */
-interface SignedAt {
-  readonly first: Map<string, Uint8Array>
-  readonly commits: Vote[]
-  readonly timeouts: Timeout[]
-}
 
 export class Checks {
   readonly #world: World
   readonly decided = new Map<number, { readonly body: Body; readonly qc: Qc }>()
   readonly #prepared = new Map<string, Hash>()
-  readonly #signed = new Map<string, SignedAt>()
+  readonly #signatures = new Signatures()
   /** By height: the round above which the calm is measured. */
   readonly roughRounds = new Map<number, number>()
   /** The last height that somebody had decided by then. */
@@ -39,27 +33,9 @@ export class Checks {
     throw new Violation(`at ${this.#world.nowMs} ms: ${what}`)
   }
 
-  onSign(node: number, height: number, message: Signed): void {
-    if (!this.#world.isHonest(node)) return
-    const key = `${node}:${height}`
-    const at: SignedAt = this.#signed.get(key) ?? { first: new Map(), commits: [], timeouts: [] }
-    this.#signed.set(key, at)
-    const said =
-      message.kind === 'proposal' ? message.proposal : message.kind === 'vote' ? message.vote : message.timeout
-    const slot = `${message.kind}:${message.kind === 'vote' ? message.vote.type : ''}:${said.round}`
-    const payload = signedPart(message).payload
-    const before = at.first.get(slot)
-    if (before !== undefined && !equalBytes(before, payload))
-      this.fail(`node ${node} signed ${slot} of height ${height} twice`)
-    at.first.set(slot, payload)
-    if (message.kind === 'vote' && message.vote.type === 'commit') at.commits.push(message.vote)
-    if (message.kind === 'timeout') at.timeouts.push(message.timeout)
-    for (const commit of at.commits)
-      for (const timeout of at.timeouts)
-        if (timeout.round >= commit.round && (timeout.hqcRound ?? -1) < commit.round)
-          this.fail(
-            `node ${node} forgot its lock: COMMIT ${commit.round}, TIMEOUT ${timeout.round} with ${timeout.hqcRound}`,
-          )
+  onSign(node: number, message: Signed): void {
+    const fault = this.#world.isHonest(node) ? this.#signatures.add(node, message) : null
+    if (fault !== null) this.fail(`node ${fault}`)
   }
 
   onDecide(node: SimNode, body: Body, qc: Qc): void {

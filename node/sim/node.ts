@@ -328,7 +328,7 @@ export class SimNode {
     }
     if (message.kind === 'vote' && message.vote.type === 'commit') this.#lockRound = round
     const signed = signedBy(message, this.world.secretOf(this.id))
-    this.world.checks.onSign(this.id, height, signed)
+    this.world.checks.onSign(this.id, signed)
     this.record = { height, round, step, message: signed, highQc, entry }
     return { kind: 'signed', message: signed }
   }
