@@ -11,6 +11,7 @@ import type { Effect, Input, Start, Verdict } from '../chain/consensus/io.ts'
 import type { Wal } from '../chain/store/wal.ts'
 import { type Block, decodeBlock, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
 import { encodeMessage, type Message, type SignRecord } from '../chain/types/message.ts'
+import type { ConsensusStatus } from '../chain/types/query.ts'
 import type { Qc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
@@ -18,6 +19,7 @@ import { Bodies } from './bodies.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { decodeLogged, encodeLogged, RECORDS } from './logged.ts'
 import { createPace, type Pace, type PaceOptions } from './pace.ts'
+import { Progress } from './progress.ts'
 import type { StartService } from './service.ts'
 import type { Signer } from './signer.ts'
 
@@ -71,14 +73,7 @@ export interface Engine {
   append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void>
   /** Called with the peer that speaks of a height above the next. */
   onAhead(listener: (height: number, peer: PeerId) => void): void
-  status(): EngineStatus
-}
-
-export interface EngineStatus {
-  readonly height: number
-  readonly round: number
-  /** Addresses of validators whose PREPARE, COMMIT or TIMEOUT of the current height and round is not here. */
-  readonly missing: readonly Address[]
+  status(): ConsensusStatus
 }
 
 /** Milliseconds of a block time that building may take: others must run the block too, unless there are none. */
@@ -87,9 +82,6 @@ const BUILD_SHARE = { alone: 0.9, shared: 0.35 }
 const meters = (m: Meter) => ({
   blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
   lateSeconds: m.histogram('consensus_late_seconds', 'From the moment a block was due to the machine hearing of it'),
-  height: m.gauge('consensus_height', 'Height that is being decided'),
-  rounds: m.gauge('consensus_rounds', 'Round of the current height'),
-  validators: m.gauge('consensus_validators', 'Validators in the set'),
   roundsLost: m.counter('consensus_rounds_lost_total', 'Rounds above 0 that heights were decided in'),
   evidence: m.counter('consensus_evidence_total', 'Offences seen', ['offence']),
   alarms: m.counter('consensus_alarms_total', 'Blocks with a quorum behind them that are invalid here'),
@@ -106,6 +98,7 @@ class Driver implements Engine {
   readonly #inbox: Inbox
   readonly #meters: ReturnType<typeof meters>
   readonly #self: number | null
+  readonly #progress: Progress
   readonly bodies: Bodies
   #state: State = createState()
   readonly #inputs: Input[] = []
@@ -116,6 +109,7 @@ class Driver implements Engine {
   #unsetTick = (): void => {}
   #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
   #dueAtMs = 0
+  readonly #startedAtMs: number
   /** Own messages of this height's current round, for peers that come later. */
   #said: Message[] = []
   readonly #judging = new Map<Hex, Verdict | null>()
@@ -129,18 +123,19 @@ class Driver implements Engine {
   constructor(deps: EngineDeps, options: EngineOptions) {
     this.#deps = deps
     this.#options = options
+    this.#startedAtMs = deps.clock.nowMs()
     this.#pace = createPace(deps.chain, deps.clock, deps.timers, options)
     this.#meters = meters(deps.meter)
     this.bodies = new Bodies(deps)
-    const { members } = deps.chain.validators()
     this.#self = placeOf(deps)
-    this.#meters.validators.set(members.length)
+    this.#progress = new Progress({ ...deps, self: this.#self, blockOf: (hash) => this.bodies.get(hash) })
     this.#inbox = createInbox({
       chain: deps.chain,
       state: () => this.#state,
       nowMs: () => this.#pace.nowMs(),
       push: (input) => this.#push(input),
       hold: (sketch, from) => this.bodies.hold(sketch, from),
+      judged: (proposer, lateMs, isTimely) => this.#progress.judged(proposer, lateMs, isTimely),
       onAhead: (height, from) => this.#onAhead(height, from),
       log: deps.log,
     })
@@ -196,6 +191,7 @@ class Driver implements Engine {
           if (block.header.number !== chain.head().header.number + 1) continue
           await chain.verify(block)
           await chain.commit(block, commit)
+          this.#progress.committed(block)
         }
       } finally {
         const { number } = chain.head().header
@@ -207,18 +203,8 @@ class Driver implements Engine {
     })
   }
 
-  status(): EngineStatus {
-    const height = this.#state.height
-    if (height === null) return { height: this.#next, round: 0, missing: [] }
-    const { book, cur, start } = height
-    const round = book.rounds.get(cur)
-    const heard = new Set([
-      ...(round?.prepare.votes.keys() ?? []),
-      ...(round?.commit.votes.keys() ?? []),
-      ...(round?.timeouts.keys() ?? []),
-    ])
-    const missing = start.set.members.flatMap(({ address }, i) => (heard.has(i) ? [] : [address]))
-    return { height: start.height, round: cur, missing }
+  status(): ConsensusStatus {
+    return this.#progress.status(this.#state)
   }
 
   get #next(): number {
@@ -248,7 +234,7 @@ class Driver implements Engine {
     const effects = handle(this.#state, input)
     if (this.#isReplaying) return // performed before the crash, or asked for again after it
     for (const effect of effects) this.#perform(effect, salt)
-    this.#meters.rounds.set(this.#state.height?.cur ?? 0)
+    this.#progress.took(input, this.#state)
   }
 
   /** Work whose failure nobody else hears of stops the engine. */
@@ -268,7 +254,7 @@ class Driver implements Engine {
     this.#said = []
     this.#judging.clear()
     this.bodies.forget(head.header.number)
-    this.#meters.height.set(height)
+    this.#progress.entered(height)
     this.#armed = null
     this.#unsetTimer()
     this.#push(this.#startOf(height))
@@ -292,8 +278,10 @@ class Driver implements Engine {
     }
   }
 
-  #onDue(height: number, lateMs: number): void {
-    this.#dueAtMs = this.#deps.clock.nowMs() - lateMs
+  #onDue(height: number, sinceMs: number): void {
+    const now = this.#deps.clock.nowMs()
+    const lateMs = Math.min(sinceMs, now - this.#startedAtMs) // of an outage nobody measures the length here
+    this.#dueAtMs = now - lateMs
     this.#meters.lateSeconds.observe(lateMs / 1_000)
     const armed = this.#armed
     this.#armed = null
@@ -476,6 +464,7 @@ class Driver implements Engine {
       const block = this.bodies.get(blockHash)
       assert(block !== null, 'a block that was judged valid is held until its height is final')
       await chain.commit(block, qc)
+      this.#progress.committed(block)
       await wal.endHeight(height)
       const ms = Math.max(0, clock.nowMs() - this.#dueAtMs)
       this.#meters.blockSeconds.observe(ms / 1_000)

@@ -28,6 +28,8 @@ export interface InboxDeps {
   readonly nowMs: () => number
   readonly push: (input: Input) => void
   readonly hold: (sketch: Sketch, from: PeerId) => void
+  /** A proposal's time against the own clock; `lateMs` below 0: it is ahead. */
+  readonly judged: (proposer: number, lateMs: number, isTimely: boolean) => void
   /** A peer speaks of a height above the next one. */
   readonly onAhead: (height: number, from: PeerId) => void
   readonly log: Log
@@ -77,6 +79,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const lateMs = deps.nowMs() - headerTimeMs(header)
     const delayMs = MESSAGE_DELAY_MS * 1.1 ** Math.min(proposal.round, DELAY_ROUNDS_MAX)
     const isTimely = lateMs >= -aheadMs && lateMs <= delayMs + PRECISION_MS
+    if (proposal.justify === null) deps.judged(proposal.validator, lateMs, isTimely)
     const { lastCommit } = section
     if ((lastCommit === null) !== (header.number === 1))
       return 'its lastCommit is missing, or there is nothing to commit'

@@ -104,6 +104,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       chain,
       calls,
       net: { peers: () => consensus.network?.peers().length ?? 0 },
+      consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
@@ -113,7 +114,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     }
     const rpc = await startRpc(ctx, options.rpc, log)
     closers.push(() => rpc.close())
-    const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, options))
+    const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, consensus, options))
     closers.push(() => metrics.close())
     const url = `${options.rpc.host}:${rpc.port}`
     log.info(
@@ -186,10 +187,20 @@ const joinNetwork = async (
   )
 }
 
-/** A validator is ready while blocks come. */
-const notReady = (chain: Chain, options: NodeOptions): string | null => {
+/** Asking peers whether they have more is no catching up while the head is so young. */
+const BEHIND_BLOCKS = 3
+const headAgeMs = (chain: Chain): number => systemClock.nowMs() - headerTimeMs(chain.head().header)
+const isBehind = (chain: Chain, { sync }: Consensus): boolean =>
+  sync.isSyncing && headAgeMs(chain) > BEHIND_BLOCKS * chain.genesis.blockTimeMs
+
+/** Why no load balancer should ask this node, and no operator be calm; null where all is well. */
+const notReady = (chain: Chain, consensus: Consensus, options: NodeOptions): string | null => {
+  const { halt } = consensus.engine.status()
+  if (halt !== null) return halt
+  const { number } = chain.head().header
+  if (isBehind(chain, consensus)) return `catching up, at height ${number}`
   if (options.validator === null || options.emptyBlocksMs !== null || options.sealing === 'instant') return null
-  const behindMs = systemClock.nowMs() - headerTimeMs(chain.head().header)
+  const behindMs = headAgeMs(chain)
   const lateMs = chain.genesis.blockTimeMs * 5 + 10_000
-  return chain.head().header.number > 0 && behindMs > lateMs ? `no block for ${Math.round(behindMs / 1_000)} s` : null
+  return number > 0 && behindMs > lateMs ? `no block for ${Math.round(behindMs / 1_000)} s` : null
 }

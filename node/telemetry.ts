@@ -49,12 +49,12 @@ export function createTelemetry(): Telemetry {
       const gauge = new Gauge({ name: PREFIX + name, help, registers })
       return { set: (value) => gauge.set(value) }
     },
-    histogram(name, help, labels = []) {
+    histogram(name, help, labels = [], buckets = BUCKETS) {
       const histogram = new Histogram({
         name: PREFIX + name,
         help,
         labelNames: [...labels],
-        buckets: BUCKETS,
+        buckets: [...buckets],
         registers,
       })
       return { observe: (value, of = {}) => histogram.observe(of, value) }

@@ -4,7 +4,7 @@ import { EMPTY_ROOT, KECCAK_EMPTY_LIST, keccak } from '../chain/base/crypto.ts'
 import type { Chain } from '../chain/chain.ts'
 import { type Block, encodeEthereumBlock } from '../chain/types/block.ts'
 import type { Json } from '../chain/types/call.ts'
-import type { FoundLog, StoredReceipt } from '../chain/types/query.ts'
+import type { ConsensusStatus, FoundLog, StoredReceipt } from '../chain/types/query.ts'
 import { effectiveGasPrice, type Tx } from '../chain/types/tx.ts'
 import type { Validator } from '../chain/types/validators.ts'
 import type { Qc } from '../chain/types/vote.ts'
@@ -179,6 +179,38 @@ export const validatorToJson = (validator: Validator): { [key: string]: Json } =
   blsKey: hex(validator.blsKey),
   power: hexQuantity(validator.power),
 })
+
+/** Of the validators that are waited for so many are named. */
+const MISSING_MAX = 100
+
+export function consensusToJson(status: ConsensusStatus): { [key: string]: Json } {
+  const { height, round, step, proposer, powerTotal, power, missing, self, lastSigned, waitsFor, halt } = status
+  return {
+    height: hexQuantity(height),
+    round: hexQuantity(round),
+    step,
+    proposer: hex(proposer),
+    powerTotal: hexQuantity(powerTotal),
+    power: {
+      prepare: hexQuantity(power.prepare),
+      commit: hexQuantity(power.commit),
+      timeout: hexQuantity(power.timeout),
+    },
+    missingCount: hexQuantity(missing.length),
+    missing: missing.slice(0, MISSING_MAX).map((each) => ({
+      address: hex(each.address),
+      power: hexQuantity(each.power),
+      heardMs: each.heardMs === null ? null : hexQuantity(each.heardMs),
+    })),
+    validator: self === null ? null : hex(self),
+    lastSigned:
+      lastSigned === null
+        ? null
+        : { ...lastSigned, height: hexQuantity(lastSigned.height), round: hexQuantity(lastSigned.round) },
+    waitsFor,
+    halt,
+  }
+}
 
 /** A storage word as 32 bytes of hex. */
 export const hexWord = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`

@@ -33,7 +33,7 @@ export interface Histogram {
 export interface Meter {
   counter(name: string, help: string, labels?: readonly string[]): Counter
   gauge(name: string, help: string): Gauge
-  histogram(name: string, help: string, labels?: readonly string[]): Histogram
+  histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): Histogram
 }
 
 /** Lets timers and sockets run between slices of long work: `setImmediate` in the node, nothing in tests. */

@@ -66,3 +66,26 @@ export interface PoolView {
   /** The nonce after the account's pending transactions; the state's nonce where it has none. */
   nextNonce(address: Address): bigint
 }
+
+/** How far consensus is, and what it waits for. */
+export interface ConsensusStatus {
+  /** Being decided. */
+  readonly height: number
+  readonly round: number
+  /** `wait`: the block is not due; `decide`: it is final and on its way to the disk; else what is still to come of the round. */
+  readonly step: 'wait' | 'propose' | 'prepare' | 'commit' | 'timeout' | 'decide'
+  /** Of this round. */
+  readonly proposer: Address
+  readonly powerTotal: bigint
+  /** Behind the block that has most, and behind giving up the round. */
+  readonly power: { readonly prepare: bigint; readonly commit: bigint; readonly timeout: bigint }
+  /** Whom the step waits for. `heardMs`: since when nothing of them came, null for never. */
+  readonly missing: readonly { readonly address: Address; readonly power: bigint; readonly heardMs: number | null }[]
+  /** The validator that this node is; null for a follower. */
+  readonly self: Address | null
+  readonly lastSigned: { readonly height: number; readonly round: number; readonly step: string } | null
+  /** The same in words. */
+  readonly waitsFor: string
+  /** Why no block comes; null while they do. */
+  readonly halt: string | null
+}

@@ -9,7 +9,7 @@ import type { PoolQueue } from '../../chain/types/query.ts'
 import { encodeReceipt } from '../../chain/types/receipt.ts'
 import type { Tx } from '../../chain/types/tx.ts'
 import { epochOf, validatorsHash } from '../../chain/types/validators.ts'
-import { certificateToJson, hexQuantity, txToJson, validatorToJson } from '../format.ts'
+import { certificateToJson, consensusToJson, hexQuantity, txToJson, validatorToJson } from '../format.ts'
 import { type Ctx, defineMethod, mustHeight, RpcErrors } from '../method.ts'
 
 const mustBlock = ({ chain }: Ctx, ref: BlockRef) => {
@@ -141,6 +141,11 @@ const nova = [
       const { section } = mustBlock(ctx, ref)
       return section === null ? null : bytesToHex(encodeSection(section))
     },
+  }),
+  defineMethod('nova_consensus', {
+    summary: 'Height, round and step, the power of the votes seen, whom the step waits for, and why no block comes.',
+    params: [],
+    run: ({ consensus }) => ({ ...consensusToJson(consensus.status()), behind: consensus.isBehind() }),
   }),
   defineMethod('nova_genesisHash', {
     summary: 'The hash that names this network.',

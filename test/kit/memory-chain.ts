@@ -6,11 +6,13 @@ import { curves } from '../../chain/base/crypto.ts'
 import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
 import { openCalls } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
+import { createState } from '../../chain/consensus/core.ts'
 import { createReferenceEngine } from '../../chain/exec/reference.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { bitmapOf, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
+import { Progress } from '../../node/progress.ts'
 import { createFilters } from '../../rpc/filters.ts'
 import { type Ctx, LIMITS } from '../../rpc/method.ts'
 import { type RpcOptions, startRpc } from '../../rpc/server.ts'
@@ -72,6 +74,7 @@ export async function openMemoryChain(): Promise<MemoryChain> {
     chain,
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 0 },
+    consensus: beforeStart(chain),
     dev: null,
     version: 'NovaChain/test',
     clock,
@@ -79,6 +82,14 @@ export async function openMemoryChain(): Promise<MemoryChain> {
     filters: createFilters(chain, clock, LIMITS),
   }
   return { chain, kv, ctx, seal }
+}
+
+/** What a node says of consensus before its engine takes anything. */
+export const beforeStart = (chain: Chain): Ctx['consensus'] => {
+  const clock = { nowMs: () => 1_800_000_000_000 }
+  const parts = { clock, log: silent, meter, self: null, network: () => null, blockOf: () => null }
+  const progress = new Progress({ chain, ...parts })
+  return { status: () => progress.status(createState()), isBehind: () => false }
 }
 
 /** The door before a chain, on a free port of this machine. */

@@ -14,6 +14,7 @@ import { createFilters } from '../../rpc/filters.ts'
 import { type Ctx, LIMITS } from '../../rpc/method.ts'
 import { startRpc } from '../../rpc/server.ts'
 import { devValidatorSecret } from './keys.ts'
+import { beforeStart } from './memory-chain.ts'
 
 const genesis = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
 const secret = devValidatorSecret(0)
@@ -84,6 +85,7 @@ export async function startRpcNode(): Promise<RpcNode> {
     chain,
     calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 3 },
+    consensus: beforeStart(chain),
     dev: {
       async mine(count) {
         for (let i = 0; i < count; i++) await mine()
