@@ -137,7 +137,7 @@ const single = (
   by.validator < memberCount
     ? [{ statement, bitmap: bitmapOf([by.validator], memberCount), signature: by.signature }]
     : []
-const ofQc = ({ type, height, round, blockHash, bitmap, signature }: Qc): Testimony => ({
+export const ofQc = ({ type, height, round, blockHash, bitmap, signature }: Qc): Testimony => ({
   statement: { kind: type, height, round, blockHash },
   bitmap,
   signature,
@@ -160,6 +160,13 @@ export interface Accusation {
 /** An offence with what shows it. */
 export interface Found extends Accusation {
   readonly evidence: Evidence
+}
+
+/** What of a decided height is archived: certificates, and votes that none of them covers. */
+export interface SignedAt {
+  readonly height: number
+  readonly certificates: readonly Testimony[]
+  readonly votes: readonly Testimony[]
 }
 
 /** What the members of one height's set have signed, and the offences in it. Judges no signature. */
