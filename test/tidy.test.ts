@@ -37,9 +37,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'chain/mempool': ['chain/base', 'chain/types', 'chain/mempool'],
   'chain/exec': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec'],
   'chain/chain.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/mempool', 'chain/exec'],
+  'chain/light.ts': ['chain/base', 'chain/types'],
   'chain/calls.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/chain.ts'],
   p2p: ['chain/base', 'chain/types', 'p2p'],
-  'rpc/client': ['chain/base', 'chain/types', 'rpc/client'],
+  'rpc/client': ['chain/base', 'chain/types', 'chain/light.ts', 'rpc/client'],
   rpc: ['chain/base', 'chain/types', 'chain/chain.ts', 'chain/native/index.ts', 'rpc'],
   node: [
     ...['chain/base', 'chain/types', 'chain/consensus', 'chain/chain.ts', 'chain/calls.ts', 'chain/native/index.ts'],
@@ -182,11 +183,34 @@ const nodeFaults = (files: readonly Source[]): string[] =>
       .map((specifier) => `${file.path} imports ${specifier}`),
   )
 
+/** What these reach runs in a browser: our own files without Node's modules, and packages that say so. */
+const BROWSER = ['chain/light.ts']
+const PORTABLE = ['@noble/', 'hash-wasm']
+const browserFaults = (files: readonly Source[], entries: readonly string[]): string[] => {
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  const faults: string[] = []
+  const reached = new Set(entries)
+  for (const path of reached) {
+    const text = (byPath.get(path)?.text ?? '').replace(
+      /^import type [^'"]*?from\s+'[^']+'|^\s*(\/\/|\*|\/\*).*$/gm,
+      '',
+    )
+    if (text === '') faults.push(`${path} is not there`)
+    if (/\b(Buffer|process|setImmediate|require)\b/.test(text)) faults.push(`${path} names a global of Node`)
+    for (const specifier of importsOf({ path, text })) {
+      if (specifier.startsWith('.')) reached.add(targetOf(path, specifier))
+      else if (!PORTABLE.some((name) => specifier.startsWith(name))) faults.push(`${path} needs ${specifier}`)
+    }
+  }
+  return faults
+}
+
 test('no import without an arrow', () => expect(arrowFaults(product)).toEqual([]))
 test('one landlord for each dependency', () => expect(landlordFaults(product)).toEqual([]))
 test('no import cycles', () => expect(cycles(product)).toEqual([]))
 test('files fit their budget', () => expect(sizeFaults(sources)).toEqual([]))
 test('no banned word', () => expect([...wordFaults(product), ...nodeFaults(product)]).toEqual([]))
+test('the light client reaches nothing that a browser lacks', () => expect(browserFaults(product, BROWSER)).toEqual([]))
 test('every file says what it owns', () => {
   expect(product.filter(({ text }) => !/^(#!.*\n)?\/\/ \S/.test(text)).map(({ path }) => path)).toEqual([])
 })
@@ -212,6 +236,8 @@ test('the checks see what they are for', () => {
   expect(landlordFaults([bad('rpc/x.ts', "import { EVM } from '@ethereumjs/evm'")])).toHaveLength(1)
   expect(landlordFaults([bad('rpc/x.ts', "import a from 'left-pad'")])).toHaveLength(1)
   expect(cycles([bad('a.ts', "import { b } from './b.ts'"), bad('b.ts', "import { a } from './a.ts'")])).toHaveLength(1)
+  const far = [bad('a.ts', "import { b } from './b.ts'"), bad('b.ts', "import fs from 'node:fs'\nBuffer.alloc(1)")]
+  expect(browserFaults(far, ['a.ts'])).toEqual(['b.ts names a global of Node', 'b.ts needs node:fs'])
   expect(sizeFaults([bad('rpc/x.ts', 'x\n'.repeat(800))])).toHaveLength(1)
   expect(wordFaults([bad('chain/x.ts', 'const t = Date.now()')])).toHaveLength(1)
   expect(wordFaults([bad('rpc/x.ts', "throw new Error('no')")])).toHaveLength(1)
