@@ -192,7 +192,7 @@ export async function storeStats(
     .sort((a, b) => b.bytes - a.bytes)
 }
 
-/** By the first byte of their keys: `store/state.ts`, `store/blocks.ts`, `store/logs.ts`. */
+/** By the first byte of their keys: `store/state.ts`, `store/blocks.ts`, `store/logs.ts`, `store/archive.ts`. */
 const TABLES: Readonly<Record<string, string>> = {
   a: 'accounts',
   b: 'accounts before',
@@ -211,4 +211,7 @@ const TABLES: Readonly<Record<string, string>> = {
   Q: 'certificates',
   M: 'chain head',
   L: 'log index',
+  A: 'archived certificates',
+  V: 'votes of the last heights',
+  E: 'evidence',
 }

@@ -12,6 +12,7 @@ import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { createState } from './exec/state.ts'
 import { createPool, type Pool, type PoolLimits } from './mempool/pool.ts'
 import { nativesAt } from './native/index.ts'
+import { type Archive, openArchive } from './store/archive.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
 import { createMemoryKv } from './store/kv.ts'
 import { createStateStore, type Prepared, type StateStore } from './store/state.ts'
@@ -29,6 +30,7 @@ import {
   type Section,
   sectionHash,
 } from './types/block.ts'
+import { type EvidenceContext, ofQc, type SignedAt } from './types/evidence.ts'
 import type { BlockContext } from './types/frame.ts'
 import type { Genesis } from './types/genesis.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
@@ -99,8 +101,13 @@ export interface Chain {
   build(args: BuildArgs): Promise<Block>
   /** Runs the block on the head. Throws BLOCK_INVALID with the first difference. */
   verify(block: Block): Promise<void>
-  /** One durable batch; returns the validator set of the next height. */
-  commit(block: Block, certificate: Qc): Promise<ValidatorSet>
+  /** One durable batch, with what was signed at this height and those before; returns the validator set of the next height. */
+  commit(block: Block, certificate: Qc, signed?: readonly SignedAt[]): Promise<ValidatorSet>
+  /** What was signed at a decided height, as far as it is kept; the certificate and the one that the next block brought among it. */
+  signedAt(height: number): SignedAt
+  /** What offences are judged by, at the present head. */
+  evidenceContext(): EvidenceContext
+  readonly evidence: Pick<Archive, 'evidence' | 'change'>
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void
   close(): Promise<void>
 }
@@ -166,7 +173,7 @@ export async function openChain(deps: ChainDeps, genesis: Genesis, options: Chai
     await kv.write([...prepared.writes, ...writes])
     await states.applied(prepared)
   }
-  return new Machine({ ...deps, genesis, genesisHash, blocks, states }, options)
+  return new Machine({ ...deps, genesis, genesisHash, blocks, states, archive: openArchive(kv) }, options)
 }
 
 /** The hash of the genesis block, which names the network everywhere. */
@@ -184,12 +191,14 @@ type Opened = ChainDeps & {
   readonly genesisHash: Hash
   readonly blocks: BlockStore
   readonly states: StateStore
+  readonly archive: Archive
 }
 
 class Machine implements Chain {
   readonly genesis: Genesis
   readonly genesisHash: Hash
   readonly pool: Pool
+  readonly evidence: Archive
   readonly #deps: Opened
   readonly #executor: Executor
   readonly #domain: Domain
@@ -210,6 +219,7 @@ class Machine implements Chain {
     this.#deps = opened
     this.genesis = genesis
     this.genesisHash = genesisHash
+    this.evidence = opened.archive
     this.#domain = { chainId: genesis.chainId, genesisHash }
     this.#set = genesis.validators
     this.#setHash = validatorsHash(this.#set)
@@ -291,6 +301,30 @@ class Machine implements Chain {
   }
   close(): Promise<void> {
     return this.#deps.kv.close()
+  }
+
+  signedAt(height: number): SignedAt {
+    const { archive, blocks } = this.#deps
+    const { certificates, votes } = archive.at(height)
+    const commits = [blocks.commitOf(height), blocks.record(height + 1)?.section?.lastCommit ?? null]
+    return { height, votes, certificates: [...certificates, ...commits.flatMap((qc) => (qc === null ? [] : ofQc(qc)))] }
+  }
+  evidenceContext(): EvidenceContext {
+    const { blocks } = this.#deps
+    const { number: head } = this.#head.header
+    const headerOf: EvidenceContext['headerOf'] = (height) => (height < 0 ? null : blocks.record(height))
+    return {
+      ...{ domain: this.#domain, head, epochBlocks: this.genesis.epochBlocks, intervalMs: this.#intervalMs, headerOf },
+      setOf: (height) => (height <= head + 1 ? this.#set : null),
+      proposerOf: (height, round) => {
+        const parent = headerOf(height - 1)
+        return parent === null ? null : this.#proposerOf(height, round, parent.header)
+      },
+    }
+  }
+
+  get #intervalMs(): number {
+    return Math.min(INTERVAL_MIN_MS, this.genesis.blockTimeMs)
   }
 
   #accountAtHead(address: Address): { readonly nonce: bigint; readonly balance: bigint; readonly code: Uint8Array } {
@@ -434,7 +468,7 @@ class Machine implements Chain {
     const fault = checkHeader(header, parent, {
       gasLimit: this.genesis.gasLimit,
       baseFeeWei: this.#baseFeeAfter(parent.header),
-      intervalMs: Math.min(INTERVAL_MIN_MS, this.genesis.blockTimeMs),
+      intervalMs: this.#intervalMs,
     })
     if (fault !== null) throw invalid(header.number, fault)
     this.#checkSection(block, parent)
@@ -505,7 +539,7 @@ class Machine implements Chain {
     }
   }
 
-  async commit(block: Block, certificate: Qc): Promise<ValidatorSet> {
+  async commit(block: Block, certificate: Qc, signed: readonly SignedAt[] = []): Promise<ValidatorSet> {
     const parent = this.#head
     if (block.header.number !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: block.header.number, head: parent.header.number })
@@ -513,7 +547,8 @@ class Machine implements Chain {
     const { prepared, receipts, txs } = await this.#run(block)
     const startMs = this.#deps.clock.nowMs()
     const writes = await this.#deps.blocks.blockWrites({ block, receipts, txs, certificate })
-    await this.#deps.kv.write(prepared.writes.concat(writes))
+    const archived = this.#deps.archive.writes(block.header.number, signed)
+    await this.#deps.kv.write(prepared.writes.concat(writes, archived))
     assert(this.#head === parent, 'one commit at a time')
     await this.#deps.states.applied(prepared)
     this.#head = block

@@ -388,6 +388,8 @@ describe('a ledger', () => {
     const ledger = createLedger(COUNT)
     expect(ledger.add(ofQc(qcOf('prepare', A, [0, 1, 2]))).isNews).toBe(true)
     expect(ledger.add(ofVote(vote('prepare', A, 1))).isNews).toBe(false)
+    expect(ledger.covers(ofQc(qcOf('prepare', A, [0, 1, 2])))).toBe(true)
+    expect(ledger.covers(ofQc(qcOf('prepare', A, [0, 1, 3])))).toBe(false)
     const second = ofVote(vote('prepare', B, 1))
     expect(ledger.isSuspect(second)).toBe(true)
     expect(ledger.add(second).found).toMatchObject([{ offence: 'E1', members: [1], height: 5, round: 0 }])
@@ -404,7 +406,7 @@ describe('a ledger', () => {
     for (let round = 0; round < 1_000; round++)
       for (let byte = 0; byte < 5; byte++)
         ledger.add({ statement: statement(round, byte), bitmap: bitmapOf([2], COUNT), signature })
-    expect(ledger.all().length).toBe(256)
+    expect(ledger.all().length).toBe(1_024)
   })
 })
 

@@ -137,7 +137,7 @@ const single = (
   by.validator < memberCount
     ? [{ statement, bitmap: bitmapOf([by.validator], memberCount), signature: by.signature }]
     : []
-const ofQc = ({ type, height, round, blockHash, bitmap, signature }: Qc): Testimony => ({
+export const ofQc = ({ type, height, round, blockHash, bitmap, signature }: Qc): Testimony => ({
   statement: { kind: type, height, round, blockHash },
   bitmap,
   signature,
@@ -149,14 +149,24 @@ const ofTc = ({ height, round, groups, qc }: Tc): Testimony[] => [
   ...(qc === null ? [] : [ofQc(qc)]),
 ]
 
-/** An offence that signatures show; `members` are set indices. */
-export interface Found {
+/** Who did what; `members` are set indices. */
+export interface Accusation {
   readonly offence: OffenceKind
   readonly height: number
   /** Of an E4 the COMMIT's. */
   readonly round: number
   readonly members: readonly number[]
+}
+/** An offence with what shows it. */
+export interface Found extends Accusation {
   readonly evidence: Evidence
+}
+
+/** What of a decided height is archived: certificates, and votes that none of them covers. */
+export interface SignedAt {
+  readonly height: number
+  readonly certificates: readonly Testimony[]
+  readonly votes: readonly Testimony[]
 }
 
 /** What the members of one height's set have signed, and the offences in it. Judges no signature. */
@@ -165,12 +175,14 @@ export interface Ledger {
   add(testimony: Testimony): { readonly isNews: boolean; readonly found: readonly Found[] }
   /** Whether it would show an offence that is not found yet: then its signature is worth a check. */
   isSuspect(testimony: Testimony): boolean
+  /** Whether each of its signers is known to have said this. */
+  covers(testimony: Testimony): boolean
   /** In order of arrival. */
   all(): readonly Testimony[]
 }
 
 /** Of one member at one height: an honest one makes four statements a round, a liar shall not fill the memory. */
-const MEMBER_MAX = 256
+const MEMBER_MAX = 1_024
 /** Two statements of one kind and round are a proof; a third proves nothing more. */
 const SLOT_MAX = 2
 
@@ -194,8 +206,11 @@ export function createLedger(memberCount: number): Ledger {
     held.push(testimony)
     return true
   }
+  const hasSaid = (member: number, { statement }: Testimony): boolean =>
+    (byMember[member] ?? []).some((held) => isSame(held.statement, statement))
   return {
     all: () => all,
+    covers: (testimony) => membersOf(testimony, memberCount).every((member) => hasSaid(member, testimony)),
     isSuspect: (testimony) => membersOf(testimony, memberCount).some((member) => opposed(member, testimony).length > 0),
     add(testimony) {
       const pairs = new Map<Testimony, { readonly conflict: Conflict; readonly members: number[] }>()
@@ -222,7 +237,8 @@ export function createLedger(memberCount: number): Ledger {
 }
 type Conflict = NonNullable<ReturnType<typeof conflictOf>>
 const slotOf = (member: number, { offence, round }: Conflict): string => `${member}:${offence}:${round}`
-const isSame = (a: Statement, b: Statement): boolean => equalBytes(encodeRlp(contentOf(a)), encodeRlp(contentOf(b)))
+const isSame = (a: Statement, b: Statement): boolean =>
+  a === b || (a.kind === b.kind && a.round === b.round && equalBytes(payloadOf(a), payloadOf(b)))
 const membersOf = ({ bitmap }: Testimony, memberCount: number): readonly number[] =>
   bitmapMembers(bitmap, memberCount) ?? []
 
@@ -393,38 +409,58 @@ export function checkEvidence(evidence: Evidence, context: EvidenceContext): Evi
     return no('outside', `height ${height} is over ${EVIDENCE_WINDOW_BLOCKS} blocks below ${context.head}`)
   const set = height > context.head + 1 ? null : context.setOf(height)
   if (set === null) return no('unknown', `the validators of height ${height} are not known here`)
-  return evidence.kind === 'conflict' ? checkConflict(evidence, set, context) : checkAttack(evidence, set, context)
+  const accusation = accusationOf(evidence, set)
+  if (typeof accusation === 'string') return no('malformed', accusation)
+  return evidence.kind === 'conflict'
+    ? checkConflict(evidence, accusation, set, context)
+    : checkAttack(evidence, accusation, set, context)
 }
 
 const no = (kind: Refusal['kind'], fault: string): Refusal => ({ kind, fault })
 
+/** Whom evidence accuses of what, before any signature is checked: set indices, or what is wrong with its shape. */
+export function accusationOf(evidence: Evidence, set: ValidatorSet): Accusation | string {
+  const count = set.members.length
+  const height = heightOfEvidence(evidence)
+  if (evidence.kind === 'header') {
+    const { qc, header, section } = evidence
+    if (qc.type !== 'commit' || !equalBytes(qc.blockHash, headerHash(header)))
+      return 'the certificate is of another block'
+    if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
+      return 'the section is not the one of the header'
+    const members = bitmapMembers(qc.bitmap, count) ?? []
+    return members.length === 0
+      ? `a bitmap does not fit ${count} validators`
+      : { offence: 'E6', height, round: qc.round, members }
+  }
+  const { first, second } = evidence
+  for (const { statement, bitmap } of [first, second]) {
+    const fault = shapeFault(statement)
+    if (fault !== null) return fault
+    const signers = bitmapMembers(bitmap, count)
+    if (signers === null || signers.length === 0) return `a bitmap does not fit ${count} validators`
+  }
+  const conflict = conflictOf(first.statement, second.statement)
+  if (conflict === null) return 'an honest validator may sign both'
+  const both = new Set(membersOf(second, count))
+  const members = membersOf(first, count).filter((member) => both.has(member))
+  return members.length === 0 ? 'nobody signed both' : { ...conflict, height, members }
+}
+
 const checkConflict = (
   { first, second }: Extract<Evidence, { readonly kind: 'conflict' }>,
+  { offence, height, round, members }: Accusation,
   set: ValidatorSet,
   context: EvidenceContext,
 ): EvidenceVerdict => {
-  const count = set.members.length
-  const pair = [first, second] as const
-  for (const { statement, bitmap } of pair) {
-    const fault = shapeFault(statement)
-    if (fault !== null) return no('malformed', fault)
-    const members = bitmapMembers(bitmap, count)
-    if (members === null || members.length === 0) return no('malformed', `a bitmap does not fit ${count} validators`)
-  }
-  const conflict = conflictOf(first.statement, second.statement)
-  if (conflict === null) return no('malformed', 'an honest validator may sign both')
-  const { height } = first.statement
-  const both = new Set(membersOf(second, count))
-  const guilty = membersOf(first, count).filter((member) => both.has(member))
-  if (guilty.length === 0) return no('malformed', 'nobody signed both')
-  if (conflict.offence === 'E3') {
-    const proposer = context.proposerOf(height, conflict.round)
-    if (proposer === null) return no('unknown', `the proposer of height ${height} is not known here`)
-    if (guilty.some((member) => member !== proposer)) return no('malformed', 'it was not their turn to propose')
-  }
-  for (const testimony of pair)
+  for (const testimony of [first, second])
     if (!isSigned(testimony, set, context.domain)) return no('forged', 'a signature does not verify')
-  return { kind: 'proven', ...conflict, height, guilty: validatorsAt(guilty, set) }
+  if (offence === 'E3') {
+    const proposer = context.proposerOf(height, round)
+    if (proposer === null) return no('unknown', `the proposer of height ${height} is not known here`)
+    if (members.some((member) => member !== proposer)) return no('malformed', 'it was not their turn to propose')
+  }
+  return { kind: 'proven', offence, height, round, guilty: validatorsAt(members, set) }
 }
 
 /** Rounds that fit what is signed, and that the rules allow: a TIMEOUT names no PrepareQC above its round. */
@@ -445,7 +481,8 @@ const payloadOf = (s: Statement): Uint8Array => {
       return timeoutPayload(s.height, s.round, s.hqcRound)
   }
 }
-const isSigned = ({ statement, bitmap, signature }: Testimony, set: ValidatorSet, domain: Domain): boolean => {
+/** Whether every listed member signed it. Costs one aggregate verification. */
+export const isSigned = ({ statement, bitmap, signature }: Testimony, set: ValidatorSet, domain: Domain): boolean => {
   const keys = validatorsAt(bitmapMembers(bitmap, set.members.length) ?? [], set).map(({ blsKey }) => blsKey)
   return curves().blsVerify(keys, signBytes(domain, SignType[statement.kind], payloadOf(statement)), signature)
 }
@@ -454,22 +491,17 @@ const validatorsAt = (indices: readonly number[], set: ValidatorSet): Validator[
 
 const checkAttack = (
   { header, section, qc }: Extract<Evidence, { readonly kind: 'header' }>,
+  { offence, height, round, members }: Accusation,
   set: ValidatorSet,
   context: EvidenceContext,
 ): EvidenceVerdict => {
-  const { height, round } = qc
-  const hash = headerHash(header)
-  if (qc.type !== 'commit' || !equalBytes(qc.blockHash, hash))
-    return no('malformed', 'the certificate is of another block')
-  if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
-    return no('malformed', 'the section is not the one of the header')
   const canonical = context.headerOf(height)
-  if (canonical !== null && equalBytes(canonical.hash, hash)) return no('malformed', 'it is the block of the chain')
+  if (canonical !== null && equalBytes(canonical.hash, qc.blockHash))
+    return no('malformed', 'it is the block of the chain')
   if (!isCertified(qc, set, context.domain)) return no('forged', 'the certificate does not verify')
   const fault = attackFault({ header, section, height }, set, context)
   if (fault !== 'invalid') return fault
-  const guilty = bitmapMembers(qc.bitmap, set.members.length) ?? []
-  return { kind: 'proven', offence: 'E6', height, round, guilty: validatorsAt(guilty, set) }
+  return { kind: 'proven', offence, height, round, guilty: validatorsAt(members, set) }
 }
 
 /**

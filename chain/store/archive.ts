@@ -1,0 +1,94 @@
+// What was signed at decided heights, and the evidence found in it. Owns three tables and their pruning: certificates for the window in
+// which offences are punished, single votes of the last heights, evidence. What they prove is `types/evidence.ts`'s business.
+import { concat } from '../base/bytes.ts'
+import { NodeError } from '../base/errors.ts'
+import type { Kv, KvWrite } from '../base/ports.ts'
+import { asBytes, asList, decodeRlp, encodeRlp } from '../base/rlp.ts'
+import {
+  decodeEvidence,
+  decodeTestimony,
+  EVIDENCE_WINDOW_BLOCKS,
+  type Evidence,
+  encodeEvidence,
+  encodeTestimony,
+  evidenceId,
+  heightOfEvidence,
+  type SignedAt,
+} from '../types/evidence.ts'
+import { corrupt, seal, unseal } from './seal.ts'
+
+/** First bytes of keys, apart from those in `blocks.ts`, `logs.ts` and `state.ts`. */
+const tables = { archive: 0x41, evidence: 0x45, votes: 0x56 } as const
+type Table = keyof typeof tables
+
+/** Heights below the last one whose single votes are kept; later ones are covered by certificates, or too late to matter. */
+const VOTE_HEIGHTS = 2
+
+export interface Archive {
+  at(height: number): SignedAt
+  /** For the batch that commits `height`: what was signed there and before, and what leaves. */
+  writes(height: number, signed: readonly SignedAt[]): KvWrite[]
+  /** All that is kept, ascending by height. */
+  evidence(): Promise<readonly Evidence[]>
+  change(of: { readonly keep: readonly Evidence[]; readonly drop: readonly Evidence[] }): Promise<void>
+}
+
+export function openArchive(kv: Kv): Archive {
+  const read = (table: 'archive' | 'votes', height: number) => {
+    const key = keyOf(table, height)
+    const value = kv.get(key)
+    if (value === undefined) return []
+    const content = unseal(table, key, value)
+    return decoded(table, key, () => asList(decodeRlp(content)).map((item) => decodeTestimony(asBytes(item))))
+  }
+  return {
+    at: (height) => ({ height, certificates: read('archive', height), votes: read('votes', height) }),
+    writes(height, signed) {
+      const puts = signed.flatMap(({ height: at, certificates, votes }) =>
+        Object.entries({ archive: certificates, votes }).flatMap(([table, testimonies]): KvWrite[] => {
+          if (testimonies.length === 0) return []
+          const key = keyOf(table as 'archive' | 'votes', at) // its two keys
+          return [{ key, value: seal(key, encodeRlp(testimonies.map(encodeTestimony))) }]
+        }),
+      )
+      const old = [keyOf('archive', height - EVIDENCE_WINDOW_BLOCKS - 1), keyOf('votes', height - VOTE_HEIGHTS)]
+      return [...puts, ...old.map((key) => ({ key, value: null }))]
+    },
+    async evidence() {
+      const found: Evidence[] = []
+      const [from, to] = [Uint8Array.of(tables.evidence), Uint8Array.of(tables.evidence + 1)]
+      for await (const [key, value] of kv.entries(from, to)) {
+        const content = unseal('evidence', key, value)
+        found.push(decoded('evidence', key, () => decodeEvidence(content)))
+      }
+      return found
+    },
+    async change({ keep, drop }) {
+      const puts = keep.map((evidence): KvWrite => {
+        const key = evidenceKey(evidence)
+        return { key, value: seal(key, encodeEvidence(evidence)) }
+      })
+      const writes = [...puts, ...drop.map((evidence) => ({ key: evidenceKey(evidence), value: null }))]
+      if (writes.length > 0) await kv.write(writes)
+    },
+  }
+}
+
+const keyOf = (table: Table, height: number): Uint8Array => {
+  const key = new Uint8Array(7)
+  key[0] = tables[table]
+  for (let i = 6, rest = Math.max(0, height); i > 0; i--, rest = Math.floor(rest / 256)) key[i] = rest & 255
+  return key
+}
+const evidenceKey = (evidence: Evidence): Uint8Array =>
+  concat(keyOf('evidence', heightOfEvidence(evidence)), evidenceId(evidence))
+
+/** A checksum that fits and content that does not decode: our bug or a forged file; either way not served. */
+const decoded = <T>(table: Table, key: Uint8Array, decode: () => T): T => {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!(cause instanceof NodeError)) throw cause
+    throw corrupt(table, key, cause.message)
+  }
+}
