@@ -34,7 +34,12 @@ test('one of several validators whose clock was an hour behind goes by its clock
 test('a wait reads the clock again within seconds: it ends when a clock that was behind is set right', async () => {
   const clock = { ms: 0, nowMs: () => clock.ms }
   const waits: { readonly ms: number; readonly run: () => void }[] = []
-  const timers: Timers = { after: (ms, run) => (waits.push({ ms, run }), () => {}) }
+  const timers: Timers = {
+    after(ms, run) {
+      waits.push({ ms, run })
+      return () => {}
+    },
+  }
   const chain = await open(4, clock)
   clock.ms = headerTimeMs(chain.head().header) - HOUR_MS
   const due: number[] = []
@@ -42,5 +47,5 @@ test('a wait reads the clock again within seconds: it ends when a clock that was
   expect(waits.map(({ ms }) => ms <= 5_000)).toEqual([true])
   clock.ms += HOUR_MS + chain.genesis.blockTimeMs
   waits[0]?.run()
-  expect(due).toEqual([0])
+  expect(due).toHaveLength(1)
 })
