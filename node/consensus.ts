@@ -1,16 +1,17 @@
 // One node's part in its network: the engine, catching up, the gossip of transactions, and who answers what peers say. Owns the wiring
 // between them and their order at the end; a process, a test and the simulator hand in their own ports and assemble the same.
 import type { Pause } from '../chain/base/ports.ts'
-import type { Handlers, Network } from '../p2p/network.ts'
+import type { Handlers, Network, PeerId } from '../p2p/network.ts'
 import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
 import { handlersOf } from './handlers.ts'
+import { announcementOf, Roster } from './roster.ts'
 import { Sync } from './sync.ts'
 import { createTxGossip } from './txgossip.ts'
 
-export interface ConsensusDeps extends Omit<EngineDeps, 'network'> {
+export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf'> {
   readonly pause: Pause
-  /** null for a node that stays alone. */
-  readonly join: (handlers: Handlers) => Promise<Network | null>
+  /** null for a node that stays alone. `announcement` is what peers are told of a node with this peer id. */
+  readonly join: (handlers: Handlers, announcement: (self: PeerId) => Promise<Uint8Array>) => Promise<Network | null>
 }
 
 export interface Consensus {
@@ -27,7 +28,10 @@ export interface Consensus {
 export async function startConsensus(deps: ConsensusDeps, options: EngineOptions): Promise<Consensus> {
   const late: { network: Network | null } = { network: null }
   const network = (): Network | null => late.network
-  const engine = createEngine({ ...deps, network }, options)
+  const { genesis, genesisHash } = deps.chain
+  const roster = new Roster({ chainId: genesis.chainId, genesisHash })
+  const peersOf: EngineDeps['peersOf'] = (validator) => roster.peersOf(validator)
+  const engine = createEngine({ ...deps, network, peersOf }, options)
   let fail: (error: unknown) => void = () => {}
   const failed = new Promise<never>((_, reject) => {
     fail = reject
@@ -43,7 +47,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
     await sync.idle()
   }
   try {
-    late.network = await deps.join(handlersOf(engine, sync, txs))
+    late.network = await deps.join(handlersOf(engine, sync, txs, roster), (self) => announcementOf(deps.signer, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null
     const stop = async (): Promise<void> => {

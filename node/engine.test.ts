@@ -88,6 +88,7 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
       signer: mortalSigner,
       wal: mortalWal,
       network: () => null,
+      peersOf: () => [],
       clock,
       timers: systemTimers,
       random: systemRandom,

@@ -12,6 +12,7 @@ import type { Wal } from '../chain/store/wal.ts'
 import { type Block, decodeBlock, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
 import { encodeMessage, type Message, type SignRecord } from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
+import type { Validator } from '../chain/types/validators.ts'
 import type { Qc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
@@ -43,6 +44,8 @@ export interface EngineDeps {
   readonly wal: Wal
   /** Known once it is up; null until then, and for a validator that is alone. */
   readonly network: () => Network | null
+  /** Peers that speak for a validator, as far as they are connected. */
+  readonly peersOf: (validator: Validator) => readonly PeerId[]
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -306,7 +309,7 @@ class Driver implements Engine {
         this.#sign(effect)
         return
       case 'send':
-        this.#send(effect.message, salt)
+        this.#send(effect.message, effect.to, salt)
         return
       case 'reply':
         this.#sendTo(effect.to, effect.message)
@@ -357,18 +360,35 @@ class Driver implements Engine {
     return this.#state.height?.isDue === true
   }
 
-  #send(message: Message, salt: number): void {
+  #send(message: Message, to: 'all' | readonly number[], salt: number): void {
     if (message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout') this.#said.push(message)
     const bytes = this.#encode(message, salt)
-    if (bytes !== null) this.#deps.network()?.publish('consensus', bytes)
+    if (bytes === null) return
+    const publish = (): void => this.#deps.network()?.publish('consensus', bytes)
+    const peers = to === 'all' ? null : this.#peersAt(to)
+    if (peers === null) publish()
+    else Promise.all(peers.map((peer) => this.#ask(peer, bytes))).then((all) => all.includes(false) && publish())
+  }
+  /** null where one of them is not connected, behind a sentry or gone: then all hear it, for routing only saves traffic. */
+  #peersAt(places: readonly number[]): readonly PeerId[] | null {
+    const { members } = this.#deps.chain.validators()
+    const found = places.map((at) => (members[at] === undefined ? [] : this.#deps.peersOf(members[at])))
+    return found.some((peers) => peers.length === 0) ? null : found.flat()
   }
   #sendTo(peer: PeerId, message: Message): void {
     const bytes = this.#encode(message, 0)
-    if (bytes === null) return
+    if (bytes !== null) void this.#ask(peer, bytes)
+  }
+  /** Whether it arrived. */
+  async #ask(peer: PeerId, bytes: Uint8Array): Promise<boolean> {
     const { log, network } = this.#deps
-    network()
-      ?.request(peer, 'direct', bytes)
-      .catch((error: unknown) => log.debug({ peer, error: String(error) }, 'a message to a peer is lost'))
+    try {
+      await network()?.request(peer, 'direct', bytes)
+      return true
+    } catch (error) {
+      log.debug({ peer, error: String(error) }, 'a message to a peer is lost')
+      return false
+    }
   }
   /** null where its block is gone: the height was decided meanwhile. */
   #encode(message: Message, salt: number): Uint8Array | null {

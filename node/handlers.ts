@@ -2,6 +2,7 @@
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Handlers } from '../p2p/network.ts'
 import type { Engine } from './engine.ts'
+import type { Roster } from './roster.ts'
 import type { Sync } from './sync.ts'
 import type { TxGossip } from './txgossip.ts'
 
@@ -9,7 +10,7 @@ export const HandlerErrors = defineErrors('HANDLER', {
   REFUSED: { text: (d: { peer: string }) => `a message of peer ${d.peer} is refused` },
 })
 
-export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip): Handlers => ({
+export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip, roster: Roster): Handlers => ({
   onPublished(topic, bytes, from) {
     if (topic === 'consensus') return engine.onMessage(bytes, from)
     return topic === 'txs' ? txs.onPublished(bytes, from) : 'ignore'
@@ -28,10 +29,11 @@ export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip): Handlers 
         return new Uint8Array(0) // `hello` and `peers` are the host's own
     }
   },
-  onPeer(peer) {
+  onPeer(peer, announcement) {
+    roster.add(peer, announcement)
     engine.onPeer(peer)
     txs.onPeer()
     sync.poke(peer)
   },
-  onPeerGone() {},
+  onPeerGone: (peer) => roster.remove(peer),
 })

@@ -12,8 +12,8 @@ import { openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
-import { createHost, type HostOptions } from '../p2p/host.ts'
-import type { Handlers, Network } from '../p2p/network.ts'
+import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
+import type { Network } from '../p2p/network.ts'
 import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
@@ -157,7 +157,7 @@ const takePart = async (
     {
       ...{ chain, signer, wal, pause: nextTurn, ...ports },
       ...{ clock: systemClock, timers: systemTimers, random: systemRandom },
-      join: (handlers) => joinNetwork(options.p2p, chain, handlers, ports),
+      join: (handlers, announcement) => joinNetwork(options.p2p, chain, { handlers, announcement }, ports),
     },
     {
       coinbase: validator?.coinbase ?? asAddress(new Uint8Array(20)),
@@ -175,14 +175,14 @@ const PROTOCOL_VERSION = 1
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],
   chain: Chain,
-  handlers: Handlers,
+  { handlers, announcement }: Pick<HostDeps, 'handlers' | 'announcement'>,
   ports: Ports,
 ): Promise<Network | null> => {
   if (p2p === null) return null
   const { keySecret, ...options } = p2p
   const networkId = bytesToHex(chain.genesisHash)
   return createHost(
-    { keySecret, networkId, version: PROTOCOL_VERSION, handlers, clock: systemClock, ...ports },
+    { keySecret, networkId, version: PROTOCOL_VERSION, announcement, handlers, clock: systemClock, ...ports },
     options,
   )
 }

@@ -17,7 +17,16 @@ import {
   type Unsigned,
   withSignature,
 } from '../chain/types/message.ts'
-import { type Domain, decodeQc, encodeQc, type Qc, randaoPayload, SignType, signBytes } from '../chain/types/vote.ts'
+import {
+  type Domain,
+  decodeQc,
+  encodeQc,
+  peerPayload,
+  type Qc,
+  randaoPayload,
+  SignType,
+  signBytes,
+} from '../chain/types/vote.ts'
 
 export const SignerErrors = defineErrors('SIGNER', {
   LOCK: {
@@ -51,6 +60,8 @@ export interface Signer {
   sign(order: SignOrder): Promise<SignAnswer>
   /** The RANDAO reveal of a height is unique, so it needs no record. */
   reveal(height: number): Promise<Uint8Array>
+  /** Signs that this validator speaks through a peer. No vote has its type byte, so it needs no record either. */
+  announce(peerId: string): Promise<Uint8Array>
   /** The last signature and what came with it; null for a key that never signed here. */
   record(): Promise<SignRecord | null>
 }
@@ -77,6 +88,7 @@ export async function openSigner(file: RecordFile, secret: Uint8Array, domain: D
     publicKey,
     record: async () => kept?.record ?? null,
     reveal: async (height) => signAs(SignType.randao, randaoPayload(height)),
+    announce: async (peerId) => signAs(SignType.peer, peerPayload(peerId)),
     // One after another: two askers at once must not both pass the check before either is on disk.
     sign(order) {
       const turn = queue.then(() => signNext(order))

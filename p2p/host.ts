@@ -1,22 +1,16 @@
-// The network port over libp2p: TCP, noise, yamux, gossipsub. Owns who is let in and kept: the same network and version, not banned,
-// within the limits; and whom this node dials.
-import { setTimeout as delay } from 'node:timers/promises'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { type GossipSub, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
-import { identify } from '@libp2p/identify'
-import type { Connection, PeerId as LibPeerId, Libp2p, Stream } from '@libp2p/interface'
-import { mdns } from '@libp2p/mdns'
-import { noise } from '@libp2p/noise'
+// The network port over libp2p. Owns what passes through it: what peers publish and ask, each within its allowance, and what this node
+// publishes and asks. Who is let in is `admission.ts`, who is dialed `dialing.ts`.
+import type { TopicValidatorResult as Result } from '@libp2p/gossipsub'
+import { TopicValidatorResult } from '@libp2p/gossipsub'
+import type { Connection, PeerId as LibPeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { type Hex, hexToBytes } from '../chain/base/bytes.ts'
-import { keccak } from '../chain/base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter } from '../chain/base/ports.ts'
+import { Admission, type AdmissionOptions } from './admission.ts'
+import { addressOf, DIAL_TIMES, Dialing, type DialTimes, peerIn } from './dialing.ts'
+import { Greeting } from './greeting.ts'
+import { createNode, type Names, type Node, namesOf, STREAMS_MAX, STREAMS_OF, TOPICS } from './libp2p.ts'
 import {
   type Handlers,
   type Judgement,
@@ -31,24 +25,21 @@ import {
 } from './network.ts'
 import { createScores, type Scores } from './peers.ts'
 import { ask, ReqrespErrors, serve } from './reqresp.ts'
-import { decodeAddresses, decodeHello, encodeAddresses, encodeHello, type Hello, isMalformed } from './wire.ts'
+import type { Hello } from './wire.ts'
 
 export const P2pErrors = defineErrors('P2P', {
   LISTEN: {
     text: (d: { addresses: string; reason: string }) =>
       `cannot hear peers on ${d.addresses}: ${d.reason}; choose another p2p.listen, or stop what uses the port`,
   },
-  ADDRESS: {
-    text: (d: { address: string; reason: string }) =>
-      `${d.address} is no multiaddr (${d.reason}): write /ip4/<address>/tcp/<port>, with /p2p/<peer id> behind it if it is known`,
-  },
   REQUEST: {
     text: (d: { peer: string; protocol: string; reason: string }) =>
       `peer ${d.peer} did not answer ${d.protocol}: ${d.reason}`,
   },
+  BANNED: { text: (d: { peer: string }) => `peer ${d.peer} is banned` },
 })
 
-export interface HostOptions {
+export interface HostOptions extends AdmissionOptions {
   /** Multiaddrs. */
   readonly listen: readonly string[]
   /** Told to others in place of what is found out. */
@@ -56,12 +47,10 @@ export interface HostOptions {
   readonly bootstrap: readonly string[]
   /** Dialed again whenever they are gone. */
   readonly persistent: readonly string[]
-  /** Only these may connect; null: all. */
-  readonly allow: readonly PeerId[] | null
+  /** Peers this node dials beside the persistent ones. */
+  readonly outboundMax: number
   /** Others are never told of these. */
   readonly privatePeers: readonly PeerId[]
-  readonly inboundMax: number
-  readonly outboundMax: number
   readonly mdns: boolean
 }
 
@@ -71,115 +60,148 @@ export interface HostDeps {
   /** The genesis hash. */
   readonly networkId: Hex
   readonly version: number
+  /** What this node tells each peer of itself, made for its own peer id. */
+  readonly announcement: (self: PeerId) => Promise<Uint8Array>
   readonly handlers: Handlers
   readonly clock: Clock
   readonly log: Log
   readonly meter: Meter
 }
 
-type Node = Libp2p<{ readonly pubsub: GossipSub }>
-
-/** Spoken by every version and network, so that each can tell the other why it is not wanted. */
-const HELLO = '/novachain/hello/1'
-const TOPICS: readonly Topic[] = ['consensus', 'txs', 'evidence']
-const SERVED: readonly Protocol[] = ['direct', 'body', 'txs', 'blocks', 'peers']
-const DIAL_EVERY_MS = 1_000
-const DIAL_WAIT_MAX_MS = 30_000
-/** A peer of another network or version is not dialed again for so long. */
-const STRANGER_MS = 600_000
-const EXCHANGE_EVERY_MS = 30_000
-const EXCHANGE_MAX = 50
-const STREAMS_MAX = 32
-/** How long a peer's subscriptions are waited for: what is published before they are known does not reach it. */
-const SUBSCRIBED_MS = 1_000
+const SERVED: readonly Exclude<Protocol, 'hello'>[] = ['direct', 'body', 'txs', 'blocks', 'peers']
+/** Answers of megabytes: so many are under way for one peer, and for all. */
+const LARGE: readonly Protocol[] = ['body', 'txs', 'blocks']
+const LARGE_OF_ONE_MAX = 4
+const LARGE_MAX = 16
+/** Published bytes that are being judged: of one peer, and of all. What comes beyond is not looked at; the mesh brings it again. */
+const JUDGED_OF_ONE_MAX_BYTES = 16 * 1024 * 1024
+const JUDGED_MAX_BYTES = 64 * 1024 * 1024
+/** A ready peer without a stream for its gossip, because it does not read: dropped after so many looks. */
+const DEAF_LOOKS = 10
 
 const meters = (m: Meter) => ({
   peers: m.gauge('p2p_peers', 'Connected peers of this network'),
+  peerReceived: m.counter('p2p_peer_receive_bytes_total', 'Bytes of requests and answers received', ['protocol']),
+  peerSent: m.counter('p2p_peer_send_bytes_total', 'Bytes of requests and answers sent', ['protocol']),
   received: m.counter('p2p_message_receive_bytes_total', 'Bytes of published messages received', ['topic']),
   sent: m.counter('p2p_message_send_bytes_total', 'Bytes of own published messages, each counted once', ['topic']),
   banned: m.counter('p2p_banned_total', 'Peers banned'),
+  refused: m.counter('p2p_streams_refused_total', 'Requests of peers beyond their allowance', ['protocol']),
+  unread: m.counter('p2p_message_dropped_total', 'Published messages beyond the allowance of who sent them', ['topic']),
 })
 
 /** Listens, and dials whom it is told. Throws P2P_LISTEN and P2P_ADDRESS. */
-export async function createHost(deps: HostDeps, options: HostOptions): Promise<Network> {
-  const persistent = options.persistent.map(addressOf)
-  const bootstrap = options.bootstrap.map(addressOf)
-  const host = new Host(deps, options, [...persistent, ...bootstrap], persistent)
+export async function createHost(
+  deps: HostDeps,
+  options: HostOptions,
+  times: DialTimes = DIAL_TIMES,
+): Promise<Network> {
+  const host = new Host(deps, options, times)
   await host.start()
   return host
 }
 
-const addressOf = (text: string): Multiaddr => {
-  try {
-    return multiaddr(text)
-  } catch (cause) {
-    throw new NodeError(P2pErrors.ADDRESS, { address: text, reason: reasonOf(cause) }, { cause })
-  }
-}
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-const RESULTS: Readonly<Record<Judgement, TopicValidatorResult>> = {
+const RESULTS: Readonly<Record<Judgement, Result>> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
 }
 
-/** An address this node dials, and when it may again. */
-interface Target {
-  readonly address: Multiaddr
-  peer: PeerId | null
-  waitMs: number
-  nextMs: number
-}
-
 class Host implements Network {
   readonly #deps: HostDeps
   readonly #options: HostOptions
+  readonly #times: DialTimes
+  readonly #names: Names
+  readonly #hello: { networkId: Uint8Array; version: number; announcement: Uint8Array }
   readonly #scores: Scores
+  readonly #admission: Admission
   readonly #meters: ReturnType<typeof meters>
-  readonly #targets: Target[]
-  readonly #persistentPeers = new Set<PeerId>()
-  readonly #persistent: readonly Multiaddr[]
-  /** Peers whose hello fits. */
-  readonly #ready = new Map<PeerId, PeerInfo['direction']>()
-  readonly #strangers = new Map<PeerId, number>()
-  readonly #blocked = new Set<PeerId>()
+  /** Peers that the node above knows of. */
+  readonly #ready = new Set<PeerId>()
+  readonly #deaf = new Map<PeerId, number>()
+  readonly #judging = new Map<PeerId, number>()
+  #judgingBytes = 0
+  readonly #large = new Map<PeerId, number>()
   readonly #stop = new AbortController()
   #node!: Node
-  #exchangeAtMs = 0
+  #greeting!: Greeting
+  #dialing!: Dialing
+  #looking: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
 
-  constructor(deps: HostDeps, options: HostOptions, targets: readonly Multiaddr[], persistent: readonly Multiaddr[]) {
+  constructor(deps: HostDeps, options: HostOptions, times: DialTimes) {
     this.#deps = deps
     this.#options = options
-    this.#persistent = persistent
-    this.#targets = targets.map((address) => ({ address, peer: peerIn(address), waitMs: DIAL_EVERY_MS, nextMs: 0 }))
-    for (const address of persistent) {
-      const peer = peerIn(address)
-      if (peer !== null) this.#persistentPeers.add(peer)
-    }
-    this.#scores = createScores(deps.clock, (peer) => this.#persistentPeers.has(peer))
+    this.#times = times
+    this.#names = namesOf(deps.networkId, deps.version)
+    const announcement = new Uint8Array(0)
+    this.#hello = { networkId: hexToBytes(deps.networkId), version: deps.version, announcement }
+    this.#scores = createScores(deps.clock, (peer) => this.#admission.named.has(peer))
+    this.#admission = new Admission(deps.clock, this.#scores, this.#hello, options)
     this.#meters = meters(deps.meter)
   }
 
   async start(): Promise<void> {
-    const { listen } = this.#options
-    this.#node = await this.#assemble()
+    const { clock, log } = this.#deps
+    const { listen, announce, mdns, inboundMax, outboundMax } = this.#options
+    const addresses = {
+      persistent: this.#options.persistent.map(addressOf),
+      bootstrap: this.#options.bootstrap.map(addressOf),
+    }
+    for (const peer of addresses.persistent.map(peerIn)) if (peer !== null) this.#admission.named.add(peer)
+    const peersMax = 2 * (inboundMax + outboundMax + addresses.persistent.length) // two connections where both dial
+    const gater = {
+      denyInboundEncryptedConnection: (peer: LibPeerId) => this.#isShut(peer, 'inbound'),
+      denyOutboundEncryptedConnection: (peer: LibPeerId) => this.#isShut(peer, 'outbound'),
+    }
+    const node = await createNode({
+      ...{ keySecret: this.#deps.keySecret, names: this.#names, listen, announce, peersMax, mdns, gater },
+    })
+    this.#node = node
+    this.#hello.announcement = await this.#deps.announcement(this.self)
+    const shared = { node, admission: this.#admission, log, signal: this.#stop.signal }
+    this.#greeting = new Greeting({
+      ...shared,
+      names: this.#names,
+      hello: (): Hello => this.#hello,
+      directionOf: (peer) => this.#connectionTo(peer)?.direction ?? null,
+      drop: (peer, how) => this.#drop(peer, how),
+      onReady: (peer, announcement) => this.#onReady(peer, announcement),
+    })
+    const dialDeps = {
+      ...{ ...shared, clock },
+      isConnected: (peer: PeerId) => this.#connectionTo(peer) !== undefined,
+      peers: () => [...this.#ready],
+      askForPeers: (peer: PeerId) => this.request(peer, 'peers', new Uint8Array(0)),
+      onGarbage: (peer: PeerId) => this.blame(peer, 'malformed'),
+    }
+    this.#dialing = new Dialing(dialDeps, addresses, this.#options, this.#times)
+    await this.#listen()
+    this.#running = this.#dialing.run()
+    this.#looking = setInterval(() => this.#dropDeaf(), this.#times.everyMs)
+  }
+
+  async #listen(): Promise<void> {
+    const node = this.#node
+    const { pubsub } = node.services
     await this.#serveProtocols()
-    this.#node.addEventListener('peer:connect', ({ detail }) => void this.#greet(detail))
-    this.#node.addEventListener('peer:disconnect', ({ detail }) => this.#gone(detail.toString()))
-    this.#node.addEventListener('peer:discovery', ({ detail }) => void this.#found(detail.id, detail.multiaddrs))
-    const { pubsub } = this.#node.services
+    node.addEventListener('peer:connect', ({ detail }) => void this.#greeting.greet(detail))
+    node.addEventListener('peer:disconnect', ({ detail }) => this.#gone(detail))
+    node.addEventListener('peer:discovery', ({ detail }) =>
+      this.#dialing.heard(detail.id.toString(), detail.multiaddrs),
+    )
     for (const topic of TOPICS)
-      pubsub.topicValidators.set(this.#topicName(topic), (peer, { data }) => this.#hear(topic, peer.toString(), data))
+      pubsub.topicValidators.set(this.#names.topic(topic), (peer, { data }) => this.#hear(topic, peer.toString(), data))
     try {
-      await this.#node.start()
+      await node.start()
     } catch (cause) {
       const said = reasonOf(cause)
       const reason = said.includes('EADDRINUSE') ? 'a port is in use' : said
-      throw new NodeError(P2pErrors.LISTEN, { addresses: listen.join(', '), reason }, { cause })
+      throw new NodeError(P2pErrors.LISTEN, { addresses: this.#options.listen.join(', '), reason }, { cause })
     }
-    for (const topic of TOPICS) pubsub.subscribe(this.#topicName(topic))
-    void this.#dialForEver()
+    for (const topic of TOPICS) pubsub.subscribe(this.#names.topic(topic))
   }
 
   get self(): PeerId {
@@ -191,19 +213,20 @@ class Host implements Network {
   }
 
   peers(): readonly PeerInfo[] {
-    return [...this.#ready].flatMap(([id, direction]) => {
+    return [...this.#ready].flatMap((id) => {
       const connection = this.#connectionTo(id)
       if (connection === undefined) return []
-      const address = connection.remoteAddr.toString()
-      return [{ id, address, direction, score: this.#scores.scoreOf(id), pingMs: connection.rtt ?? null }]
+      const { direction, remoteAddr, rtt } = connection
+      return [{ id, address: remoteAddr.toString(), direction, score: this.#scores.scoreOf(id), pingMs: rtt ?? null }]
     })
   }
 
   publish(topic: Topic, bytes: Uint8Array): void {
     assert(bytes.length <= PUBLISH_MAX_BYTES, `a published message of ${bytes.length} bytes would not be delivered`)
+    if (this.#stop.signal.aborted) return
     this.#meters.sent.add(bytes.length, { topic })
     this.#node.services.pubsub
-      .publish(this.#topicName(topic), bytes)
+      .publish(this.#names.topic(topic), bytes)
       .catch((error: unknown) => this.#deps.log.debug({ topic, error: reasonOf(error) }, 'a message is not published'))
   }
 
@@ -217,11 +240,15 @@ class Host implements Network {
     const deadline = AbortSignal.timeout(timeoutMs)
     const until = AbortSignal.any([deadline, this.#stop.signal, ...(signal === undefined ? [] : [signal])])
     try {
-      const stream = await connection.newStream(this.#protocolName(protocol), { signal: until })
-      return await ask(stream, bytes, answerMaxBytes, until)
+      const stream = await connection.newStream(this.#names.protocol(protocol), { signal: until })
+      this.#meters.peerSent.add(bytes.length, { protocol })
+      const answer = await ask(stream, bytes, answerMaxBytes, until)
+      this.#meters.peerReceived.add(answer.length, { protocol })
+      return answer
     } catch (cause) {
       if (deadline.aborted) this.blame(peer, 'timeout')
-      if (cause instanceof NodeError && cause.code === ReqrespErrors.OVER.code) this.blame(peer, 'malformed')
+      const isLie = [ReqrespErrors.OVER.code, ReqrespErrors.MALFORMED.code].some((code) => isCode(cause, code))
+      if (isLie) this.blame(peer, 'malformed')
       throw fail(reasonOf(cause), cause)
     }
   }
@@ -230,297 +257,174 @@ class Host implements Network {
     if (!this.#scores.blame(peer, offence)) return
     this.#meters.banned.add()
     this.#deps.log.warn({ peer, offence }, 'a peer is banned')
-    void this.#drop(peer)
+    void this.#drop(peer, 'at once')
   }
 
   block(peers: readonly PeerId[]): void {
-    this.#blocked.clear()
-    for (const peer of peers) {
-      this.#blocked.add(peer)
-      void this.#drop(peer)
-    }
-    for (const target of this.#targets) target.nextMs = 0
+    this.#admission.block(peers)
+    for (const peer of peers) void this.#drop(peer, 'at once')
+    this.#dialing.retry()
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
+    this.#stop.abort(new NodeError(ReqrespErrors.ABORTED, { reason: 'this node stops' }))
+    clearInterval(this.#looking)
+    await this.#running
     await this.#node.stop()
   }
 
-  #topicName(topic: Topic): string {
-    return `${this.#prefix}/${topic}`
-  }
-  #protocolName(protocol: Protocol): string {
-    return protocol === 'hello' ? HELLO : `${this.#prefix}/${protocol}`
-  }
-  get #prefix(): string {
-    return `/novachain/${this.#deps.networkId.slice(2, 18)}/${this.#deps.version}`
-  }
   #connectionTo(peer: PeerId): Connection | undefined {
     return this.#node.getConnections(peerIdFromString(peer)).find(({ status }) => status === 'open')
   }
 
-  async #assemble(): Promise<Node> {
-    const { listen, announce, inboundMax, outboundMax } = this.#options
-    const allowedTopics = TOPICS.map((topic) => this.#topicName(topic))
-    return createLibp2p({
-      start: false,
-      privateKey: await generateKeyPairFromSeed('Ed25519', this.#deps.keySecret),
-      addresses: { listen: [...listen], announce: [...announce] },
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      peerDiscovery: this.#options.mdns ? [mdns({ serviceTag: `novachain-${this.#deps.networkId.slice(2, 18)}` })] : [],
-      connectionManager: {
-        maxConnections: inboundMax + outboundMax + 10,
-        inboundConnectionThreshold: 50,
-        maxIncomingPendingConnections: 50,
-        dialTimeout: 5_000,
-      },
-      connectionGater: {
-        denyDialMultiaddr: () => false,
-        denyInboundEncryptedConnection: (peer) => this.#isUnwanted(peer, 'inbound'),
-        denyOutboundEncryptedConnection: (peer) => this.#isUnwanted(peer, 'outbound'),
-      },
-      services: {
-        identify: identify(),
-        ping: ping(),
-        pubsub: gossipsub({
-          globalSignaturePolicy: 'StrictNoSign',
-          allowPublishToZeroTopicPeers: true,
-          ignoreDuplicatePublishError: true,
-          floodPublish: true,
-          fallbackToFloodsub: false,
-          heartbeatInterval: 700,
-          msgIdFn: ({ data }) => keccak(data).subarray(0, 20),
-          maxInboundDataLength: PUBLISH_MAX_BYTES + 4_096,
-          allowedTopics,
-          // Test networks and operators behind one address are no attack.
-          scoreParams: { IPColocationFactorWeight: 0 },
-        }),
-      },
-    }) as Promise<Node>
+  // Coming and going.
+
+  #isShut(id: LibPeerId, direction: PeerInfo['direction']): boolean {
+    const open = this.#node.getConnections().map(({ remotePeer }) => remotePeer.toString())
+    return this.#admission.isShut(id.toString(), direction, open)
   }
 
-  #isUnwanted(id: LibPeerId, direction: PeerInfo['direction']): boolean {
-    const peer = id.toString()
-    const { allow, inboundMax } = this.#options
-    if (this.#scores.isBanned(peer) || this.#blocked.has(peer)) return true
-    if ((this.#strangers.get(peer) ?? 0) > this.#deps.clock.nowMs()) return true
-    const isNamed = this.#persistentPeers.has(peer)
-    if (allow !== null && !allow.includes(peer) && !isNamed) return true
-    if (direction === 'outbound' || isNamed) return false
-    const inbound = [...this.#ready.values()].filter((each) => each === 'inbound').length
-    return inbound >= inboundMax
-  }
-
-  async #drop(peer: PeerId): Promise<void> {
-    this.#gone(peer)
-    await this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
-  }
-
-  // Greeting.
-
-  async #greet(id: LibPeerId): Promise<void> {
-    const peer = id.toString()
-    const { timeoutMs, answerMaxBytes } = PROTOCOLS.hello
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal])
-    try {
-      const stream = await this.#node.dialProtocol(id, HELLO, { signal })
-      const theirs = decodeHello(await ask(stream, encodeHello(this.#hello), answerMaxBytes, signal))
-      if (!this.#isFriend(peer, theirs)) return
-    } catch (error) {
-      if (this.#stop.signal.aborted) return
-      this.#deps.log.info({ peer, error: reasonOf(error) }, 'a peer that does not greet is dropped')
-      await this.#drop(peer)
-      return
-    }
-    await this.#subscribed(id, signal)
+  #onReady(peer: PeerId, announcement: Uint8Array): void {
     const connection = this.#connectionTo(peer)
-    if (connection === undefined || this.#ready.has(peer) || this.#stop.signal.aborted) return
-    this.#ready.set(peer, connection.direction)
+    if (connection === undefined || this.#ready.has(peer)) return
+    this.#ready.add(peer)
     this.#meters.peers.set(this.#ready.size)
-    this.#deps.log.info(
-      { peer, address: connection.remoteAddr.toString(), direction: connection.direction },
-      'a peer is here',
-    )
-    this.#deps.handlers.onPeer(peer)
+    const { direction, remoteAddr } = connection
+    this.#deps.log.info({ peer, address: remoteAddr.toString(), direction }, 'a peer is here')
+    this.#deps.handlers.onPeer(peer, announcement)
   }
 
-  get #hello(): Hello {
-    return { networkId: hexToBytes(this.#deps.networkId), version: this.#deps.version }
+  /** Politely: what was said last still arrives. */
+  async #drop(peer: PeerId, how: 'politely' | 'at once'): Promise<void> {
+    const id = peerIdFromString(peer)
+    if (how === 'at once')
+      for (const connection of this.#node.getConnections(id))
+        connection.abort(new NodeError(P2pErrors.BANNED, { peer }))
+    else await this.#node.hangUp(id).catch(() => {})
+    this.#gone(id)
   }
 
-  #isFriend(peer: PeerId, { networkId, version }: Hello): boolean {
-    const mine = this.#hello
-    const isSame = Buffer.compare(networkId, mine.networkId) === 0
-    if (isSame && version === mine.version) return true
-    const reason = isSame
-      ? `it speaks version ${version}, this node ${mine.version}`
-      : `it is of the network 0x${Buffer.from(networkId).toString('hex').slice(0, 16)}…`
-    this.#deps.log.info({ peer, reason }, 'a peer is dropped')
-    this.#strangers.set(peer, this.#deps.clock.nowMs() + STRANGER_MS)
-    void this.#drop(peer)
-    return false
-  }
-
-  #subscribed(id: LibPeerId, signal: AbortSignal): Promise<void> {
-    const { pubsub } = this.#node.services
-    const topic = this.#topicName('consensus')
-    const isKnown = (): boolean => pubsub.getSubscribers(topic).some((each) => each.equals(id))
-    return new Promise((resolve) => {
-      const done = (): void => {
-        pubsub.removeEventListener('subscription-change', look)
-        clearTimeout(timer)
-        resolve()
-      }
-      const look = (): void => {
-        if (isKnown() || signal.aborted) done()
-      }
-      const timer = setTimeout(done, SUBSCRIBED_MS)
-      pubsub.addEventListener('subscription-change', look)
-      look()
-    })
-  }
-
-  #gone(peer: PeerId): void {
+  #gone(id: LibPeerId): void {
+    const peer = id.toString()
+    this.#admission.forget(peer)
+    this.#greeting.gone(peer)
+    this.#deaf.delete(peer)
+    // Where it listens is worth nothing without it, and a crowd of strangers would be remembered for hours.
+    if (!this.#stop.signal.aborted) void this.#node.peerStore.delete(id).catch(() => {})
     if (!this.#ready.delete(peer)) return
     this.#meters.peers.set(this.#ready.size)
     this.#deps.log.info({ peer }, 'a peer is gone')
     this.#deps.handlers.onPeerGone(peer)
   }
 
+  /** Who does not read what is published loses the stream for it (UNREAD_MAX_BYTES), and would stay for ever without hearing a word. */
+  #dropDeaf(): void {
+    for (const peer of this.#ready) {
+      const streams = this.#node.getConnections(peerIdFromString(peer)).flatMap((connection) => connection.streams)
+      const isHeard = streams.some(({ protocol, direction }) => direction === 'outbound' && isGossip(protocol))
+      const looks = isHeard ? 0 : (this.#deaf.get(peer) ?? 0) + 1
+      this.#deaf.set(peer, looks)
+      if (looks < DEAF_LOOKS) continue
+      this.#deps.log.info({ peer }, 'a peer that does not read what is published is dropped')
+      void this.#drop(peer, 'at once')
+    }
+  }
+
   // Hearing and answering.
 
-  async #hear(topic: Topic, peer: PeerId, bytes: Uint8Array): Promise<TopicValidatorResult> {
+  async #hear(topic: Topic, peer: PeerId, bytes: Uint8Array): Promise<Result> {
+    this.#meters.received.add(bytes.length, { topic })
+    if (!this.#admission.hasMet(peer)) return RESULTS.ignore
+    const isFlood = !this.#scores.allows(peer, 'messages', 1) || !this.#scores.allows(peer, 'bytes', bytes.length)
+    if (isFlood) this.blame(peer, 'flood')
+    const judging = this.#judging.get(peer) ?? 0
+    const isMuch = judging > JUDGED_OF_ONE_MAX_BYTES || this.#judgingBytes > JUDGED_MAX_BYTES
+    if (isFlood || isMuch) {
+      this.#meters.unread.add(1, { topic })
+      return RESULTS.ignore
+    }
+    this.#count(peer, bytes.length)
     let judgement: Judgement = 'ignore'
     try {
-      this.#meters.received.add(bytes.length, { topic })
       judgement = await this.#deps.handlers.onPublished(topic, bytes, peer)
     } catch (error) {
       this.#deps.log.error({ topic, error: reasonOf(error) }, 'a published message could not be judged')
+    } finally {
+      this.#count(peer, -bytes.length)
     }
     if (judgement === 'reject') this.blame(peer, 'malformed')
+    // Pools differ, so a batch of transactions that is no news here may be news to the next.
+    if (judgement === 'ignore' && topic !== 'txs' && !this.#scores.allows(peer, 'stale', 1)) this.blame(peer, 'flood')
     return RESULTS[judgement]
   }
 
+  #count(peer: PeerId, bytes: number): void {
+    this.#judgingBytes += bytes
+    const now = (this.#judging.get(peer) ?? 0) + bytes
+    if (now === 0) this.#judging.delete(peer)
+    else this.#judging.set(peer, now)
+  }
+
   async #serveProtocols(): Promise<void> {
-    const options = { maxInboundStreams: STREAMS_MAX, maxOutboundStreams: 4 * STREAMS_MAX }
-    await this.#node.handle(
-      HELLO,
-      (stream, { remotePeer }) => this.#answerHello(stream, remotePeer.toString()),
-      options,
-    )
-    for (const protocol of SERVED)
-      await this.#node.handle(
-        this.#protocolName(protocol),
-        (stream, { remotePeer }) => this.#answer(protocol, stream, remotePeer.toString()),
-        options,
-      )
-  }
-
-  async #answerHello(stream: Stream, peer: PeerId): Promise<void> {
-    const { requestMaxBytes, timeoutMs } = PROTOCOLS.hello
-    await serve(stream, requestMaxBytes, AbortSignal.timeout(timeoutMs), async (bytes) => {
-      const hello = decodeHello(bytes)
-      queueMicrotask(() => this.#isFriend(peer, hello))
-      return encodeHello(this.#hello)
-    }).catch((error: unknown) => this.#deps.log.debug({ peer, error: reasonOf(error) }, 'a hello failed'))
-  }
-
-  async #answer(protocol: Protocol, stream: Stream, peer: PeerId): Promise<void> {
-    const { requestMaxBytes, timeoutMs } = PROTOCOLS[protocol]
-    if (!this.#scores.allows(peer)) {
-      this.blame(peer, 'flood')
-      stream.abort(new NodeError(ReqrespErrors.REFUSED, undefined))
-      return
-    }
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal])
-    try {
-      await serve(stream, requestMaxBytes, signal, (bytes) =>
-        protocol === 'peers' ? this.#answerPeers() : this.#deps.handlers.onRequest(protocol, bytes, peer),
-      )
-    } catch (error) {
-      this.#deps.log.debug({ peer, protocol, error: reasonOf(error) }, 'a request is not answered')
-      if (error instanceof NodeError && error.code === ReqrespErrors.OVER.code) this.blame(peer, 'malformed')
-    }
-  }
-
-  // Dialing.
-
-  async #dialForEver(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      await Promise.all(this.#targets.map((target) => this.#dial(target)))
-      await this.#exchange()
-      await delay(DIAL_EVERY_MS, undefined, { signal }).catch(() => {})
-    }
-  }
-
-  async #dial(target: Target): Promise<void> {
-    const now = this.#deps.clock.nowMs()
-    if (now < target.nextMs || (target.peer !== null && this.#connectionTo(target.peer) !== undefined)) return
-    const isPersistent = this.#persistent.includes(target.address)
-    if (!isPersistent && this.#ready.size >= this.#options.outboundMax) return
-    const signal = AbortSignal.any([AbortSignal.timeout(5_000), this.#stop.signal])
-    try {
-      const connection = await this.#node.dial(target.address, { signal })
-      target.peer = connection.remotePeer.toString()
-      if (isPersistent) this.#persistentPeers.add(target.peer)
-      target.waitMs = DIAL_EVERY_MS
-    } catch (error) {
-      this.#deps.log.debug({ address: target.address.toString(), error: reasonOf(error) }, 'a peer is not reached')
-      target.waitMs = Math.min(DIAL_WAIT_MAX_MS, target.waitMs * 2)
-    }
-    target.nextMs = this.#deps.clock.nowMs() + target.waitMs
-  }
-
-  /** Asks a peer for others, while there is room. */
-  async #exchange(): Promise<void> {
-    const now = this.#deps.clock.nowMs()
-    const [asked] = [...this.#ready.keys()].sort(() => Math.random() - 0.5)
-    if (asked === undefined || now < this.#exchangeAtMs || this.#ready.size >= this.#options.outboundMax) return
-    this.#exchangeAtMs = now + EXCHANGE_EVERY_MS
-    const answer = await this.request(asked, 'peers', new Uint8Array(0)).catch(() => null)
-    if (answer === null) return
-    try {
-      for (const text of decodeAddresses(answer).slice(0, EXCHANGE_MAX)) {
-        const address = multiaddr(text)
-        const peer = peerIn(address)
-        if (peer !== null) await this.#found(peerIdFromString(peer), [address])
-      }
-    } catch (error) {
-      if (!isMalformed(error) && !(error instanceof Error)) throw error
-      this.blame(asked, 'malformed')
-    }
-  }
-
-  async #found(id: LibPeerId, addresses: readonly Multiaddr[]): Promise<void> {
-    const peer = id.toString()
-    const isKnown = peer === this.self || this.#ready.has(peer) || this.#isUnwanted(id, 'outbound')
-    if (isKnown || addresses.length === 0 || this.#ready.size >= this.#options.outboundMax) return
-    const signal = AbortSignal.any([AbortSignal.timeout(5_000), this.#stop.signal])
-    await this.#node.dial([...addresses], { signal }).catch((error: unknown) => {
-      this.#deps.log.debug({ peer, error: reasonOf(error) }, 'a peer that was heard of is not reached')
+    const limits = (protocol: Protocol) => ({
+      maxInboundStreams: STREAMS_OF[protocol],
+      maxOutboundStreams: STREAMS_MAX,
     })
+    const handle = (protocol: Protocol, answer: (stream: Stream, peer: PeerId) => Promise<void>) =>
+      this.#node.handle(
+        this.#names.protocol(protocol),
+        (stream, { remotePeer }) => {
+          const peer = remotePeer.toString()
+          if (this.#scores.allows(peer, 'requests', 1)) return answer(stream, peer)
+          this.#meters.refused.add(1, { protocol })
+          stream.abort(new NodeError(ReqrespErrors.ABORTED, { reason: 'the peer asks too much' }))
+          this.blame(peer, 'flood')
+        },
+        limits(protocol),
+      )
+    await handle('hello', (stream, peer) => this.#greeting.answer(stream, peer))
+    for (const protocol of SERVED) await handle(protocol, (stream, peer) => this.#answer(protocol, stream, peer))
   }
 
-  /** Where the peers of this node listen, but for those it keeps to itself. */
-  async #answerPeers(): Promise<Uint8Array> {
-    const told = [...this.#ready.keys()].filter((peer) => !this.#options.privatePeers.includes(peer))
-    const found = await Promise.all(
-      told.slice(0, EXCHANGE_MAX).map(async (peer) => {
-        const known = await this.#node.peerStore.get(peerIdFromString(peer)).catch(() => null)
-        const address = known?.addresses
-          .find(({ multiaddr: at }) => at.toString().includes('/tcp/'))
-          ?.multiaddr.toString()
-        if (address === undefined) return []
-        return [address.includes('/p2p/') ? address : `${address}/p2p/${peer}`]
-      }),
-    )
-    return encodeAddresses(found.flat())
+  async #answer(protocol: Exclude<Protocol, 'hello'>, stream: Stream, peer: PeerId): Promise<void> {
+    const { requestMaxBytes, timeoutMs } = PROTOCOLS[protocol]
+    const { handlers, log } = this.#deps
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal])
+    const isLarge = LARGE.includes(protocol)
+    const under = this.#large.get(peer) ?? 0
+    const all = [...this.#large.values()].reduce((sum, count) => sum + count, 0)
+    const isBusy = isLarge && (under >= LARGE_OF_ONE_MAX || all >= LARGE_MAX)
+    if (isBusy) this.#meters.refused.add(1, { protocol })
+    else if (isLarge) this.#large.set(peer, under + 1)
+    try {
+      const { received, sent } = await serve(stream, requestMaxBytes, signal, async (bytes) => {
+        if (!this.#admission.hasMet(peer)) return { refused: 'greet first' }
+        if (isBusy) return { refused: 'busy' }
+        try {
+          return {
+            bytes: await (protocol === 'peers'
+              ? this.#dialing.answer(peer)
+              : handlers.onRequest(protocol, bytes, peer)),
+          }
+        } catch (error) {
+          log.debug({ peer, protocol, error: reasonOf(error) }, 'a request is refused')
+          return { refused: 'the request cannot be answered' }
+        }
+      })
+      this.#meters.peerReceived.add(received, { protocol })
+      this.#meters.peerSent.add(sent, { protocol })
+    } catch (error) {
+      log.debug({ peer, protocol, error: reasonOf(error) }, 'a request is not answered')
+      if (isCode(error, ReqrespErrors.OVER.code)) this.blame(peer, 'malformed')
+    } finally {
+      if (isLarge && !isBusy) {
+        const left = (this.#large.get(peer) ?? 1) - 1
+        if (left === 0) this.#large.delete(peer)
+        else this.#large.set(peer, left)
+      }
+    }
   }
 }
 
-const peerIn = (address: Multiaddr): PeerId | null =>
-  address.getComponents().findLast(({ name }) => name === 'p2p')?.value ?? null
+const isGossip = (protocol: string): boolean => protocol.startsWith('/meshsub/')
+const isCode = (error: unknown, code: string): boolean => error instanceof NodeError && error.code === code

@@ -17,7 +17,8 @@ export const MemoryErrors = defineErrors('MEMORY', {
 })
 
 export interface MemoryHub {
-  join(id: PeerId, handlers: Handlers): Network
+  /** `announcement` is told to all. */
+  join(id: PeerId, handlers: Handlers, announcement?: Uint8Array): Network
   /** No message passes between the two groups until `heal`. */
   cut(groupA: readonly PeerId[], groupB: readonly PeerId[]): void
   heal(): void
@@ -28,7 +29,9 @@ export interface MemoryHub {
 interface Member {
   readonly handlers: Handlers
   readonly seen: Set<string>
+  readonly announcement: Uint8Array
 }
+const NONE = new Uint8Array(0)
 
 export function createMemoryHub(): MemoryHub {
   const members = new Map<PeerId, Member>()
@@ -74,14 +77,16 @@ export function createMemoryHub(): MemoryHub {
     cut: (groupA, groupB) => void cuts.push([groupA, groupB]),
     heal() {
       cuts = []
-      for (const [id, { handlers }] of members) for (const other of others(id)) handlers.onPeer(other)
+      for (const [id, { handlers }] of members)
+        for (const other of others(id)) handlers.onPeer(other, members.get(other)?.announcement ?? NONE)
     },
-    join(id, handlers) {
-      members.set(id, { handlers, seen: new Set() })
+    join(id, handlers, announcement = NONE) {
+      members.set(id, { handlers, seen: new Set(), announcement })
       setImmediate(() => {
         for (const other of others(id)) {
-          handlers.onPeer(other)
-          members.get(other)?.handlers.onPeer(id)
+          const theirs = members.get(other)
+          handlers.onPeer(other, theirs?.announcement ?? NONE)
+          theirs?.handlers.onPeer(id, announcement)
         }
       })
       return {

@@ -44,8 +44,8 @@ export interface Handlers {
   onPublished(topic: Topic, bytes: Uint8Array, from: PeerId): Promise<Judgement> | Judgement
   /** Answers a request; what it throws ends the stream without an answer. */
   onRequest(protocol: Protocol, bytes: Uint8Array, from: PeerId): Promise<Uint8Array>
-  /** A peer of this network and version is connected; an exception drops it. */
-  onPeer(peer: PeerId): void
+  /** A peer of this network and version is connected. `announcement` is what it says of itself, to be believed once checked. */
+  onPeer(peer: PeerId, announcement: Uint8Array): void
   onPeerGone(peer: PeerId): void
 }
 

@@ -1,8 +1,9 @@
-// What peers are worth: marks for what they did wrong, bans, and how often each may ask. Owns the table of penalties.
+// What peers are worth: marks for what they did wrong, bans, and how much each may ask and publish. Owns the table of penalties, which
+// ARCHITECTURE.md explains.
 import type { Clock } from '../chain/base/ports.ts'
 import type { Offence, PeerId } from './network.ts'
 
-/** Points off, and why so many. A score rises by one a second, up to 0; below BAN_SCORE the peer is out for BAN_MS. */
+/** Points off, and why so many. A score rises by one a second, up to 0; at BAN_SCORE the peer is out for BAN_MS. */
 export const PENALTIES: Readonly<Record<Offence, { readonly points: number; readonly reason: string }>> = {
   malformed: { points: 60, reason: 'no honest node of this version sends it: a second one soon after is a ban' },
   forged: { points: 60, reason: 'who passes a message on has checked it before' },
@@ -14,17 +15,30 @@ export const BAN_SCORE = -100
 export const BAN_MS = 600_000
 const PER_SECOND = 1
 
-/** Requests of one peer: so many at once, and so many a second. Consensus sends some tens a second at worst. */
-const BUCKET = { size: 1_000, perSecond: 300 }
-/** Strangers remembered at a time. */
+/** What a peer may spend at once, and how fast it comes back. */
+export const ALLOWANCES = {
+  /** Requests and greetings: consensus sends some tens a second at worst. */
+  requests: { size: 1_000, perSecond: 300 },
+  /** Published messages: the votes of 1,247 validators in a 3 s block, all through one peer. */
+  messages: { size: 4_000, perSecond: 1_000 },
+  /** Their bytes: the transactions of a full block of 1.6 Ggas come at 3 MB a second. */
+  bytes: { size: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 },
+  /** Messages of consensus that are no news: yesterday's, or of heights long final. Nobody passes those on. */
+  stale: { size: 1_000, perSecond: 50 },
+} as const
+export type Allowance = keyof typeof ALLOWANCES
+
+/** Peers remembered at a time. */
 const KNOWN_MAX = 10_000
 
+interface Bucket {
+  tokens: number
+  atMs: number
+}
 interface Known {
   score: number
   atMs: number
-  bannedUntilMs: number
-  tokens: number
-  tokensAtMs: number
+  readonly buckets: Partial<Record<Allowance, Bucket>>
 }
 
 export interface Scores {
@@ -32,23 +46,22 @@ export interface Scores {
   isBanned(peer: PeerId): boolean
   /** Whether this one banned it. */
   blame(peer: PeerId, offence: Offence): boolean
-  /** False where the peer asks too much. */
-  allows(peer: PeerId): boolean
+  /** Takes `count` from its allowance; false where that is spent. */
+  allows(peer: PeerId, what: Allowance, count: number): boolean
 }
 
-/** `isPersistent`: peers the operator named are never banned because a link fails. */
-export function createScores(clock: Clock, isPersistent: (peer: PeerId) => boolean): Scores {
+/** `isNamed`: peers the operator named are never banned because a link fails. */
+export function createScores(clock: Clock, isNamed: (peer: PeerId) => boolean): Scores {
   const peers = new Map<PeerId, Known>()
+  /** Until when. Apart from the scores, so that a crowd of new names does not push a ban out. */
+  const bans = new Map<PeerId, number>()
   const known = (peer: PeerId): Known => {
     const now = clock.nowMs()
     let entry = peers.get(peer)
     if (entry === undefined) {
-      entry = { score: 0, atMs: now, bannedUntilMs: 0, tokens: BUCKET.size, tokensAtMs: now }
+      entry = { score: 0, atMs: now, buckets: {} }
       peers.set(peer, entry)
-      for (const [oldest, { bannedUntilMs }] of peers) {
-        if (peers.size <= KNOWN_MAX) break
-        if (bannedUntilMs <= now) peers.delete(oldest)
-      }
+      dropOldest(peers)
     }
     entry.score = Math.min(0, entry.score + (Math.max(0, now - entry.atMs) / 1_000) * PER_SECOND)
     entry.atMs = now
@@ -56,25 +69,36 @@ export function createScores(clock: Clock, isPersistent: (peer: PeerId) => boole
   }
   return {
     scoreOf: (peer) => Math.round(known(peer).score),
-    isBanned: (peer) => known(peer).bannedUntilMs > clock.nowMs(),
+    isBanned: (peer) => (bans.get(peer) ?? 0) > clock.nowMs(),
     blame(peer, offence) {
       const entry = known(peer)
-      if (offence === 'timeout' && isPersistent(peer)) return false
+      if (offence === 'timeout' && isNamed(peer)) return false
       entry.score -= PENALTIES[offence].points
       if (entry.score > BAN_SCORE) return false
       entry.score = 0
-      entry.bannedUntilMs = clock.nowMs() + BAN_MS
+      bans.delete(peer)
+      bans.set(peer, clock.nowMs() + BAN_MS)
+      dropOldest(bans)
       return true
     },
-    allows(peer) {
-      const entry = known(peer)
+    allows(peer, what, count) {
+      const { buckets } = known(peer)
+      const { size, perSecond } = ALLOWANCES[what]
       const now = clock.nowMs()
-      const earned = (Math.max(0, now - entry.tokensAtMs) / 1_000) * BUCKET.perSecond
-      entry.tokens = Math.min(BUCKET.size, entry.tokens + earned)
-      entry.tokensAtMs = now
-      if (entry.tokens < 1) return false
-      entry.tokens--
+      const bucket = buckets[what] ?? { tokens: size, atMs: now }
+      buckets[what] = bucket
+      bucket.tokens = Math.min(size, bucket.tokens + (Math.max(0, now - bucket.atMs) / 1_000) * perSecond)
+      bucket.atMs = now
+      if (bucket.tokens < count) return false
+      bucket.tokens -= count
       return true
     },
+  }
+}
+
+const dropOldest = (entries: Map<PeerId, unknown>): void => {
+  for (const oldest of entries.keys()) {
+    if (entries.size <= KNOWN_MAX) return
+    entries.delete(oldest)
   }
 }

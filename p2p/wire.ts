@@ -148,12 +148,18 @@ export interface Hello {
   /** The genesis hash. */
   readonly networkId: Uint8Array
   readonly version: number
+  /** Who this node says it is; empty: nobody. The node above reads it. */
+  readonly announcement: Uint8Array
 }
-export const encodeHello = ({ networkId, version }: Hello): Uint8Array => encodeRlp([networkId, rlpInt(version)])
-/** Later versions may say more. */
+export const ANNOUNCEMENT_MAX_BYTES = 256
+export const encodeHello = ({ networkId, version, announcement }: Hello): Uint8Array =>
+  encodeRlp([networkId, rlpInt(version), announcement])
+/** Later versions may say more. Throws WIRE_MALFORMED or RLP_MALFORMED. */
 export function decodeHello(bytes: Uint8Array): Hello {
-  const [networkId, version] = asList(decodeRlp(bytes))
-  return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version) }
+  const [networkId, version, said] = asList(decodeRlp(bytes))
+  const announcement = said === undefined ? NONE : asBytes(said)
+  if (announcement.length > ANNOUNCEMENT_MAX_BYTES) throw malformed('a greeting', 'its announcement is too long')
+  return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version), announcement }
 }
 
 /** Multiaddrs of peers, with their peer ids. */

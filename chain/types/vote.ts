@@ -10,7 +10,7 @@ export const VoteErrors = defineErrors('VOTE', {
   CERTIFICATE: { text: (d: { height: number; reason: string }) => `certificate of height ${d.height}: ${d.reason}` },
 })
 
-export const SignType = { propose: 1, prepare: 2, commit: 3, timeout: 4, randao: 5, pop: 6 } as const
+export const SignType = { propose: 1, prepare: 2, commit: 3, timeout: 4, randao: 5, pop: 6, peer: 7 } as const
 export type SignType = (typeof SignType)[keyof typeof SignType]
 
 /** What names the network in every signature. No fork version inside, so that a fork opens no equivocation gap. */
@@ -53,6 +53,8 @@ export const votePayload = (height: number, round: number, blockHash: Hash): Uin
 export const timeoutPayload = (height: number, round: number, hqcRound: number | null): Uint8Array =>
   concat(u64(height), u32(round), optionalRound(hqcRound))
 export const randaoPayload = (height: number): Uint8Array => u64(height)
+/** "This validator speaks through this peer": the transport's name of it, which nobody else can take. */
+export const peerPayload = (peerId: string): Uint8Array => new TextEncoder().encode(peerId)
 
 /** A proof of possession names the key alone and no network: the genesis hash depends on it. */
 export const possessionBytes = (blsKey: Uint8Array): Hash => keccak(concat(PREFIX, Uint8Array.of(SignType.pop), blsKey))

@@ -79,7 +79,7 @@ export async function createCluster(choice: {
     const consensus = await startConsensus(
       {
         ...{ chain, signer, wal, pause, ...ports, timers: systemTimers, random: systemRandom },
-        join: async (handlers) => hub.join(String(index), handlers),
+        join: async (handlers, announcement) => hub.join(String(index), handlers, await announcement(String(index))),
       },
       { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
     )
