@@ -125,6 +125,8 @@ export interface LightClient {
   nextHandOver(): number
   /** The highest verified block; null before the first. */
   latest(): VerifiedBlock | null
+  /** Of the verified blocks that are kept, ascending. */
+  heights(): readonly number[]
   /** null where it was not verified, or is forgotten. */
   block(height: number): VerifiedBlock | null
   /** The set of an epoch; null where it is not known, or forgotten. */
@@ -343,6 +345,9 @@ class Client implements LightClient {
   }
   latest(): VerifiedBlock | null {
     return this.#latest
+  }
+  heights(): readonly number[] {
+    return [...this.#blocks.keys()].sort((a, b) => a - b)
   }
   block(height: number): VerifiedBlock | null {
     return this.#blocks.get(height) ?? null

@@ -5,13 +5,14 @@ import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
 import { ethNetwork } from './methods/eth-network.ts'
 import { ethState } from './methods/eth-state.ts'
+import { lightMethods } from './methods/light.ts'
 import { nodeMethods } from './methods/node.ts'
 import { simulateMethods } from './methods/simulate.ts'
 import { traces } from './methods/trace.ts'
 
 const rows: readonly Method[] = [
   ...[...ethBlock, ...ethState, ...ethFilter, ...ethNetwork],
-  ...[...simulateMethods, ...traces, ...nodeMethods],
+  ...[...simulateMethods, ...traces, ...nodeMethods, ...lightMethods],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
 

@@ -184,7 +184,7 @@ const nodeFaults = (files: readonly Source[]): string[] =>
   )
 
 /** What these reach runs in a browser: our own files without Node's modules, and packages that say so. */
-const BROWSER = ['chain/light.ts']
+const BROWSER = ['chain/light.ts', 'rpc/client/light.ts']
 const PORTABLE = ['@noble/', 'hash-wasm']
 const browserFaults = (files: readonly Source[], entries: readonly string[]): string[] => {
   const byPath = new Map(files.map((file) => [file.path, file]))
@@ -196,7 +196,7 @@ const browserFaults = (files: readonly Source[], entries: readonly string[]): st
       '',
     )
     if (text === '') faults.push(`${path} is not there`)
-    if (/\b(Buffer|process|setImmediate|require)\b/.test(text)) faults.push(`${path} names a global of Node`)
+    if (/\b(Buffer|process)\.|\b(setImmediate|require)\(/.test(text)) faults.push(`${path} names a global of Node`)
     for (const specifier of importsOf({ path, text })) {
       if (specifier.startsWith('.')) reached.add(targetOf(path, specifier))
       else if (!PORTABLE.some((name) => specifier.startsWith(name))) faults.push(`${path} needs ${specifier}`)

@@ -1,5 +1,7 @@
-// JSON-RPC over HTTP for our own commands. Owns what an unreachable node is called.
+// JSON-RPC over HTTP for our own commands and the light client. Owns what an unreachable node is called, and how much of an answer is
+// read. Runs in a browser.
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { rpcLimits } from '../../chain/base/limits.ts'
 
 export const ClientErrors = defineErrors('CLIENT', {
   UNREACHABLE: {
@@ -10,29 +12,85 @@ export const ClientErrors = defineErrors('CLIENT', {
 })
 
 const TIMEOUT_MS = 10_000
-interface Answer {
-  readonly result?: unknown
-  readonly error?: { readonly message?: string }
+/** What our own servers send at most, and the frame around it. */
+const ANSWER_BYTES_MAX = rpcLimits.responseBytes.value + 64 * 1024
+
+export interface Call {
+  readonly method: string
+  readonly params: readonly unknown[]
 }
 
 /** The result. Throws CLIENT_UNREACHABLE and CLIENT_ANSWER. */
 export async function request(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
+  return resultOf(method, await post(url, method, { jsonrpc: '2.0', id: 1, method, params }))
+}
+
+/** The results of some calls in one request, in the order of the calls. Throws CLIENT_UNREACHABLE and CLIENT_ANSWER. */
+export async function requestAll(url: string, calls: readonly Call[]): Promise<readonly unknown[]> {
+  const [first] = calls
+  if (first === undefined) return []
+  const body = calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call }))
+  const answer = await post(url, first.method, body)
+  if (!Array.isArray(answer)) return calls.map(({ method }) => resultOf(method, answer)) // an error for all of them
+  const byId = new Map(answers(answer).map((each) => [each.id, each]))
+  return calls.map(({ method }, id) => resultOf(method, byId.get(id)))
+}
+
+interface Answer {
+  readonly id?: unknown
+  readonly result?: unknown
+  readonly error?: { readonly message?: unknown } | null
+}
+const isAnswer = (value: unknown): value is Answer => typeof value === 'object' && value !== null
+const answers = (list: readonly unknown[]): readonly Answer[] => list.filter(isAnswer)
+
+const resultOf = (method: string, answer: unknown): unknown => {
+  const { result, error } = isAnswer(answer) ? answer : { result: undefined, error: { message: 'no answer' } }
+  if (error === undefined || error === null) return result
+  const { message } = error
+  throw new NodeError(ClientErrors.ANSWER, { method, message: typeof message === 'string' ? message : '?' })
+}
+
+const post = async (url: string, method: string, body: unknown): Promise<unknown> => {
+  const unreachable = (cause: unknown): NodeError => {
+    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    const reason = inner instanceof Error ? inner.message : String(inner)
+    return new NodeError(ClientErrors.UNREACHABLE, { url, reason }, { cause })
+  }
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    body: JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch((cause: unknown) => {
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-    throw new NodeError(
-      ClientErrors.UNREACHABLE,
-      { url, reason: inner instanceof Error ? inner.message : String(inner) },
-      { cause },
-    )
+    throw unreachable(cause)
   })
-  const nothing = { error: { message: `HTTP ${response.status}, and no JSON-RPC answer` } }
-  const answer = (await response.json().catch(() => nothing)) as Answer // fields are looked at before use
-  if (answer.error !== undefined)
-    throw new NodeError(ClientErrors.ANSWER, { method, message: answer.error.message ?? '?' })
-  return answer.result
+  const text = await textOf(response).catch((cause: unknown) => {
+    throw unreachable(cause)
+  })
+  if (text === null)
+    throw new NodeError(ClientErrors.ANSWER, { method, message: `an answer over ${ANSWER_BYTES_MAX} bytes` })
+  try {
+    return JSON.parse(text)
+  } catch {
+    return { error: { message: `HTTP ${response.status}, and no JSON-RPC answer` } }
+  }
+}
+
+/** null where there is more of it than an answer may be. */
+const textOf = async (response: Response): Promise<string | null> => {
+  const decoder = new TextDecoder()
+  let text = ''
+  let sizeBytes = 0
+  const reader = response.body?.getReader() // not `for await`, which Safari learnt late
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+    if (done) return text + decoder.decode()
+    sizeBytes += value.length
+    if (sizeBytes > ANSWER_BYTES_MAX) {
+      await reader?.cancel()
+      return null
+    }
+    text += decoder.decode(value, { stream: true })
+  }
 }

@@ -118,7 +118,12 @@ export interface LightChain {
   fork(height: number, over: Partial<Draft>): HandOver
 }
 
-export function createLightChain(network: LightNetwork, signersOf: (epoch: number) => Signers): LightChain {
+/** `change` alters blocks, and so all that follow. */
+export function createLightChain(
+  network: LightNetwork,
+  signersOf: (epoch: number) => Signers,
+  change: (height: number) => Pick<Draft, 'header'> = () => ({}),
+): LightChain {
   const sets = new Map<number, Signers>()
   const blocks: HandOver[] = []
   const signers = (epoch: number): Signers => {
@@ -131,7 +136,7 @@ export function createLightChain(network: LightNetwork, signersOf: (epoch: numbe
     const epoch = epochOf(height, network.epochBlocks)
     const sets = { signers: signers(epoch), next: signers(epoch + 1) }
     if (parent === null) return { height, parentHash: network.genesisHash, ...sets }
-    const header = { prevRandao: nextRandao(parent.header, NO_REVEAL) }
+    const header = { prevRandao: nextRandao(parent.header, NO_REVEAL), ...change(height).header }
     const section = { lastCommit: parent.certificate }
     return { height, parentHash: headerHash(parent.header), ...sets, header, section }
   }

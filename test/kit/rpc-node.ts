@@ -16,7 +16,11 @@ import { startRpc } from '../../rpc/server.ts'
 import { devValidatorSecret } from './keys.ts'
 import { beforeStart } from './memory-chain.ts'
 
-const genesis = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
+const bundled = readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8')
+const genesisWith = (rules: { readonly epochBlocks?: number }) => {
+  const json = JSON.parse(bundled)
+  return parseGenesis(JSON.stringify({ ...json, novachain: { ...json.novachain, ...rules } }))
+}
 const secret = devValidatorSecret(0)
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const meter: Meter = {
@@ -34,6 +38,7 @@ const LOGGING_INIT_CODE = '0x602a600052600160206000a100'
 const seal = async (chain: Chain): Promise<void> => {
   const parent = chain.head()
   const height = parent.header.number + 1
+  const { genesis } = chain
   const sign = (type: SignType, payload: Uint8Array): Uint8Array =>
     curves().blsSign(secret, signBytes({ chainId: genesis.chainId, genesisHash: chain.genesisHash }, type, payload))
   const block = await chain.build({
@@ -73,7 +78,8 @@ export interface RpcReply {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
 }
 
-export async function startRpcNode(): Promise<RpcNode> {
+export async function startRpcNode(rules: { readonly epochBlocks?: number } = {}): Promise<RpcNode> {
+  const genesis = genesisWith(rules)
   const kv = createMemoryKv()
   const chain = await openChain(
     { kv, engine: createChainEngine(genesis), clock, pause: async () => {}, log: silent, meter },

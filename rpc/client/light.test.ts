@@ -1,0 +1,250 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { asAddress, asHash, bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
+import { installCurves, keccak } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import {
+  type Checkpoint,
+  createLightClient,
+  decodeLightBlock,
+  type LightClient,
+  type LightNetwork,
+} from '../../chain/light.ts'
+import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
+import { encodeQc } from '../../chain/types/vote.ts'
+import { createLightChain, type LightChain, START_SECONDS, signersFrom } from '../../test/kit/light-chain.ts'
+import { alice, type RpcNode, startRpcNode } from '../../test/kit/rpc-node.ts'
+import { validatorToJson } from '../format.ts'
+import type { Call } from './http.ts'
+import { type Ask, askCheckpoint, askOver, askState, crossCheckLight, syncLight } from './light.ts'
+
+installCurves(nativeCurves)
+const options = { trustingPeriodMs: 14 * 86_400_000 }
+const refusal = async (run: () => unknown): Promise<string> => {
+  try {
+    await run()
+  } catch (error) {
+    if (error instanceof NodeError) return error.code
+    throw error
+  }
+  return 'accepted'
+}
+
+/** Leaves 42 in slot 7, and no code. */
+const STORING_INIT_CODE = '0x602a60075500'
+
+let node: RpcNode
+beforeAll(async () => {
+  node = await startRpcNode({ epochBlocks: 4 })
+  await node.chain.submit(hexToBytes(await node.signed('transfer', 0)), 'local')
+  const fees = { type: 2, maxFeePerGas: 3_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n }
+  const create = { ...fees, chainId: node.chain.genesis.chainId, nonce: 1, data: STORING_INIT_CODE, gasLimit: 200_000 }
+  await node.chain.submit(hexToBytes(await alice.signTransaction(create)), 'local')
+  for (let i = 0; i < 70; i++) await node.mine()
+})
+afterAll(() => node.close())
+
+const networkOf = ({ chain }: RpcNode): LightNetwork => ({
+  chainId: chain.genesis.chainId,
+  genesisHash: chain.genesisHash,
+  epochBlocks: chain.genesis.epochBlocks,
+})
+const genesisOf = ({ chain }: RpcNode): Checkpoint => ({
+  kind: 'genesis',
+  timeMs: chain.genesis.time * 1_000,
+  validators: chain.genesis.validators,
+})
+const nowMs = (): number => headerTimeMs(node.chain.head().header)
+const clientOf = (of: RpcNode): LightClient => createLightClient(networkOf(of), genesisOf(of), options, nowMs())
+
+test('from genesis to the head over JSON-RPC, and on when blocks come', async () => {
+  const client = clientOf(node)
+  const source = askOver(node.url)
+  const head = await syncLight(client, source, nowMs)
+  expect([head.header.number, bytesToHex(head.hash)]).toEqual([70, bytesToHex(node.chain.head().hash)])
+  expect(client.epoch()).toBe(17)
+  expect((await syncLight(client, source, nowMs)).hash).toEqual(head.hash)
+  for (let i = 0; i < 3; i++) await node.mine()
+  expect((await syncLight(client, source, nowMs)).header.number).toBe(73)
+  expect(client.epoch()).toBe(18)
+})
+
+test('balances, nonces and storage of the running chain are proven, present and absent', async () => {
+  const block = await syncLight(clientOf(node), askOver(node.url), nowMs)
+  const source = askOver(node.url)
+  const paid = asAddress(new Uint8Array(20).fill(0xab))
+  expect((await askState(source, block, paid)).account).toMatchObject({ nonce: 0n, balance: 5n })
+  const sender = asAddress(hexToBytes(alice.address))
+  expect((await askState(source, block, sender)).account?.nonce).toBe(2n)
+  const contract = node.chain.receipts(1)?.[1]?.created
+  if (contract === undefined || contract === null) throw new Error('block 1 creates a contract')
+  expect((await askState(source, block, contract, [7n, 8n])).slots).toEqual([42n, 0n])
+  const early = clientOf(node).verify(await blockOf(source, 1), nowMs())
+  expect((await askState(source, early, contract, [7n])).slots).toEqual([42n])
+  const nobody = asAddress(new Uint8Array(20).fill(0xee))
+  expect(await askState(source, block, nobody, [1n, 2n])).toEqual({ account: null, slots: [0n, 0n] })
+})
+
+const blockOf = async (source: Ask, height: number) => {
+  const [answer] = await source([{ method: 'nova_getLightClientUpdate', params: [`0x${height.toString(16)}`] }])
+  const { header, section, certificate } = answer as Record<string, string>
+  const bytes = { header, section, certificate }
+  return decodeLightBlock({
+    header: hexToBytes(bytes.header ?? ''),
+    section: hexToBytes(bytes.section ?? ''),
+    certificate: hexToBytes(bytes.certificate ?? ''),
+  })
+}
+
+test('a checkpoint of height and hash is a start; one of another hash is none', async () => {
+  const source = askOver(node.url)
+  const trusted = { height: 42, hash: node.chain.block(42)?.hash ?? asHash(new Uint8Array(32)) }
+  const client = createLightClient(networkOf(node), await askCheckpoint(source, trusted), options, nowMs())
+  expect(client.epoch()).toBe(10)
+  expect((await syncLight(client, source, nowMs)).header.number).toBe(node.chain.head().header.number)
+  const other = await askCheckpoint(source, { ...trusted, hash: keccak(trusted.hash) })
+  expect(await refusal(() => createLightClient(networkOf(node), other, options, nowMs()))).toBe('LIGHT_CHECKPOINT')
+})
+
+test('the method answers blocks and epochs, and members when they are asked for', async () => {
+  const ask = async (...params: unknown[]) => (await node.call('nova_getLightClientUpdate', ...params)).result
+  const members = node.chain.genesis.validators.members.map(validatorToJson)
+  expect(await ask({ epoch: '0x1' })).toEqual(await ask('0x8'))
+  expect(await ask('0x8')).toMatchObject({ validators: null, nextValidators: null })
+  expect(await ask('0x8', true)).toMatchObject({ validators: members, nextValidators: members })
+  expect(await ask('0x7', true)).toMatchObject({ validators: members, nextValidators: null })
+  expect(await ask('earliest')).toBeNull()
+  for (const bad of [{ epoch: '0x20000' }, '0x20000'])
+    expect((await node.call('nova_getLightClientUpdate', bad)).error?.message).toBe('header not found')
+  expect((await node.call('nova_getLightClientUpdate', { epoch: 1 })).error?.code).toBe(-32602)
+})
+
+test('a node of another network, and one that shows another account’s proof, is refused', async () => {
+  const other = await startRpcNode({ epochBlocks: 5 })
+  try {
+    for (let i = 0; i < 6; i++) await other.mine()
+    expect(await refusal(() => syncLight(clientOf(node), askOver(other.url), nowMs))).toMatch(/^LIGHT_(BLOCK|ORDER)$/)
+    const block = await syncLight(clientOf(node), askOver(node.url), nowMs)
+    const [mine, yours] = [asAddress(new Uint8Array(20).fill(0xab)), asAddress(hexToBytes(alice.address))]
+    const swapping: Ask = ([call]) => {
+      const [, ...rest] = call?.params ?? []
+      return askOver(node.url)([{ method: 'eth_getProof', params: [bytesToHex(mine), ...rest] }])
+    }
+    expect(await refusal(() => askState(swapping, block, yours))).toMatch(/^PROOF_/)
+  } finally {
+    await other.close()
+  }
+})
+
+test.each<[string, unknown]>([
+  ['null', null],
+  ['a string', 'yes'],
+  ['a list', []],
+  ['parts that are missing', { header: '0x' }],
+  ['half a byte', { header: '0x0', section: '0x', certificate: '0x' }],
+  ['2,049 members', { header: '0x', section: '0x', certificate: '0x', nextValidators: new Array(2_049).fill({}) }],
+])('an answer that is %s is refused as one that is not', async (_, answer) => {
+  expect(await refusal(() => syncLight(clientOf(node), async () => [answer], nowMs))).toBe('CLIENT_ANSWER')
+  const block = await syncLight(clientOf(node), askOver(node.url), nowMs)
+  const address = asAddress(new Uint8Array(20))
+  expect(await refusal(() => askState(async () => [answer], block, address))).toBe('CLIENT_ANSWER')
+})
+
+test('an answer that never ends is cut off, and one that is not JSON is called so', async () => {
+  const megabyte = new Uint8Array(1024 * 1024).fill(0x20)
+  let sent = 0
+  const server = createServer((request, response) => {
+    if (request.url === '/noise') return response.end('<html>')
+    const pump = (): void => {
+      while (!response.destroyed && response.write(megabyte)) sent++
+      response.once('drain', pump)
+    }
+    pump()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  try {
+    const source = askOver(`http://127.0.0.1:${port}/endless`)
+    expect(await refusal(() => syncLight(clientOf(node), source, nowMs))).toBe('CLIENT_ANSWER')
+    expect(sent).toBeLessThan(60)
+    const noise = askOver(`http://127.0.0.1:${port}/noise`)
+    expect(await refusal(() => syncLight(clientOf(node), noise, nowMs))).toBe('CLIENT_ANSWER')
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+  expect(await refusal(() => syncLight(clientOf(node), askOver('http://127.0.0.1:1'), nowMs))).toBe(
+    'CLIENT_UNREACHABLE',
+  )
+})
+
+// Sets that change, which no node has before there is staking: a chain that is made, behind the same method.
+
+const network: LightNetwork = { chainId: 5n, genesisHash: asHash(new Uint8Array(32).fill(7)), epochBlocks: 2 }
+const madeNowMs = (): number => (START_SECONDS + 1_000) * 1_000
+const seeds = (epoch: number): number[] => [epoch, epoch + 1, epoch + 2, epoch + 3]
+const made = createLightChain(network, (epoch) => signersFrom(seeds(epoch)))
+const startMade = (): LightClient => {
+  const validators = made.signers(0).set
+  const start: Checkpoint = { kind: 'genesis', timeMs: START_SECONDS * 1_000, validators }
+  return createLightClient(network, start, options, madeNowMs())
+}
+/** What a node with this chain up to `head` answers. */
+const sourceOf =
+  (chain: LightChain, head: number, calls: Call[] = []): Ask =>
+  async (asked) => {
+    calls.push(...asked)
+    return asked.map(({ params: [ref] }) => {
+      const isEpoch = typeof ref === 'object' && ref !== null && 'epoch' in ref
+      const height = ref === 'latest' ? head : isEpoch ? 2 * (Number(ref.epoch) + 1) : Number(ref)
+      const { header, section, certificate, nextValidators } = chain.block(height)
+      const parts = [encodeHeader(header), encodeSection(section), encodeQc(certificate)].map(bytesToHex)
+      return {
+        ...{ header: parts[0], section: parts[1], certificate: parts[2] },
+        nextValidators: nextValidators?.map(validatorToJson) ?? null,
+      }
+    })
+  }
+
+test('sets that change every epoch are followed over more epochs than one request asks for', async () => {
+  const client = startMade()
+  const head = await syncLight(client, sourceOf(made, 81), madeNowMs)
+  expect([head.header.number, client.epoch()]).toEqual([81, 40])
+  expect(client.validators(40)).toEqual(made.signers(40).set)
+})
+
+test('a witness on the same chain costs one question; one behind a fork leads to the first block that both have certified', async () => {
+  const client = startMade()
+  await syncLight(client, sourceOf(made, 41), madeNowMs)
+  const calls: Call[] = []
+  expect(await crossCheckLight(client, sourceOf(made, 41, calls), madeNowMs)).toBeNull()
+  expect(calls).toHaveLength(1)
+  // From height 21 another history, whose sets from epoch 11 on nobody of ours knows.
+  const forked = createLightChain(
+    network,
+    (epoch) => signersFrom(seeds(epoch > 10 ? epoch + 1_000 : epoch)),
+    (height) => (height === 21 ? { header: { gasUsed: 1n } } : {}),
+  )
+  expect(forked.block(20)).toEqual(made.block(20))
+  const conflict = await crossCheckLight(client, sourceOf(forked, 41), madeNowMs)
+  expect(conflict?.height).toBe(22)
+  expect(conflict?.signers).toEqual(made.signers(10).set.members.map(({ address }) => address))
+  expect(conflict?.witness.header).toEqual(forked.block(22).header)
+  expect(await refusal(() => syncLight(client, sourceOf(made, 43), madeNowMs))).toBe('LIGHT_CONFLICT')
+})
+
+test('a witness that only makes blocks up is refused and does no harm', async () => {
+  const client = startMade()
+  await syncLight(client, sourceOf(made, 41), madeNowMs)
+  const liar = createLightChain(
+    network,
+    (epoch) => signersFrom(seeds(epoch + 500)),
+    () => ({}),
+  )
+  expect(await refusal(() => crossCheckLight(client, sourceOf(liar, 41), madeNowMs))).toBe('LIGHT_CERTIFICATE')
+  expect((await syncLight(client, sourceOf(made, 43), madeNowMs)).header.number).toBe(43)
+})
