@@ -55,7 +55,9 @@ export const LightErrors = defineErrors('LIGHT', {
   VALIDATORS: {
     text: (d: { epoch: number; reason: string }) => `the validators of epoch ${d.epoch} are refused: ${d.reason}`,
   },
-  UNKNOWN: { text: (d: { height: number }) => `no verified header of height ${d.height} is kept to compare with` },
+  UNKNOWN: {
+    text: (d: { height: number }) => `no verified header is kept to compare the witness’s block ${d.height} with`,
+  },
   CONFLICT: {
     text: (d: { height: number; conflict: LightConflict }) =>
       `height ${d.height} has two certified blocks: more than a third of the power signed both or joined an attack; this client trusts nothing more. Keep the evidence, ask operators you trust, start again from a new checkpoint`,

@@ -217,12 +217,19 @@ test('sets that change every epoch are followed over more epochs than one reques
   expect(client.validators(40)).toEqual(made.signers(40).set)
 })
 
-test('a witness on the same chain costs one question; one behind a fork leads to the first block that both have certified', async () => {
+test('a witness on the same chain agrees, also from behind; one that has nothing to compare is told so', async () => {
   const client = startMade()
   await syncLight(client, sourceOf(made, 41), madeNowMs)
   const calls: Call[] = []
-  expect(await crossCheckLight(client, sourceOf(made, 41, calls), madeNowMs)).toBeNull()
-  expect(calls).toHaveLength(1)
+  const agreed = await crossCheckLight(client, sourceOf(made, 44, calls), madeNowMs)
+  expect([agreed, calls.length]).toEqual([{ height: 41, conflict: null }, 2])
+  expect(await crossCheckLight(client, sourceOf(made, 37), madeNowMs)).toEqual({ height: 36, conflict: null })
+  expect(await refusal(() => crossCheckLight(client, sourceOf(made, 1), madeNowMs))).toBe('LIGHT_UNKNOWN')
+})
+
+test('a witness behind a fork leads to the first block that both have certified', async () => {
+  const client = startMade()
+  await syncLight(client, sourceOf(made, 41), madeNowMs)
   // From height 21 another history, whose sets from epoch 11 on nobody of ours knows.
   const forked = createLightChain(
     network,
@@ -230,7 +237,7 @@ test('a witness on the same chain costs one question; one behind a fork leads to
     (height) => (height === 21 ? { header: { gasUsed: 1n } } : {}),
   )
   expect(forked.block(20)).toEqual(made.block(20))
-  const conflict = await crossCheckLight(client, sourceOf(forked, 41), madeNowMs)
+  const { conflict } = await crossCheckLight(client, sourceOf(forked, 41), madeNowMs)
   expect(conflict?.height).toBe(22)
   expect(conflict?.signers).toEqual(made.signers(10).set.members.map(({ address }) => address))
   expect(conflict?.witness.header).toEqual(forked.block(22).header)

@@ -9,6 +9,7 @@ import {
   type HandOver,
   type LightClient,
   type LightConflict,
+  LightErrors,
   provenState,
   type VerifiedBlock,
 } from '../../chain/light.ts'
@@ -72,25 +73,30 @@ export async function askState(
   })
 }
 
+/** `height` is the highest that could be compared: a witness may be behind, or say that it is. */
+export interface CrossCheck {
+  readonly height: number
+  readonly conflict: LightConflict | null
+}
+
 /**
- * Compares the highest verified block with a witness's. One hash stands for all that came before; where it differs, the first kept
- * height that differs is found by halving, for there both have the validators in common. Null where they agree.
+ * Compares the highest verified block that a witness has with the witness's. One hash stands for all that came before; where it
+ * differs, the first kept height that differs is found by halving, for there both have the validators in common. Throws
+ * LIGHT_UNKNOWN where there is none to compare.
  */
-export async function crossCheckLight(
-  client: LightClient,
-  witness: Ask,
-  nowMs: () => number,
-): Promise<LightConflict | null> {
-  const heights = client.heights()
-  const ask = (at: number): Promise<HandOver> => askBlock(witness, `0x${(heights[at] as number).toString(16)}`)
+export async function crossCheckLight(client: LightClient, witness: Ask, nowMs: () => number): Promise<CrossCheck> {
+  const { header } = await askBlock(witness, 'latest')
+  const heights = client.heights().filter((height) => height <= header.number)
+  const ask = (at: number): Promise<HandOver> => askBlock(witness, `0x${(heights[at] ?? 0).toString(16)}`)
   const agrees = (at: number, block: HandOver): boolean => {
-    const kept = client.block(heights[at] as number)
+    const kept = client.block(heights[at] ?? 0)
     return kept !== null && equalBytes(kept.hash, headerHash(block.header))
   }
-  let high = heights.length - 1
-  if (high < 0) return null
-  let theirs = await ask(high)
-  if (agrees(high, theirs)) return client.crossCheck(theirs, nowMs())
+  const top = heights.length - 1
+  const height = heights[top]
+  if (height === undefined) throw new NodeError(LightErrors.UNKNOWN, { height: header.number })
+  let theirs = await ask(top)
+  let high = agrees(top, theirs) ? 0 : top
   for (let low = 0; low < high; ) {
     const middle = (low + high) >> 1
     const block = await ask(middle)
@@ -100,7 +106,7 @@ export async function crossCheckLight(
       theirs = block
     }
   }
-  return client.crossCheck(theirs, nowMs())
+  return { height, conflict: client.crossCheck(theirs, nowMs()) }
 }
 
 const UPDATE = 'nova_getLightClientUpdate'
