@@ -3,12 +3,13 @@
 import type { Pause } from '../chain/base/ports.ts'
 import type { Handlers, Network, PeerId } from '../p2p/network.ts'
 import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
+import { type EvidencePool, openEvidence } from './evidence.ts'
 import { handlersOf } from './handlers.ts'
 import { announcementOf, Roster } from './roster.ts'
 import { Sync } from './sync.ts'
 import { createTxGossip } from './txgossip.ts'
 
-export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf'> {
+export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf' | 'evidence'> {
   readonly pause: Pause
   /** null for a node that stays alone. `announcement` is what peers are told of a node with this peer id. */
   readonly join: (handlers: Handlers, announcement: (self: PeerId) => Promise<Uint8Array>) => Promise<Network | null>
@@ -17,6 +18,7 @@ export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf'> {
 export interface Consensus {
   readonly engine: Engine
   readonly sync: Sync
+  readonly evidence: EvidencePool
   readonly network: Network | null
   /** Settles when the engine stopped; rejects when something failed. */
   readonly done: Promise<void>
@@ -31,7 +33,8 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
   const { genesis, genesisHash } = deps.chain
   const roster = new Roster({ chainId: genesis.chainId, genesisHash })
   const peersOf: EngineDeps['peersOf'] = (validator) => roster.peersOf(validator)
-  const engine = createEngine({ ...deps, network, peersOf }, options)
+  const evidence = await openEvidence({ ...deps, network })
+  const engine = createEngine({ ...deps, network, peersOf, evidence }, options)
   let fail: (error: unknown) => void = () => {}
   const failed = new Promise<never>((_, reject) => {
     fail = reject
@@ -45,9 +48,11 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
     txs.close()
     await late.network?.close()
     await sync.idle()
+    await evidence.close()
   }
   try {
-    late.network = await deps.join(handlersOf(engine, sync, txs, roster), (self) => announcementOf(deps.signer, self))
+    const handlers = handlersOf({ engine, sync, txs, roster, evidence })
+    late.network = await deps.join(handlers, (self) => announcementOf(deps.signer, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null
     const stop = async (): Promise<void> => {
@@ -56,7 +61,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
       await leave()
     }
     return {
-      ...{ engine, sync, network: late.network, done: Promise.race([done, failed]) },
+      ...{ engine, sync, evidence, network: late.network, done: Promise.race([done, failed]) },
       stop: () => {
         stopping ??= stop()
         return stopping

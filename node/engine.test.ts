@@ -14,6 +14,7 @@ import { type SignRecord, STEPS, stepOf } from '../chain/types/message.ts'
 import { bundledGenesis } from './commands/genesis.ts'
 import { developmentSecret } from './development.ts'
 import { createEngine } from './engine.ts'
+import { openEvidence } from './evidence.ts'
 import { RECORDS } from './logged.ts'
 import { openRecordFile, openSigner, type Signer } from './signer.ts'
 import { systemRandom, systemTimers } from './system.ts'
@@ -91,6 +92,7 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
       peersOf: () => [],
       clock,
       timers: systemTimers,
+      evidence: await openEvidence({ chain, signer, network: () => null, clock, timers: systemTimers, log, meter }),
       random: systemRandom,
       log,
       meter,

@@ -17,6 +17,7 @@ import type { Qc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
 import { Bodies } from './bodies.ts'
+import type { EvidencePool } from './evidence.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { decodeLogged, encodeLogged, RECORDS } from './logged.ts'
 import { createPace, type Pace, type PaceOptions } from './pace.ts'
@@ -42,6 +43,7 @@ export interface EngineDeps {
   /** null follows without signing. */
   readonly signer: Signer | null
   readonly wal: Wal
+  readonly evidence: EvidencePool
   /** Known once it is up; null until then, and for a validator that is alone. */
   readonly network: () => Network | null
   /** Peers that speak for a validator, as far as they are connected. */
@@ -86,7 +88,6 @@ const meters = (m: Meter) => ({
   blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
   lateSeconds: m.histogram('consensus_late_seconds', 'From the moment a block was due to the machine hearing of it'),
   roundsLost: m.counter('consensus_rounds_lost_total', 'Rounds above 0 that heights were decided in'),
-  evidence: m.counter('consensus_evidence_total', 'Offences seen', ['offence']),
   alarms: m.counter('consensus_alarms_total', 'Blocks with a quorum behind them that are invalid here'),
 })
 
@@ -140,6 +141,8 @@ class Driver implements Engine {
       hold: (sketch, from) => this.bodies.hold(sketch, from),
       judged: (proposer, lateMs, isTimely) => this.#progress.judged(proposer, lateMs, isTimely),
       onAhead: (height, from) => this.#onAhead(height, from),
+      onChecked: (message) => deps.evidence.onChecked(message),
+      onDropped: (message) => deps.evidence.onDropped(message),
       log: deps.log,
     })
   }
@@ -300,9 +303,10 @@ class Driver implements Engine {
   // Performing orders.
 
   #perform(effect: Effect, salt: number): void {
-    const { chain, wal, log } = this.#deps
+    const { chain, wal, evidence } = this.#deps
     switch (effect.kind) {
       case 'log':
+        if (effect.input.kind === 'message') evidence.onLogged(effect.input.message)
         this.#inBackground(wal.append(RECORDS.input, encodeLogged(effect.input), { sync: false }))
         return
       case 'sign':
@@ -336,24 +340,25 @@ class Driver implements Engine {
       case 'commit':
         this.#commit(effect)
         return
-      case 'report': {
-        const { offence, validator } = effect.evidence
-        this.#meters.evidence.add(1, { offence })
-        const address = chain.validators().members[validator]?.address
-        log.warn(
-          { offence, validator: address && bytesToHex(address) },
-          'a validator signed two things that exclude each other',
-        )
+      case 'report':
+        evidence.onReport(effect.evidence)
         return
-      }
       case 'alarm':
-        this.#meters.alarms.add()
-        log.error(
-          { height: effect.height, hash: bytesToHex(effect.blockHash) },
-          'a quorum stands behind a block that is invalid here: this node or they run other rules; do not restart before you know which',
-        )
+        this.#alarm(effect)
         return
     }
+  }
+
+  #alarm({ height, blockHash }: Extract<Effect, { readonly kind: 'alarm' }>): void {
+    const { log, evidence } = this.#deps
+    this.#meters.alarms.add()
+    log.error(
+      { height, hash: bytesToHex(blockHash) },
+      'a quorum stands behind a block that is invalid here: this node or they run other rules; do not restart before you know which',
+    )
+    const qc = this.#state.height?.commitQc ?? null
+    const block = this.bodies.get(blockHash)
+    if (qc !== null && block !== null && equalBytes(qc.blockHash, blockHash)) evidence.onAlarm(block, qc)
   }
 
   #isDue(): boolean {
@@ -398,14 +403,16 @@ class Driver implements Engine {
   }
 
   #sign(order: Extract<Effect, { readonly kind: 'sign' }>): void {
-    const { signer, wal } = this.#deps
+    const { signer, wal, evidence } = this.#deps
     assert(signer !== null, 'only a validator is asked to sign')
     this.#signing = this.#signing.then(async () => {
       if (this.#isStopped) return
       await wal.sync()
       const answer = await signer.sign(order)
-      if (answer.kind === 'signed')
+      if (answer.kind === 'signed') {
+        evidence.onChecked(answer.message)
         this.#inBackground(wal.append(RECORDS.own, encodeMessage(answer.message), { sync: false }))
+      }
       this.#push(answer)
     })
     this.#inBackground(this.#signing)
@@ -478,12 +485,12 @@ class Driver implements Engine {
   }
 
   #commit({ height, blockHash, qc }: Extract<Effect, { readonly kind: 'commit' }>): void {
-    const { chain, wal, log, clock } = this.#deps
+    const { chain, wal, log, clock, evidence } = this.#deps
     const work = this.#chainWork(async () => {
       if (height !== this.#next) return
       const block = this.bodies.get(blockHash)
       assert(block !== null, 'a block that was judged valid is held until its height is final')
-      await chain.commit(block, qc)
+      await chain.commit(block, qc, evidence.signedUpTo(height, qc))
       this.#progress.committed(block)
       await wal.endHeight(height)
       const ms = Math.max(0, clock.nowMs() - this.#dueAtMs)
@@ -502,7 +509,7 @@ class Driver implements Engine {
 
   /** Replays the log of an unfinished height into the machine, without performing anything; then the signer's record over it. */
   async #recover(): Promise<void> {
-    const { signer, wal, log } = this.#deps
+    const { signer, wal, log, evidence } = this.#deps
     const height = this.#next
     const bodies = wal.records.flatMap(({ type, payload }) => (type === RECORDS.body ? [decodeBlock(payload)] : []))
     for (const block of bodies) {
@@ -520,6 +527,7 @@ class Driver implements Engine {
     for (const { type, payload } of wal.records) {
       if (type !== RECORDS.input) continue
       const input = decodeLogged(payload)
+      if (input.kind === 'message') evidence.onLogged(input.message)
       this.#push(input)
     }
     this.#isReplaying = false

@@ -2,6 +2,7 @@
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Handlers } from '../p2p/network.ts'
 import type { Engine } from './engine.ts'
+import type { EvidencePool } from './evidence.ts'
 import type { Roster } from './roster.ts'
 import type { Sync } from './sync.ts'
 import type { TxGossip } from './txgossip.ts'
@@ -10,10 +11,18 @@ export const HandlerErrors = defineErrors('HANDLER', {
   REFUSED: { text: (d: { peer: string }) => `a message of peer ${d.peer} is refused` },
 })
 
-export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip, roster: Roster): Handlers => ({
+export interface Answering {
+  readonly engine: Engine
+  readonly sync: Sync
+  readonly txs: TxGossip
+  readonly roster: Roster
+  readonly evidence: EvidencePool
+}
+
+export const handlersOf = ({ engine, sync, txs, roster, evidence }: Answering): Handlers => ({
   onPublished(topic, bytes, from) {
     if (topic === 'consensus') return engine.onMessage(bytes, from)
-    return topic === 'txs' ? txs.onPublished(bytes, from) : 'ignore'
+    return (topic === 'txs' ? txs : evidence).onPublished(bytes, from)
   },
   async onRequest(protocol, bytes, from) {
     switch (protocol) {
@@ -33,6 +42,7 @@ export const handlersOf = (engine: Engine, sync: Sync, txs: TxGossip, roster: Ro
     roster.add(peer, announcement)
     engine.onPeer(peer)
     txs.onPeer()
+    evidence.onPeer()
     sync.poke(peer)
   },
   onPeerGone: (peer) => roster.remove(peer),

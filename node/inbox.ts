@@ -8,7 +8,7 @@ import { faultOf } from '../chain/consensus/check.ts'
 import { relevance, type State } from '../chain/consensus/core.ts'
 import type { Input, Seen } from '../chain/consensus/io.ts'
 import { decodeExtra, headerTimeMs } from '../chain/types/block.ts'
-import { heightOf } from '../chain/types/message.ts'
+import { heightOf, type Message } from '../chain/types/message.ts'
 import { checkQc, type Domain, type Proposal, type Qc } from '../chain/types/vote.ts'
 import type { Judgement, PeerId } from '../p2p/network.ts'
 import { decodeEnvelope, type Envelope, isMalformed, type Sketch } from '../p2p/wire.ts'
@@ -32,6 +32,10 @@ export interface InboxDeps {
   readonly judged: (proposer: number, lateMs: number, isTimely: boolean) => void
   /** A peer speaks of a height above the next one. */
   readonly onAhead: (height: number, from: PeerId) => void
+  /** Signatures held. */
+  readonly onChecked: (message: Message) => void
+  /** Of no use to the machine, and not checked. */
+  readonly onDropped: (message: Message) => Judgement
   readonly log: Log
 }
 
@@ -57,7 +61,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const worth = relevance(deps.state(), message)
     if (worth !== 'drop' && height > head + 1) deps.onAhead(height, from)
     if (worth === 'heard') deps.push({ kind: 'heard', height, from })
-    if (worth !== 'check') return 'ignore'
+    if (worth !== 'check') return deps.onDropped(message)
     const fault = faultOf(message, chain.validators(), domain)
     if (fault !== null) return refuse(from, fault)
     let seen: Seen | null = null
@@ -67,6 +71,7 @@ export function createInbox(deps: InboxDeps): Inbox {
       seen = found
       if (sketch !== null) deps.hold(sketch, from)
     }
+    deps.onChecked(message)
     deps.push({ kind: 'message', message, from, seen })
     return 'accept'
   }

@@ -105,6 +105,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       calls,
       net: { peers: () => consensus.network?.peers().length ?? 0 },
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
+      evidence: consensus.evidence,
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,

@@ -15,6 +15,7 @@ import {
   headerHash,
   type Section,
 } from '../chain/types/block.ts'
+import { decodeEvidence, EVIDENCE_MAX_BYTES, type Evidence } from '../chain/types/evidence.ts'
 import { decodeMessage, encodeMessage, type Message } from '../chain/types/message.ts'
 import { decodeQc, encodeQc, type Qc } from '../chain/types/vote.ts'
 
@@ -137,6 +138,17 @@ export function decodeRun(bytes: Uint8Array): Run {
   if ((run.commit === null) !== (run.blocks.length === 0))
     throw malformed('a run of blocks', 'blocks come with a certificate, and nothing else does')
   return run
+}
+
+/** Proof of an offence, in the bytes that are kept of it. `salt` makes a repetition another message. */
+export const encodeProof = (evidence: Uint8Array, salt: number): Uint8Array => encodeRlp([rlpInt(salt), evidence])
+/** What is longer is refused before it is decoded. */
+export const PROOF_MAX_BYTES = EVIDENCE_MAX_BYTES + 16
+/** Throws EVIDENCE_MALFORMED or RLP_MALFORMED. */
+export function decodeProof(bytes: Uint8Array): Evidence {
+  const [salt, evidence] = asList(decodeRlp(bytes), 2)
+  asNumber(salt)
+  return decodeEvidence(asBytes(evidence))
 }
 
 /** Bytes of a peer's that do not decode are its fault; anything else is ours. */

@@ -8,7 +8,7 @@ import type { BlockRef, Codec } from '../chain/base/schema.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Block } from '../chain/types/block.ts'
 import type { CallAnswer, CallJob, Json } from '../chain/types/call.ts'
-import type { ConsensusStatus } from '../chain/types/query.ts'
+import type { ConsensusStatus, KeptEvidence } from '../chain/types/query.ts'
 import type { Filters } from './filters.ts'
 
 export interface Limits {
@@ -35,6 +35,7 @@ export interface Ctx {
   readonly net: { peers(): number }
   /** `isBehind`: blocks are asked of peers, and the head is old. */
   readonly consensus: { status(): ConsensusStatus; isBehind(): boolean }
+  readonly evidence: { list(): readonly KeptEvidence[] }
   /** Only in development networks of one validator. */
   readonly dev: { mine(count: number): Promise<void>; increaseTime(seconds: number): number } | null
   readonly version: string

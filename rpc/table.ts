@@ -5,6 +5,7 @@ import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
 import { ethNetwork } from './methods/eth-network.ts'
 import { ethState } from './methods/eth-state.ts'
+import { evidenceMethods } from './methods/evidence.ts'
 import { lightMethods } from './methods/light.ts'
 import { nodeMethods } from './methods/node.ts'
 import { simulateMethods } from './methods/simulate.ts'
@@ -12,7 +13,7 @@ import { traces } from './methods/trace.ts'
 
 const rows: readonly Method[] = [
   ...[...ethBlock, ...ethState, ...ethFilter, ...ethNetwork],
-  ...[...simulateMethods, ...traces, ...nodeMethods, ...lightMethods],
+  ...[...simulateMethods, ...traces, ...nodeMethods, ...lightMethods, ...evidenceMethods],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
 

@@ -481,10 +481,13 @@ const payloadOf = (s: Statement): Uint8Array => {
       return timeoutPayload(s.height, s.round, s.hqcRound)
   }
 }
+/** The 32 bytes that a BLS key signed. */
+export const digestOf = (statement: Statement, domain: Domain): Hash =>
+  signBytes(domain, SignType[statement.kind], payloadOf(statement))
 /** Whether every listed member signed it. Costs one aggregate verification. */
 export const isSigned = ({ statement, bitmap, signature }: Testimony, set: ValidatorSet, domain: Domain): boolean => {
   const keys = validatorsAt(bitmapMembers(bitmap, set.members.length) ?? [], set).map(({ blsKey }) => blsKey)
-  return curves().blsVerify(keys, signBytes(domain, SignType[statement.kind], payloadOf(statement)), signature)
+  return curves().blsVerify(keys, digestOf(statement, domain), signature)
 }
 const validatorsAt = (indices: readonly number[], set: ValidatorSet): Validator[] =>
   indices.flatMap((i) => set.members[i] ?? [])

@@ -1,7 +1,9 @@
 // What is asked of committed blocks, state and the pool, as plain data. Owns shapes and nothing else.
 import type { Address, Hash, Word } from '../base/bytes.ts'
+import type { Evidence, OffenceKind } from './evidence.ts'
 import type { Receipt } from './receipt.ts'
 import type { Tx } from './tx.ts'
+import type { Validator } from './validators.ts'
 
 /** Where a transaction is. */
 export interface TxPlace {
@@ -88,4 +90,16 @@ export interface ConsensusStatus {
   readonly waitsFor: string
   /** Why no block comes; null while they do. */
   readonly halt: string | null
+}
+
+/** A proven offence, as a node keeps it. */
+export interface KeptEvidence {
+  readonly id: Hash
+  readonly evidence: Evidence
+  /** What anybody can check. */
+  readonly bytes: Uint8Array
+  readonly offence: OffenceKind
+  readonly height: number
+  readonly round: number
+  readonly guilty: readonly Validator[]
 }

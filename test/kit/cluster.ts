@@ -16,6 +16,7 @@ import { bundledGenesis } from '../../node/commands/genesis.ts'
 import { startConsensus } from '../../node/consensus.ts'
 import { developmentGenesis, developmentSecret } from '../../node/development.ts'
 import type { Engine } from '../../node/engine.ts'
+import type { EvidencePool } from '../../node/evidence.ts'
 import { openRecordFile, openSigner } from '../../node/signer.ts'
 import type { Sync } from '../../node/sync.ts'
 import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
@@ -30,6 +31,7 @@ export interface Member {
   readonly chain: Chain
   readonly engine: Engine
   readonly sync: Sync
+  readonly evidence: EvidencePool
   /** Settles when the engine stopped; rejects when it failed. */
   readonly done: Promise<void>
   stop(): Promise<void>
@@ -85,7 +87,14 @@ export async function createCluster(choice: {
     )
     consensus.done.catch(() => {})
     const member: Member = {
-      ...{ id: String(index), chain, engine: consensus.engine, sync: consensus.sync, done: consensus.done },
+      ...{
+        id: String(index),
+        chain,
+        engine: consensus.engine,
+        sync: consensus.sync,
+        evidence: consensus.evidence,
+        done: consensus.done,
+      },
       async stop() {
         up.delete(member)
         await consensus.stop()

@@ -75,6 +75,7 @@ export async function openMemoryChain(): Promise<MemoryChain> {
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 0 },
     consensus: beforeStart(chain),
+    evidence: { list: () => [] },
     dev: null,
     version: 'NovaChain/test',
     clock,

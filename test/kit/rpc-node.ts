@@ -92,6 +92,7 @@ export async function startRpcNode(rules: { readonly epochBlocks?: number } = {}
     calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 3 },
     consensus: beforeStart(chain),
+    evidence: { list: () => [] },
     dev: {
       async mine(count) {
         for (let i = 0; i < count; i++) await mine()

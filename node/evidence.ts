@@ -1,0 +1,425 @@
+// Evidence in a node: what validators signed at the last heights, what in it excludes each other, and the proofs of it, kept on disk and
+// passed on. Owns memory and traffic, which are bounded whatever peers send; what a proof is, `chain/types/evidence.ts` says.
+import { type Address, bytesToHex, equalBytes, type Hex } from '../chain/base/bytes.ts'
+import { NodeError } from '../chain/base/errors.ts'
+import type { Clock, Log, Meter, Timers } from '../chain/base/ports.ts'
+import type { Chain } from '../chain/chain.ts'
+import type { Evidence as Report } from '../chain/consensus/io.ts'
+import type { Block } from '../chain/types/block.ts'
+import {
+  accusationOf,
+  checkEvidence,
+  createLedger,
+  EVIDENCE_WINDOW_BLOCKS,
+  type Evidence,
+  type EvidenceVerdict,
+  encodeEvidence,
+  evidenceId,
+  evidenceOf,
+  heightOfEvidence,
+  isSigned,
+  type Ledger,
+  type OffenceKind,
+  type SignedAt,
+  type Testimony,
+  testimoniesOf,
+} from '../chain/types/evidence.ts'
+import { heightOf, type Message } from '../chain/types/message.ts'
+import type { KeptEvidence } from '../chain/types/query.ts'
+import type { Validator, ValidatorSet } from '../chain/types/validators.ts'
+import type { Qc } from '../chain/types/vote.ts'
+import type { Judgement, Network, PeerId } from '../p2p/network.ts'
+import { decodeProof, encodeProof, PROOF_MAX_BYTES } from '../p2p/wire.ts'
+
+export interface EvidenceDeps {
+  readonly chain: Chain
+  readonly network: () => Network | null
+  /** The key whose double life would be the operator's own trouble; null for a follower. */
+  readonly signer: { readonly publicKey: Uint8Array } | null
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: Log
+  readonly meter: Meter
+}
+
+const BOUNDS = {
+  /** Proofs of one validator and offence: one punishes him, and the others outlive it should it expire. */
+  perOffender: 8,
+  bytes: 16 * 1024 * 1024,
+  /** Decided heights below the current one whose votes are looked at, one by one. */
+  recentHeights: 2,
+  /** Messages of older heights that are looked up in a second: nodes that catch up send some. */
+  looksPerSecond: 32,
+  /** Proofs that no head here can judge yet, and refused ones remembered until the next head. */
+  waiting: 64,
+  refused: 1_024,
+  /** Proofs said again at a time. */
+  again: 16,
+} as const
+/** Peers that came later, and those whose mesh lost one, hear each again. */
+const AGAIN_MS = 10_000
+/** Peers that come together are told together. */
+const WELCOME_MS = 1_000
+
+const WORDS: Readonly<Record<OffenceKind, string>> = {
+  E1: 'two PREPAREs of one round',
+  E2: 'two COMMITs of one round',
+  E3: 'two proposals of one round',
+  E4: 'a COMMIT, and a TIMEOUT that forgot it',
+  E5: 'two TIMEOUTs of one round',
+  E6: 'a COMMIT of a block that nobody can have found valid',
+}
+
+const meters = (m: Meter) => ({
+  evidence: m.counter('consensus_evidence_total', 'Offences proven, one for each validator', ['offence']),
+  byzantine: m.gauge('consensus_byzantine_validators', 'Validators of the set that evidence of the window names'),
+  power: m.gauge('consensus_byzantine_validators_power', 'Their voting power'),
+})
+
+interface At {
+  readonly set: ValidatorSet
+  readonly heard: Ledger
+  /** Those that moved the machine: the archive of the height. */
+  readonly certificates: Ledger
+}
+type Proven = Extract<EvidenceVerdict, { readonly kind: 'proven' }>
+
+/** With the evidence of the store, checked again. */
+export async function openEvidence(deps: EvidenceDeps): Promise<EvidencePool> {
+  return new EvidencePool(deps, await deps.chain.evidence.evidence())
+}
+
+export class EvidencePool {
+  readonly #deps: EvidenceDeps
+  readonly #meters: ReturnType<typeof meters>
+  readonly #kept = new Map<Hex, KeptEvidence>()
+  /** (validator, height, offence), each proven once; and how often (validator, offence). */
+  readonly #proven = new Set<string>()
+  readonly #counts = new Map<string, number>()
+  #sizeBytes = 0
+  readonly #at = new Map<number, At>()
+  #waiting: Evidence[] = []
+  readonly #refused = new Set<Hex>()
+  #looks = { second: 0, count: 0 }
+  #writing: Promise<void> = Promise.resolve()
+  #said = 0
+  #isWelcoming = false
+  readonly #closers: (() => void)[] = []
+
+  constructor(deps: EvidenceDeps, stored: readonly Evidence[]) {
+    this.#deps = deps
+    this.#meters = meters(deps.meter)
+    const context = deps.chain.evidenceContext()
+    const lost: Evidence[] = []
+    for (const evidence of stored) {
+      const verdict = checkEvidence(evidence, context)
+      if (verdict.kind === 'proven') this.#admit(evidence, verdict)
+      else lost.push(evidence)
+    }
+    this.#change([], lost)
+    this.#measure()
+    this.#closers.push(deps.chain.watch('head', ({ block }) => this.#onHead(block.header.number)))
+    this.#sayAgain()
+  }
+
+  /** A message whose signatures hold, of the heights that the machine looks at; the own ones too. */
+  onChecked(message: Message): void {
+    const at = this.#open(heightOf(message))
+    for (const testimony of testimoniesOf(message, at.set.members.length)) this.#hear(at, testimony)
+  }
+
+  /** A message that moved the machine: its certificates are archived with the height. */
+  onLogged(message: Message): void {
+    const at = this.#open(heightOf(message))
+    const [first, ...rest] = testimoniesOf(message, at.set.members.length)
+    const isOwn = message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'
+    for (const testimony of isOwn || first === undefined ? rest : [first, ...rest]) {
+      this.#hear(at, testimony)
+      at.certificates.add(testimony)
+    }
+  }
+
+  /**
+   * A message that the machine has no use for, unchecked: a late vote, a certificate of a decided height. It is checked where it adds to
+   * what is known of the last heights, and further back where it would prove an offence.
+   */
+  onDropped(message: Message): Judgement {
+    const { chain } = this.#deps
+    const height = heightOf(message)
+    const head = chain.head().header.number
+    if (message.kind === 'status' || height < 1 || height > head + 1 || height < head - EVIDENCE_WINDOW_BLOCKS)
+      return 'ignore'
+    const isRecent = height > head - BOUNDS.recentHeights
+    if (!isRecent && !this.#mayLook()) return 'ignore'
+    const at = isRecent ? this.#open(height) : this.#load(height)
+    const { domain } = chain.evidenceContext()
+    for (const testimony of testimoniesOf(message, at.set.members.length)) {
+      if (!(isRecent ? isNews(at.heard, testimony) : at.heard.isSuspect(testimony))) continue
+      if (!isSigned(testimony, at.set, domain)) return 'reject'
+      this.#hear(at, testimony)
+    }
+    return 'ignore'
+  }
+
+  /** An offence that the machine itself saw. */
+  onReport({ first, second }: Report): void {
+    const { length } = this.#setOf(heightOf(first)).members
+    const [a] = testimoniesOf(first, length)
+    const [b] = testimoniesOf(second, length)
+    if (a !== undefined && b !== undefined) this.#find(evidenceOf(a, b))
+  }
+
+  /** A quorum committed a block that is invalid here. */
+  onAlarm({ header, section }: Block, qc: Qc): void {
+    if (section !== null) this.#find({ kind: 'header', header, section, qc })
+  }
+
+  /** For the batch that commits this height: what was signed at it and the one before. */
+  signedUpTo(height: number, qc: Qc): readonly SignedAt[] {
+    return [height - 1, height].flatMap((each) => {
+      const at = this.#at.get(each)
+      const decided = each === height ? qc : this.#deps.chain.commitOf(each)
+      if (at === undefined) return []
+      // The block store has the CommitQC, and the next block's section a wider one.
+      const isElsewhere = ({ statement }: Testimony): boolean =>
+        statement.kind === 'commit' && decided !== null && equalBytes(statement.blockHash, decided.blockHash)
+      const certificates = at.certificates.all().filter((testimony) => !isElsewhere(testimony))
+      return [{ height: each, certificates, votes: at.heard.all().filter((said) => !at.certificates.covers(said)) }]
+    })
+  }
+
+  /** Newest first. */
+  list(): readonly KeptEvidence[] {
+    return [...this.#kept.values()].sort((a, b) => b.height - a.height || b.round - a.round)
+  }
+
+  onPublished(bytes: Uint8Array, from: PeerId): Judgement {
+    if (bytes.length > PROOF_MAX_BYTES) return this.#refuse(from, 'it is too large')
+    const evidence = readProof(bytes)
+    if (typeof evidence === 'string') return this.#refuse(from, evidence)
+    const id = bytesToHex(evidenceId(evidence))
+    const context = this.#deps.chain.evidenceContext()
+    const height = heightOfEvidence(evidence)
+    const set = height > context.head + 1 || height < 1 ? null : context.setOf(height)
+    if (set === null || this.#kept.has(id) || this.#refused.has(id)) return 'ignore'
+    const worth = this.#worthOf(evidence, set)
+    if (worth !== 'new') return worth === 'known' ? 'ignore' : this.#refuse(from, worth.fault)
+    const verdict = checkEvidence(evidence, context)
+    if (verdict.kind === 'proven') return this.#keep(evidence, verdict) ? 'accept' : 'ignore'
+    if (verdict.kind === 'malformed') return this.#refuse(from, verdict.fault)
+    if (verdict.kind === 'forged') {
+      this.#deps.network()?.blame(from, 'forged')
+      return 'ignore'
+    }
+    if (this.#refused.size < BOUNDS.refused) this.#refused.add(id)
+    return 'ignore'
+  }
+
+  onPeer(): void {
+    if (this.#kept.size === 0 || this.#isWelcoming) return
+    this.#isWelcoming = true
+    this.#later(WELCOME_MS, () => {
+      this.#isWelcoming = false
+      this.#publishSome()
+    })
+  }
+
+  /** Returns when the last write is done. */
+  async close(): Promise<void> {
+    for (const closer of this.#closers) closer()
+    await this.#writing
+  }
+
+  // Finding.
+
+  #setOf(height: number): ValidatorSet {
+    return this.#deps.chain.evidenceContext().setOf(height) ?? this.#deps.chain.validators()
+  }
+  #open(height: number): At {
+    const known = this.#at.get(height)
+    if (known !== undefined && known.set === this.#setOf(height)) return known
+    const at = this.#load(height)
+    if (height > this.#deps.chain.head().header.number - BOUNDS.recentHeights) this.#at.set(height, at)
+    return at
+  }
+  /** With what the store has of it. */
+  #load(height: number): At {
+    const set = this.#setOf(height)
+    const count = set.members.length
+    const at = { set, heard: createLedger(count), certificates: createLedger(count) }
+    if (height > this.#deps.chain.head().header.number) return at
+    const { certificates, votes } = this.#deps.chain.signedAt(height)
+    for (const testimony of certificates) at.certificates.add(testimony)
+    for (const testimony of [...certificates, ...votes]) this.#hear(at, testimony)
+    return at
+  }
+  #mayLook(): boolean {
+    const second = Math.floor(this.#deps.clock.nowMs() / 1_000)
+    if (this.#looks.second !== second) this.#looks = { second, count: 0 }
+    this.#looks.count++
+    return this.#looks.count <= BOUNDS.looksPerSecond
+  }
+
+  #hear(at: At, testimony: Testimony): void {
+    for (const { evidence } of at.heard.add(testimony).found) this.#find(evidence)
+  }
+
+  #find(evidence: Evidence): void {
+    const { chain, log } = this.#deps
+    const height = heightOfEvidence(evidence)
+    if (this.#worthOf(evidence, this.#setOf(height)) !== 'new') return
+    const verdict = checkEvidence(evidence, chain.evidenceContext())
+    if (verdict.kind === 'proven') {
+      if (this.#keep(evidence, verdict)) this.#publish(evidence, 0)
+    } else if (height > chain.head().header.number + 1) {
+      if (this.#waiting.length < BOUNDS.waiting) this.#waiting.push(evidence)
+    } else log.debug({ fault: verdict.fault }, 'what looked like an offence is none')
+  }
+
+  // Keeping.
+
+  /** Before any signature is checked: whether it accuses somebody of what is not proven yet. */
+  #worthOf(evidence: Evidence, set: ValidatorSet): 'new' | 'known' | { readonly fault: string } {
+    const accused = accusationOf(evidence, set)
+    if (typeof accused === 'string') return { fault: accused }
+    const { members, offence, height } = accused
+    const guilty = members.flatMap((member) => set.members[member] ?? [])
+    return guilty.some((validator) => this.#isNew(validator, offence, height)) ? 'new' : 'known'
+  }
+  #isNew(validator: Validator, offence: OffenceKind, height: number): boolean {
+    const address = bytesToHex(validator.address)
+    return (
+      !this.#proven.has(`${address}:${height}:${offence}`) &&
+      (this.#counts.get(`${address}:${offence}`) ?? 0) < BOUNDS.perOffender
+    )
+  }
+
+  /** False where it says nothing new, or there is no room. */
+  #keep(evidence: Evidence, verdict: Proven): boolean {
+    const named = verdict.guilty.filter((validator) => this.#isNew(validator, verdict.offence, verdict.height))
+    if (named.length === 0) return false
+    if (this.#sizeBytes + encodeEvidence(evidence).length > BOUNDS.bytes) {
+      this.#deps.log.warn({ offence: verdict.offence, height: verdict.height }, 'no room for more evidence')
+      return false
+    }
+    this.#admit(evidence, verdict)
+    this.#change([evidence], [])
+    this.#measure()
+    this.#meters.evidence.add(named.length, { offence: verdict.offence })
+    for (const validator of named) this.#tell(validator, verdict)
+    return true
+  }
+  #admit(evidence: Evidence, verdict: Proven): void {
+    const { offence, height, round, guilty } = verdict
+    const bytes = encodeEvidence(evidence)
+    for (const validator of guilty) {
+      const address = bytesToHex(validator.address)
+      this.#proven.add(`${address}:${height}:${offence}`)
+      this.#counts.set(`${address}:${offence}`, (this.#counts.get(`${address}:${offence}`) ?? 0) + 1)
+    }
+    this.#sizeBytes += bytes.length
+    const id = evidenceId(evidence)
+    this.#kept.set(bytesToHex(id), { id, evidence, bytes, offence, height, round, guilty })
+  }
+
+  /** In the order asked. What the disk refuses here it refuses the engine too, which then stops. */
+  #change(keep: readonly Evidence[], drop: readonly Evidence[]): void {
+    const { chain, log } = this.#deps
+    this.#writing = this.#writing
+      .then(() => chain.evidence.change({ keep, drop }))
+      .catch((error: unknown) => log.error({ error: String(error) }, 'evidence could not be written'))
+  }
+
+  #tell({ address, blsKey, power }: Validator, { offence, height, round }: Proven): void {
+    const { log, signer } = this.#deps
+    const facts = { validator: bytesToHex(address), offence, height, round, power: String(power) }
+    log.error(
+      facts,
+      `validator ${facts.validator} signed ${WORDS[offence]} at height ${height}: the proof is kept for ${EVIDENCE_WINDOW_BLOCKS} blocks, ` +
+        'goes to all peers and is in nova_evidence; consensus bears it while less than a third of the power does so. Ask its operator ' +
+        'whether the key runs in two places',
+    )
+    if (signer !== null && equalBytes(signer.publicKey, blsKey))
+      log.error(facts, 'THIS IS THE OWN KEY: it signs in another place too. Stop one of the two before more is proven')
+  }
+
+  #measure(): void {
+    const guilty = new Set([...this.#kept.values()].flatMap((kept) => kept.guilty.map(({ address }) => hexOf(address))))
+    const members = this.#deps.chain.validators().members.filter(({ address }) => guilty.has(hexOf(address)))
+    this.#meters.byzantine.set(members.length)
+    this.#meters.power.set(Number(members.reduce((sum, { power }) => sum + power, 0n)))
+  }
+
+  #onHead(head: number): void {
+    for (const height of this.#at.keys()) if (height <= head - BOUNDS.recentHeights) this.#at.delete(height)
+    this.#refused.clear()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const evidence of waiting) this.#find(evidence)
+    const old = [...this.#kept].filter(([, { height }]) => height < head - EVIDENCE_WINDOW_BLOCKS)
+    if (old.length === 0) return
+    for (const [id, { bytes, guilty, height, offence }] of old) {
+      this.#kept.delete(id)
+      this.#sizeBytes -= bytes.length
+      for (const { address } of guilty) {
+        const counted = `${hexOf(address)}:${offence}`
+        this.#counts.set(counted, (this.#counts.get(counted) ?? 1) - 1)
+        this.#proven.delete(`${hexOf(address)}:${height}:${offence}`)
+      }
+    }
+    this.#change(
+      [],
+      old.map(([, { evidence }]) => evidence),
+    )
+    this.#measure()
+  }
+
+  // Passing on.
+
+  #refuse(peer: PeerId, fault: string): Judgement {
+    this.#deps.log.debug({ peer, fault }, 'evidence of a peer is refused')
+    return 'reject'
+  }
+
+  #publish(evidence: Evidence, salt: number): void {
+    this.#deps.network()?.publish('evidence', encodeProof(encodeEvidence(evidence), salt))
+  }
+  /** The next few in turn. All nodes say the same bytes within one interval, so that the mesh carries them once. */
+  #publishSome(): void {
+    const all = [...this.#kept.values()]
+    const count = Math.min(BOUNDS.again, all.length)
+    const salt = Math.floor(this.#deps.clock.nowMs() / WELCOME_MS)
+    for (let i = 0; i < count; i++) {
+      const kept = all[(this.#said + i) % all.length]
+      if (kept !== undefined) this.#publish(kept.evidence, salt)
+    }
+    this.#said = all.length === 0 ? 0 : (this.#said + count) % all.length
+  }
+  #sayAgain(): void {
+    this.#later(AGAIN_MS, () => {
+      this.#publishSome()
+      this.#sayAgain()
+    })
+  }
+  #later(ms: number, run: () => void): void {
+    const unset = this.#deps.timers.after(ms, () => {
+      this.#closers.splice(this.#closers.indexOf(unset), 1)
+      run()
+    })
+    this.#closers.push(unset)
+  }
+}
+
+const hexOf = (address: Address): Hex => bytesToHex(address)
+const isNews = (ledger: Ledger, testimony: Testimony): boolean =>
+  !ledger.covers(testimony) || ledger.isSuspect(testimony)
+
+/** The evidence, or what is wrong with its bytes. */
+const readProof = (bytes: Uint8Array): Evidence | string => {
+  try {
+    return decodeProof(bytes)
+  } catch (error) {
+    if (error instanceof NodeError && /^(EVIDENCE|RLP)_/.test(error.code)) return error.message
+    throw error
+  }
+}

@@ -1,0 +1,80 @@
+// nova_evidence: what validators are proven to have done, with the signatures that prove it.
+import { type Address, bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
+import { address, count, object, oneOf, optional } from '../../chain/base/schema.ts'
+import { encodeHeader, encodeSection } from '../../chain/types/block.ts'
+import type { Json } from '../../chain/types/call.ts'
+import { digestOf, type OffenceKind, type Testimony } from '../../chain/types/evidence.ts'
+import type { KeptEvidence } from '../../chain/types/query.ts'
+import type { Domain } from '../../chain/types/vote.ts'
+import { certificateToJson, hexQuantity } from '../format.ts'
+import { defineMethod } from '../method.ts'
+
+/** Answered at a time; narrower filters show the others. */
+const ROWS_MAX = 500
+
+const optionalRound = (round: number | null): Json => (round === null ? null : hexQuantity(round))
+
+/** `digest` is what the listed keys signed, so that any BLS library can check it. */
+const testimonyToJson = ({ statement, bitmap, signature }: Testimony, domain: Domain): Json => ({
+  type: statement.kind,
+  height: hexQuantity(statement.height),
+  round: hexQuantity(statement.round),
+  ...(statement.kind === 'timeout'
+    ? { hqcRound: optionalRound(statement.hqcRound) }
+    : { blockHash: bytesToHex(statement.blockHash) }),
+  ...(statement.kind === 'propose' && {
+    justifyRound: optionalRound(statement.justifyRound),
+    tcHash: statement.tcHash === null ? null : bytesToHex(statement.tcHash),
+  }),
+  bitmap: bytesToHex(bitmap),
+  signature: bytesToHex(signature),
+  digest: bytesToHex(digestOf(statement, domain)),
+})
+
+const evidenceToJson = ({ id, evidence, bytes, ...of }: KeptEvidence, domain: Domain): Json => ({
+  id: bytesToHex(id),
+  offence: of.offence,
+  height: hexQuantity(of.height),
+  round: hexQuantity(of.round),
+  validators: of.guilty.map((validator) => bytesToHex(validator.address)),
+  ...(evidence.kind === 'conflict'
+    ? { first: testimonyToJson(evidence.first, domain), second: testimonyToJson(evidence.second, domain) }
+    : {
+        header: bytesToHex(encodeHeader(evidence.header)),
+        section: bytesToHex(encodeSection(evidence.section)),
+        certificate: certificateToJson(evidence.qc),
+      }),
+  raw: bytesToHex(bytes),
+})
+
+interface Filter {
+  readonly validator: Address | null
+  readonly offence: OffenceKind | null
+  readonly fromHeight: number | null
+  readonly toHeight: number | null
+}
+const fits = ({ guilty, offence, height }: KeptEvidence, filter: Filter): boolean => {
+  const { validator } = filter
+  if (validator !== null && !guilty.some((each) => equalBytes(each.address, validator))) return false
+  if (filter.offence !== null && filter.offence !== offence) return false
+  return height >= (filter.fromHeight ?? 0) && height <= (filter.toHeight ?? Number.MAX_SAFE_INTEGER)
+}
+
+const offence = oneOf('E1', 'E2', 'E3', 'E4', 'E5', 'E6')
+const [validator, height] = [optional(address), optional(count)]
+const filter = {
+  ...object({ validator, offence: optional(offence), fromHeight: height, toHeight: height }),
+  expected: 'an object: validator, offence (E1 to E6), fromHeight, toHeight, each or none',
+}
+
+export const evidenceMethods = [
+  defineMethod('nova_evidence', {
+    summary: `Proven offences of validators, newest first, at most ${ROWS_MAX}: both signed items, and the raw proof.`,
+    params: [['filter', optional(filter)]],
+    run({ evidence, chain }, [given]) {
+      const { domain } = chain.evidenceContext()
+      const found = evidence.list().filter((kept) => given === null || fits(kept, given))
+      return found.slice(0, ROWS_MAX).map((kept) => evidenceToJson(kept, domain))
+    },
+  }),
+] as const
