@@ -13,7 +13,7 @@ import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
-import type { Network } from '../p2p/network.ts'
+import type { Network, PeerId } from '../p2p/network.ts'
 import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
@@ -61,6 +61,8 @@ export interface RunningNode {
   readonly metricsUrl: string
   /** Multiaddrs that peers dial; empty for a node that stays alone. */
   readonly p2p: readonly string[]
+  /** Speaks no more to these peers, until the next call. */
+  block(peers: readonly PeerId[]): void
   /** Settles when everything has stopped; rejects when something failed. */
   readonly done: Promise<void>
 }
@@ -128,6 +130,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       wsUrl: `ws://${url}`,
       metricsUrl: `http://${options.metrics.host}:${metrics.port}/metrics`,
       p2p: consensus.network?.addresses() ?? [],
+      block: (peers) => consensus.network?.block(peers),
       done: Promise.race([aborted(signal), consensus.done])
         .finally(consensus.stop)
         .finally(close)

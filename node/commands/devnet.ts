@@ -1,13 +1,11 @@
 // devnet: a development network on this machine, one process a validator, and the socket by which another shell speaks to it.
 // Owns the children: none is restarted by itself, none that dies ends it, all are gone when it ends.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { computeGenesisHash } from '../../chain/chain.ts'
@@ -16,18 +14,24 @@ import { request } from '../../rpc/client/http.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { renderConfig } from '../config.ts'
 import { developmentAccounts, developmentGenesis } from '../development.ts'
+import { createScreen, type Screen, wrap } from '../screen.ts'
 import { aborted } from '../service.ts'
+import { type Child, ChildErrors, createChild } from './child.ts'
 import { bundledGenesis } from './genesis.ts'
+import { consensusOf } from './status.ts'
 
 const DevnetErrors = defineErrors('DEVNET', {
   OTHER: {
     text: (d: { dir: string; have: string; want: string }) =>
       `${d.dir} holds another network (genesis ${d.have}, asked for ${d.want}): choose another --dir, or --reset to begin anew`,
   },
-  CHILD: { text: (d: { index: number; reason: string }) => `validator ${d.index} did not start: ${d.reason}` },
   INDEX: {
     text: (d: { index: number; count: number }) =>
       `there is no validator ${d.index}: this devnet has ${d.count}, from 0 on`,
+  },
+  GROUPS: {
+    text: (d: { groups: string; reason: string }) =>
+      `cannot part the validators into ${d.groups}: ${d.reason}; write groups of indices, as in \`partition 0,1/2,3\``,
   },
   SOCKET: {
     text: (d: { path: string; max: number }) =>
@@ -37,13 +41,14 @@ const DevnetErrors = defineErrors('DEVNET', {
   NOT_RUNNING: {
     text: (d: { dir: string }) => `no devnet runs in ${d.dir}: start it with \`novachain devnet --dir ${d.dir}\``,
   },
+  GONE: { text: (d: { dir: string }) => `the devnet in ${d.dir} ended before it answered` },
   RUNNING: {
     text: (d: { dir: string }) =>
       `a devnet runs in ${d.dir} already: stop it with \`novachain devnet stop --dir ${d.dir}\``,
   },
 })
 
-const usage = 'devnet [up|status|kill <n>|restart <n>|stop] [--dir <dir>]'
+const usage = 'devnet [up|status|kill <n>|restart <n>|partition <n,…/n,…>|heal|stop] [--dir <dir>]'
 const DEFAULT_DIR = '.novachain/devnet'
 
 export const devnet: Command = {
@@ -63,16 +68,32 @@ export const devnet: Command = {
   },
   switches: { reset: 'begin anew: deletes the folder’s chain' },
   async run(context) {
-    const [verb, index] = context.args
+    const [verb, object] = context.args
     if (verb === undefined || verb === 'up') return up(context)
-    if (!['status', 'kill', 'restart', 'stop'].includes(verb))
-      throw new NodeError(UsageErrors.ARGUMENT, { reason: `there is no verb ${verb}`, usage })
-    if ((verb === 'kill' || verb === 'restart') && !/^\d+$/.test(index ?? ''))
-      throw new NodeError(UsageErrors.ARGUMENT, { reason: `expected the index of a validator after ${verb}`, usage })
-    const answer = await ask(dirOf(context), { verb, index: Number(index ?? 0) })
+    const answer = await ask(dirOf(context), orderOf(verb, object))
     context.out(answer, JSON.stringify(answer, null, 2))
     return exitCode.ok
   },
+}
+
+const orderOf = (verb: string, object: string | undefined): Order => {
+  const refuse = (reason: string) => new NodeError(UsageErrors.ARGUMENT, { reason, usage })
+  switch (verb) {
+    case 'status':
+    case 'heal':
+    case 'stop':
+      return { verb }
+    case 'kill':
+    case 'restart':
+      if (!/^\d{1,4}$/.test(object ?? '')) throw refuse(`expected the index of a validator after ${verb}`)
+      return { verb, index: Number(object) }
+    case 'partition':
+      if (!/^\d{1,4}([,/]\d{1,4})*$/.test(object ?? ''))
+        throw refuse('expected groups of validators after partition, as in 0,1/2,3')
+      return { verb, groups: (object ?? '').split('/').map((group) => group.split(',').map(Number)) }
+    default:
+      throw refuse(`there is no verb ${verb}`)
+  }
 }
 
 const dirOf = ({ flags, env }: CommandContext): string => resolve(flags.dir ?? env.NOVACHAIN_DIR ?? DEFAULT_DIR)
@@ -107,54 +128,134 @@ const up = async (context: CommandContext): Promise<ExitCode> => {
   const level = flags['log-level'] ?? env.NOVACHAIN_LOG_LEVEL ?? (process.stdout.isTTY ? 'warn' : 'info')
   const p2pPorts = await freePorts(p2pPort, validators)
   const addresses = p2pPorts.map((port) => `/ip4/127.0.0.1/tcp/${port}`)
-  const children = addresses.map((address, i) =>
-    createChild(i, nodeDirOf(dir, i), [
-      ...['--rpc-port', String(rpcPort + i), '--metrics-port', String(metricsPort + i), '--log-level', level],
-      ...['--p2p-listen', address, '--p2p-persistent', addresses.filter((other) => other !== address).join(',')],
-    ]),
-  )
-  const endAll = () => Promise.all(children.map((child) => child.end()))
+  const isLive = process.stdout.isTTY && !switches.has('json')
+  const screen = isLive ? createScreen(process.stdout) : null
+  const say = (chunk: Buffer): void => {
+    if (screen === null) process.stderr.write(chunk)
+    else screen.print(chunk.toString())
+  }
+  const children = addresses.map((address, i) => {
+    const peers = addresses.filter((other) => other !== address).join(',')
+    const ports = ['--rpc-port', String(rpcPort + i), '--metrics-port', String(metricsPort + i)]
+    const p2p = ['--p2p-listen', address, '--p2p-persistent', peers]
+    return createChild(i, ['--dir', nodeDirOf(dir, i), ...ports, ...p2p, '--log-level', level], say)
+  })
+  const supervisor = createSupervisor(children)
+  const { chainId } = parseGenesis(genesisText)
+  let control: Awaited<ReturnType<typeof listen>> | null = null
+  const describe = () => ({ chainId: Number(chainId), dir, ...listOf(children), accounts: developmentAccounts(10) })
   try {
     await Promise.all(children.map((child) => child.start()))
     const first = children[0]?.ports()?.rpc
     // Without a transaction an instantly sealing chain stays at its genesis block.
     if (flags.sealing !== 'instant' && first !== undefined) await firstBlock(first, signal)
-  } catch (error) {
-    await endAll()
-    throw error
-  }
-  const { chainId } = parseGenesis(genesisText)
-  const describe = () => ({ chainId: Number(chainId), dir, ...listOf(children), accounts: developmentAccounts(10) })
-  const stop = new AbortController()
-  const handle = async ({ verb, index }: Order): Promise<object> => {
-    if (verb === 'status') return { ...describe(), heights: await Promise.all(children.map((child) => child.height())) }
-    if (verb === 'stop') {
-      await endAll()
-      stop.abort()
-      return { stopped: true }
+    control = await listen(dir, async (order) =>
+      order.verb === 'status' ? { ...describe(), ...(await supervisor.status()) } : supervisor.obey(order),
+    )
+    const over = AbortSignal.any([signal, supervisor.stopped])
+    if (!over.aborted) {
+      if (screen === null) context.out(describe(), '')
+      else screen.print(`${banner(describe())}\n`)
     }
-    const child = children[index]
-    if (child === undefined) throw new NodeError(DevnetErrors.INDEX, { index, count: validators })
-    if (verb === 'kill') {
-      await child.kill()
-      return { killed: index }
-    }
-    await child.end()
-    await child.start()
-    return { restarted: index, pid: child.pid() }
-  }
-  try {
-    const control = await listen(dir, handle)
-    if (!signal.aborted) context.out(describe(), banner(describe()))
-    const watch = process.stdout.isTTY && !switches.has('json') ? live(children, stop.signal) : null
-    await Promise.race([aborted(signal), aborted(stop.signal)])
-    stop.abort()
+    const watch = screen === null ? null : live(children, screen, over)
+    await aborted(over)
     await watch
-    control.close()
   } finally {
-    await endAll()
+    screen?.close()
+    await supervisor.end()
+    await control?.close()
   }
   return exitCode.ok
+}
+
+interface Supervisor {
+  /** Aborts when the order to stop came. */
+  readonly stopped: AbortSignal
+  status(): Promise<object>
+  obey(order: Exclude<Order, { readonly verb: 'status' }>): Promise<object>
+  /** Returns when every child is gone; none is started any more. */
+  end(): Promise<void>
+}
+
+/** What touches a validator is performed in the order it came, so that orders that overlap leave what they say; only the end waits for none. */
+const createSupervisor = (children: readonly Child[]): Supervisor => {
+  const stop = new AbortController()
+  const turns: Promise<unknown>[] = children.map(() => Promise.resolve())
+  let groups: readonly (readonly number[])[] | null = null
+  const childAt = (index: number): Child => {
+    const child = children[index]
+    if (child === undefined) throw new NodeError(DevnetErrors.INDEX, { index, count: children.length })
+    return child
+  }
+  const end = async (): Promise<void> => {
+    stop.abort()
+    await Promise.all(children.map((child) => child.end()))
+  }
+  const part = async (wanted: typeof groups): Promise<void> => {
+    groups = wanted
+    const peerIds = children.map((child) => child.ports()?.p2p[0]?.split('/p2p/')[1])
+    const asked = children.map((child, i) => {
+      const own = wanted?.find((group) => group.includes(i))
+      const others = wanted === null ? [] : peerIds.filter((_, other) => own?.includes(other) !== true)
+      return child.block(others.flatMap((id) => id ?? []))
+    })
+    for (const answer of await Promise.allSettled(asked)) if (answer.status === 'rejected') throw answer.reason
+  }
+  const perform = async (order: Exclude<Order, { readonly verb: 'status' | 'stop' }>): Promise<object> => {
+    if (stop.signal.aborted) throw new NodeError(ChildErrors.ENDING, undefined)
+    switch (order.verb) {
+      case 'kill':
+        await childAt(order.index).kill()
+        return { killed: order.index }
+      case 'restart': {
+        const child = childAt(order.index)
+        await child.end()
+        if (stop.signal.aborted) throw new NodeError(ChildErrors.ENDING, undefined)
+        await child.start()
+        return { restarted: order.index, pid: child.pid() }
+      }
+      case 'partition': {
+        const parted = groupsOf(order.groups, children.length)
+        await part(parted)
+        return { partition: parted }
+      }
+      case 'heal':
+        await part(null)
+        return { healed: true }
+    }
+  }
+  return {
+    stopped: stop.signal,
+    end,
+    async status() {
+      return { heights: await Promise.all(children.map(heightIn)), partition: groups }
+    },
+    async obey(order) {
+      if (order.verb === 'stop') {
+        await end()
+        return { stopped: true }
+      }
+      const touched = 'index' in order ? [order.index] : [...children.keys()]
+      const done = Promise.all(touched.map((i) => turns[i])).then(() => perform(order))
+      for (const i of touched) if (i < turns.length) turns[i] = done.catch(() => {})
+      return done
+    },
+  }
+}
+
+/** Each validator in one group; who is not named is in the last. */
+const groupsOf = (named: readonly (readonly number[])[], count: number): number[][] => {
+  const all = named.flat()
+  const refuse = (reason: string) =>
+    new NodeError(DevnetErrors.GROUPS, { groups: named.map((group) => group.join(',')).join('/'), reason })
+  const stranger = all.find((index) => index >= count)
+  if (stranger !== undefined) throw new NodeError(DevnetErrors.INDEX, { index: stranger, count })
+  const twice = all.find((index, i) => all.indexOf(index) !== i)
+  if (twice !== undefined) throw refuse(`validator ${twice} is in it twice`)
+  const rest = Array.from({ length: count }, (_, i) => i).filter((i) => !all.includes(i))
+  const groups = [...named.map((group) => [...group]), ...(rest.length > 0 ? [rest] : [])]
+  if (groups.length < 2) throw refuse('that leaves all of them together')
+  return groups
 }
 
 /** Where each validator is reached, as long as it was ever up. */
@@ -224,75 +325,13 @@ const prepare = async (dir: string, context: CommandContext, validators: number)
 }
 const hashOf = async (text: string): Promise<string> => bytesToHex(await computeGenesisHash(parseGenesis(text)))
 
-interface Ports {
-  readonly rpc: string
-  readonly ws: string
-  readonly metrics: string
-  readonly p2p: readonly string[]
+/** null where it is not running, or does not answer soon. */
+const heightIn = async (child: Child): Promise<number | null> => {
+  const rpc = child.ports()?.rpc
+  if (child.pid() === null || rpc === undefined) return null
+  return Promise.race([heightOf(rpc), delay(ANSWER_MS, null, { ref: false })])
 }
-
-const main = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
-
-type Child = ReturnType<typeof createChild>
-
-/** One validator's process. */
-const createChild = (index: number, dir: string, args: readonly string[]) => {
-  let running: ChildProcess | null = null
-  let ports: Ports | null = null
-  return {
-    ports: (): Ports | null => ports,
-    height: async (): Promise<number | null> => (running === null || ports === null ? null : heightOf(ports.rpc)),
-    pid: (): number | null => running?.pid ?? null,
-    async kill(): Promise<void> {
-      const child = running
-      if (child === null) return
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    },
-    async start(): Promise<void> {
-      const child = spawn(process.execPath, [...process.execArgv, main, 'start', '--json', '--dir', dir, ...args], {
-        // The child stops when its standard input closes: it must not outlive us, however we end.
-        stdio: ['pipe', 'pipe', 'pipe'],
-        env: { ...process.env, NOVACHAIN_SUPERVISED: '1' },
-      })
-      running = child
-      let said = ''
-      child.stderr.on('data', (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-4_000)
-        process.stderr.write(chunk)
-      })
-      child.once('exit', () => {
-        if (running === child) running = null
-      })
-      const line = await Promise.race([
-        once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
-        once(child, 'exit').then(() => null),
-      ])
-      if (line !== null) {
-        ports = JSON.parse(line)
-        return
-      }
-      const reason =
-        said
-          .trim()
-          .split('\n')
-          .at(-1)
-          ?.replace(/^error: /, '') ?? ''
-      throw new NodeError(DevnetErrors.CHILD, { index, reason })
-    },
-    async end(): Promise<void> {
-      const child = running
-      if (child === null) return
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
-      await ended
-      clearTimeout(timer)
-    },
-  }
-}
-const STOP_MS = 30_000
+const ANSWER_MS = 2_000
 
 const heightOf = async (rpc: string): Promise<number | null> => request(rpc, 'eth_blockNumber').then(Number, () => null)
 
@@ -320,40 +359,71 @@ const banner = (net: {
     '  Ctrl-C stops it; the chain stays and resumes.',
   ].join('\n')
 
-/** A line a validator that follow their heads, on a terminal. */
-const live = async (children: readonly Child[], signal: AbortSignal): Promise<void> => {
-  const draw = async (isFirst: boolean): Promise<void> => {
-    const heights = await Promise.all(children.map((child) => child.height()))
-    const lines = heights.map(
-      (height, i) => `\x1b[K  validator ${i}  ${height === null ? 'not running' : `block ${height}, final`}`,
+/** Where each validator is, and what it waits for, on a terminal. */
+const live = async (children: readonly Child[], screen: Screen, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    const found = await Promise.all(children.map(lookAt))
+    const halts = found.flatMap(({ halt }, i) =>
+      halt === null ? [] : wrap(`  validator ${i}: ${halt}`, columns(), '    '),
     )
-    process.stdout.write(`${isFirst ? '' : `\x1b[${lines.length}A`}${lines.join('\n')}\n`)
-  }
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
-    await draw(isFirst)
+    screen.draw([
+      ...found.map(({ line }, i) => `  validator ${i}  ${line}`),
+      ...(halts.length > 0 ? ['', ...halts] : []),
+    ])
     await delay(LIVE_MS, undefined, { signal }).catch(() => {})
   }
 }
 const LIVE_MS = 500
+const columns = (): number => process.stdout.columns || 80
 
-type Order = { readonly verb: string; readonly index: number }
+const lookAt = async (child: Child): Promise<{ readonly line: string; readonly halt: string | null }> => {
+  const rpc = child.ports()?.rpc
+  if (child.pid() === null || rpc === undefined) return { line: 'not running', halt: null }
+  const answers = Promise.all([consensusOf(rpc), request(rpc, 'net_peerCount')]).catch(() => null)
+  const found = await Promise.race([answers, delay(ANSWER_MS, null, { ref: false })])
+  if (found === null) return { line: 'does not answer', halt: null }
+  const [{ height, round, waitsFor, halt, behind }, peers] = found
+  const where = `block ${height - 1}, final  round ${round}  ${Number(peers)} peers`
+  return { line: `${where}  ${behind ? 'catching up' : halt === null ? `waits for ${waitsFor}` : 'halted'}`, halt }
+}
 
-/** Serves orders, one JSON line each way. */
-const listen = async (dir: string, handle: (order: Order) => Promise<object>): Promise<{ close(): void }> => {
+type Order =
+  | { readonly verb: 'status' }
+  | { readonly verb: 'heal' }
+  | { readonly verb: 'stop' }
+  | { readonly verb: 'kill' | 'restart'; readonly index: number }
+  | { readonly verb: 'partition'; readonly groups: readonly (readonly number[])[] }
+
+/** Serves orders, one JSON line each way. `close` returns when those it got are answered. */
+const listen = async (dir: string, handle: (order: Order) => Promise<object>): Promise<{ close(): Promise<void> }> => {
   const path = socketOf(dir)
   rmSync(path, { force: true })
+  const sockets = new Set<Socket>()
+  const orders = new Set<Promise<void>>()
+  const answer = async (socket: Socket, line: string): Promise<void> => {
+    const text = await Promise.resolve()
+      .then(() => handle(JSON.parse(line)))
+      .catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }))
+    await new Promise<void>((sent) => socket.end(`${JSON.stringify(text)}\n`, sent))
+  }
   const server = createServer((socket) => {
-    socket.on('error', () => socket.destroy())
-    void once(createInterface({ input: socket }), 'line')
-      .then(async ([line]) => handle(JSON.parse(String(line))))
-      .then((answer) => socket.end(`${JSON.stringify(answer)}\n`))
-      .catch((error: unknown) =>
-        socket.end(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`),
-      )
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket))
+    createInterface({ input: socket }).once('line', (line) => {
+      const done = answer(socket, line)
+      orders.add(done)
+      void done.finally(() => orders.delete(done))
+    })
   })
   server.listen(path)
   await once(server, 'listening')
-  return { close: () => server.close() }
+  return {
+    async close() {
+      server.close()
+      await Promise.all(orders)
+      for (const socket of sockets) socket.destroy()
+    },
+  }
 }
 
 const dial = async (dir: string): Promise<Socket | null> => {
@@ -373,8 +443,12 @@ const ask = async (dir: string, order: Order): Promise<object> => {
   const socket = await dial(dir)
   if (socket === null) throw new NodeError(DevnetErrors.NOT_RUNNING, { dir })
   socket.write(`${JSON.stringify(order)}\n`)
-  const [line] = await once(createInterface({ input: socket }), 'line')
-  const answer: { error?: string } = JSON.parse(String(line))
+  const line = await Promise.race([
+    once(createInterface({ input: socket }), 'line').then(([text]) => String(text)),
+    once(socket, 'close').then(() => null),
+  ])
+  if (line === null) throw new NodeError(DevnetErrors.GONE, { dir })
+  const answer: { error?: string } = JSON.parse(line)
   if (answer.error !== undefined) throw new NodeError(DevnetErrors.REFUSED, { reason: answer.error })
   return answer
 }

@@ -13,6 +13,7 @@ import { openKeyFile } from '../keystore.ts'
 import { type NodeOptions, startNode } from '../node.ts'
 import { askPassword } from '../password.ts'
 import { createLog } from '../telemetry.ts'
+import { supervised } from './child.ts'
 
 export const StartErrors = defineErrors('START', {
   NO_DIR: {
@@ -69,22 +70,17 @@ export const start: Command = {
     })
     const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
     const options = optionsOf(config, { dir, genesisText, validator })
-    const node = await startNode(options, AbortSignal.any([signal, supervisorGone(env)]))
+    const supervisor = supervised(env)
+    const node = await startNode(options, AbortSignal.any([signal, supervisor.gone]))
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
       { rpc, ws, metrics, p2p, pid: process.pid },
       [`JSON-RPC ${rpc}`, ...p2p.map((at) => `peers    ${at}`)].join('\n'),
     )
+    supervisor.obey(node.block)
     await node.done
     return exitCode.ok
   },
-}
-
-/** A supervisor holds our standard input; when it is gone, so are we. */
-const supervisorGone = (env: Readonly<Record<string, string | undefined>>): AbortSignal => {
-  const gone = new AbortController()
-  if (env.NOVACHAIN_SUPERVISED === '1') process.stdin.once('close', () => gone.abort()).resume()
-  return gone.signal
 }
 
 const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText' | 'validator'>): NodeOptions => ({

@@ -1,14 +1,16 @@
-// status: height, finality, peers, pool and version of a running node; once, or followed.
+// status: height, consensus, signing, peers, pool and version of a running node; once, or followed.
 import { setTimeout as delay } from 'node:timers/promises'
 import { NodeError } from '../../chain/base/errors.ts'
 import { request } from '../../rpc/client/http.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode } from '../args.ts'
+import { createScreen, wrap } from '../screen.ts'
 
 export const status: Command = {
   usage: 'status [--rpc <url>] [--watch]',
-  summary: 'Height, pool, peers and version of a running node; exit code 4 while it is behind.',
+  summary:
+    'Height, round, votes, signing, pool and peers of a running node; exit code 4 while it is behind or no block comes.',
   options: { rpc: 'URL of its JSON-RPC' },
-  switches: { watch: 'follow it until Ctrl-C: redrawn on a terminal, else a line for each new head' },
+  switches: { watch: 'follow it until Ctrl-C: redrawn on a terminal, else a line for each change' },
   async run(context) {
     const url = context.flags.rpc ?? context.env.NOVACHAIN_RPC ?? 'http://127.0.0.1:8545'
     const found = await ask(url)
@@ -18,19 +20,65 @@ export const status: Command = {
   },
 }
 
+/** What `nova_consensus` answers, in numbers. */
+export async function consensusOf(url: string) {
+  const status = (await request(url, 'nova_consensus')) as Consensus // our own method
+  const { step, proposer, waitsFor, halt, behind, validator, lastSigned } = status
+  const total = BigInt(status.powerTotal)
+  /** In percent, rounded down to a tenth: what is short of a quorum never reads like one. */
+  const shareOf = (power: string): number => Number((BigInt(power) * 1_000n) / total) / 10
+  const { prepare, commit, timeout } = status.power
+  return {
+    height: Number(status.height),
+    round: Number(status.round),
+    ...{ step, proposer, waitsFor, halt, behind },
+    votes: { prepare: shareOf(prepare), commit: shareOf(commit), timeout: shareOf(timeout) },
+    missing: status.missing.map(({ address, heardMs }) => ({
+      address,
+      heardSeconds: heardMs === null ? null : Math.round(Number(heardMs) / 1_000),
+    })),
+    missingCount: Number(status.missingCount),
+    signing:
+      validator === null
+        ? null
+        : {
+            validator,
+            last: lastSigned && {
+              ...{ height: Number(lastSigned.height), round: Number(lastSigned.round), step: lastSigned.step },
+            },
+          },
+  }
+}
+
+interface Consensus {
+  readonly height: string
+  readonly round: string
+  readonly step: string
+  readonly proposer: string
+  readonly powerTotal: string
+  readonly power: { readonly prepare: string; readonly commit: string; readonly timeout: string }
+  readonly missing: readonly { readonly address: string; readonly heardMs: string | null }[]
+  readonly missingCount: string
+  readonly validator: string | null
+  readonly lastSigned: { readonly height: string; readonly round: string; readonly step: string } | null
+  readonly waitsFor: string
+  readonly halt: string | null
+  readonly behind: boolean
+}
+
 type Found = Awaited<ReturnType<typeof ask>>
 const codeOf = ({ synced }: Found): ExitCode => (synced ? exitCode.ok : exitCode.notSynced)
 
 const ask = async (url: string) => {
   const call = async (method: string, params: readonly unknown[] = []): Promise<unknown> => request(url, method, params)
-  const [chainId, peers, pool, version, genesisHash, block, syncing] = await Promise.all([
+  const [chainId, peers, pool, version, genesisHash, block, consensus] = await Promise.all([
     call('eth_chainId'),
     call('net_peerCount'),
     call('txpool_status'),
     call('web3_clientVersion'),
     call('nova_genesisHash'),
     call('eth_getBlockByNumber', ['finalized', false]),
-    call('eth_syncing'),
+    consensusOf(url),
   ])
   const { pending, queued } = pool as { pending: string; queued: string } // our own method
   const { number, timestamp, hash } = block as { number: string; timestamp: string; hash: string } // and this
@@ -38,7 +86,9 @@ const ask = async (url: string) => {
     height: Number(number),
     hash,
     ageSeconds: Math.max(0, Math.floor(Date.now() / 1_000) - Number(timestamp)),
-    synced: syncing === false,
+    // Without blocks nobody here can tell whether the network goes on elsewhere.
+    synced: !consensus.behind && consensus.halt === null,
+    consensus,
     chainId: Number(chainId),
     genesisHash: String(genesisHash),
     peers: Number(peers),
@@ -47,58 +97,93 @@ const ask = async (url: string) => {
   }
 }
 
-const behind = ({ synced }: Found): string => (synced ? '' : ', behind the network')
-const page = (found: Found): string[] => [
-  `height   ${found.height} (final, ${found.ageSeconds} s ago${behind(found)})  ${found.hash}`,
-  `network  chain ${found.chainId}, genesis ${found.genesisHash}`,
-  `mempool  ${found.mempool.pending} pending, ${found.mempool.queued} queued`,
-  `peers    ${found.peers}`,
-  `version  ${found.version}`,
-]
-const line = (found: Found): string =>
-  `height ${found.height} final ${found.hash.slice(0, 10)}${behind(found)}, ${found.mempool.pending} pending, ${found.peers} peers`
+const behind = ({ consensus }: Found): string => (consensus.behind ? ', behind the network' : '')
+const page = (found: Found): string[] => {
+  const { consensus, mempool } = found
+  const { votes, signing, missing, missingCount } = consensus
+  const rows: [string, string][] = [
+    ['height', `${found.height} (final, ${found.ageSeconds} s ago${behind(found)})  ${found.hash}`],
+    [
+      'round',
+      `${consensus.round} of height ${consensus.height}, step ${consensus.step}, proposer ${consensus.proposer}`,
+    ],
+    ['votes', `PREPARE ${votes.prepare} %, COMMIT ${votes.commit} %, TIMEOUT ${votes.timeout} %`],
+    ['missing', missing.length === 0 ? 'nobody' : listed(missing, missingCount)],
+    [consensus.halt === null ? 'waits' : 'halted', consensus.halt ?? `for ${consensus.waitsFor}`],
+    ['signing', signing === null ? 'no: a follower' : `validator ${signing.validator}, last ${lastOf(signing.last)}`],
+    ['network', `chain ${found.chainId}, genesis ${found.genesisHash}`],
+    ['mempool', `${mempool.pending} pending, ${mempool.queued} queued`],
+    ['peers', String(found.peers)],
+    ['version', found.version],
+  ]
+  const columns = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY
+  return rows.flatMap(([name, text]) => wrap(`${name.padEnd(8)} ${text}`, columns, ' '.repeat(9)))
+}
+const NAMED_MAX = 10
+const listed = (missing: Found['consensus']['missing'], count: number): string => {
+  const names = missing.slice(0, NAMED_MAX).map(({ address, heardSeconds }) => {
+    return `${address} (${heardSeconds === null ? 'not heard since the start' : `last heard ${heardSeconds} s ago`})`
+  })
+  return count > names.length ? `${names.join(', ')} and ${count - names.length} more` : names.join(', ')
+}
+const lastOf = (last: { readonly height: number; readonly round: number; readonly step: string } | null): string =>
+  last === null ? 'nothing' : `height ${last.height} round ${last.round} ${last.step}`
+
+/** Without what changes by itself: how long ago. */
+const line = (found: Found): string => {
+  const { consensus, mempool } = found
+  const head = `height ${found.height} final ${found.hash.slice(0, 10)}${behind(found)}`
+  const at = consensus.round === 0 ? '' : `, round ${consensus.round}`
+  const halted = consensus.halt === null ? '' : ', halted'
+  return `${head}${at}${halted}, ${mempool.pending} pending, ${found.peers} peers`
+}
 
 const WATCH_MS = 1_000
 
 /** Goes on while the node is away: whoever watches a restart wants to see it come back. */
 const watch = async (context: CommandContext, url: string, first: Found): Promise<ExitCode> => {
-  const show = process.stdout.isTTY && !context.switches.has('json') ? redraw() : lines(context)
+  const shown = process.stdout.isTTY && !context.switches.has('json') ? onScreen() : asLines(context)
   let last = first
-  show(first, page(first))
-  while (!context.signal.aborted) {
-    await delay(WATCH_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
-    if (context.signal.aborted) break
-    try {
-      last = await ask(url)
-      show(last, page(last))
-    } catch (error) {
-      if (!(error instanceof NodeError)) throw error
-      show(null, [error.message])
+  try {
+    shown.show(first, page(first))
+    while (!context.signal.aborted) {
+      await delay(WATCH_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
+      if (context.signal.aborted) break
+      try {
+        last = await ask(url)
+        shown.show(last, page(last))
+      } catch (error) {
+        if (!(error instanceof NodeError)) throw error
+        shown.show(null, [error.message])
+      }
     }
+  } finally {
+    shown.close()
   }
   return codeOf(last)
 }
 
-type Show = (found: Found | null, text: readonly string[]) => void
-
-/** A line longer than the terminal would wrap, and the cursor would go up too little. */
-const redraw = (): Show => {
-  let above = 0
-  return (_, text) => {
-    const columns = process.stdout.columns || 80 // 0 on a terminal that does not know its size
-    const drawn = text.map((each) => `\x1b[K${each.slice(0, columns - 1)}\n`).join('')
-    process.stdout.write(`${above > 0 ? `\x1b[${above}A` : ''}${drawn}\x1b[J`)
-    above = text.length
-  }
+interface Shown {
+  show(found: Found | null, text: readonly string[]): void
+  close(): void
 }
 
-const lines = ({ out }: CommandContext): Show => {
+const onScreen = (): Shown => {
+  const screen = createScreen(process.stdout)
+  return { show: (_, text) => screen.draw(text), close: () => screen.close() }
+}
+
+const asLines = ({ out }: CommandContext): Shown => {
   let said = ''
-  return (found, text) => {
-    const next = found === null ? `away: ${text.join(' ')}` : line(found)
-    if (next === said) return
-    said = next
-    if (found === null) console.error(next)
-    else out(found, next)
+  return {
+    show(found, text) {
+      const next = found === null ? `away: ${text.join(' ')}` : line(found)
+      if (next === said) return
+      said = next
+      if (found === null) console.error(next)
+      else out(found, next)
+      if (found !== null && found.consensus.halt !== null) console.error(found.consensus.halt)
+    },
+    close() {},
   }
 }

@@ -31,10 +31,20 @@ test('status, kill, restart and stop from another shell; garbage is refused with
     code: 1,
     stderr: expect.stringContaining('there is no validator 7'),
   })
+  for (const [groups, says] of [
+    ['0,1/2', 'there is no validator 1'],
+    ['0/0', 'validator 0 is in it twice'],
+    ['0', 'that leaves all of them together'],
+  ] as const)
+    expect(await control('partition', groups)).toMatchObject({ code: 1, stderr: expect.stringContaining(says) })
+  expect(await control('partition', '0;1')).toMatchObject({ code: 2, stderr: expect.stringContaining('as in 0,1/2,3') })
   expect(JSON.parse((await control('kill', '0')).stdout)).toEqual({ killed: 0 })
+  expect(JSON.parse((await control('kill', '0')).stdout)).toEqual({ killed: 0 })
+  expect(JSON.parse((await control('heal')).stdout)).toEqual({ healed: true })
   expect(isAlive(devnet.pids[0] ?? 0)).toBe(false)
   expect(JSON.parse((await control('status')).stdout)).toMatchObject({ pids: [null], heights: [null] })
-  const { pid } = JSON.parse((await control('restart', '0')).stdout)
+  await Promise.all([control('restart', '0'), control('kill', '0'), control('restart', '0')])
+  const { pid } = JSON.parse((await control('restart', '0')).stdout) // of a live one
   expect(isAlive(pid)).toBe(true)
   expect(await novachain('devnet', '--dir', dir)).toMatchObject({ code: 1, stderr: expect.stringContaining('runs in') })
   expect(JSON.parse((await control('stop')).stdout)).toEqual({ stopped: true })

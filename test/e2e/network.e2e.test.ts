@@ -1,7 +1,6 @@
 // Four validators, each its own process, over libp2p: what users send to one is final on all; the network outlives the death of one,
-// halts without two, and goes on when one comes back.
+// halts without two and says why, and goes on when it may, with nothing lost: after kills, pauses, a partition, a total outage.
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { JsonRpcProvider, parseEther, Wallet } from 'ethers'
@@ -28,10 +27,35 @@ const reached = async (url: string, height: number): Promise<void> => {
   while ((await heightOf(url)) < height) await delay(50)
 }
 const order = async (...words: string[]): Promise<void> => {
-  const child = spawn(process.execPath, [main, 'devnet', ...words, '--dir', net.dir], { stdio: 'ignore' })
-  expect((await once(child, 'exit'))[0]).toBe(0)
+  const child = spawn(process.execPath, [main, 'devnet', ...words, '--dir', net.dir], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const said: Buffer[] = await child.stderr.toArray()
+  expect(Buffer.concat(said).toString()).toBe('')
 }
 const at = (i: number): string => net.rpc[i] ?? ''
+const ALL = [0, 1, 2, 3]
+const allReached = (validators: readonly number[], height: number): Promise<unknown> =>
+  Promise.all(validators.map((i) => reached(at(i), height)))
+const heights = (): Promise<number[]> => Promise.all(ALL.map((i) => heightOf(at(i))))
+/** Every block of every validator, from this height on. */
+const agree = async (from: number): Promise<void> => {
+  const to = Math.min(...(await heights()))
+  for (let height = from; height <= to; height++)
+    expect(new Set(await Promise.all(ALL.map((i) => hashAt(at(i), height)))).size).toBe(1)
+}
+const status = async (): Promise<{ pids: (number | null)[] }> => {
+  const child = spawn(process.execPath, [main, 'devnet', 'status', '--json', '--dir', net.dir])
+  const chunks: Buffer[] = await child.stdout.toArray()
+  return JSON.parse(Buffer.concat(chunks).toString())
+}
+const halt = async (i: number): Promise<string | null> => {
+  const answer = await request(at(i), 'nova_consensus')
+  return typeof answer === 'object' && answer !== null && 'halt' in answer && answer.halt !== null
+    ? String(answer.halt)
+    : null
+}
+const health = (i: number): Promise<Response> => fetch((net.metrics[i] ?? '').replace('/metrics', '/health/ready'))
 
 test('a transaction sent to one validator is final on all, in the same block', async () => {
   const provider = new JsonRpcProvider(at(2), undefined, { cacheTimeout: -1 })
@@ -61,4 +85,64 @@ test('kill -9 of one: the others go on; of two: nothing is decided; one comes ba
   await Promise.all([0, 1, 2, 3].map((i) => reached(at(i), head + 3)))
   for (let height = 1; height <= head; height++)
     expect(new Set(await Promise.all([0, 1, 2, 3].map((i) => hashAt(at(i), height)))).size).toBe(1)
+}, 120_000)
+
+test('parted two and two nothing is decided and both halves say why; healed it goes on; three of four go on alone', async () => {
+  const before = await heightOf(at(0))
+  await order('partition', '0,1/2,3')
+  while ((await Promise.all(ALL.map(halt))).includes(null)) await delay(200)
+  for (const i of ALL) {
+    expect(await halt(i)).toMatch(
+      /^height \d+ round \d+: have 50\.0 % of voting power, need more than 66\.67 %: missing 0x\w+ \(last heard \d+ s ago\), 0x/,
+    )
+    const response = await health(i)
+    expect([response.status, await response.text()]).toEqual([503, expect.stringContaining('have 50.0 %')])
+  }
+  const halted = Math.max(...(await heights()))
+  await order('heal')
+  await allReached(ALL, halted + 3)
+  expect([await halt(0), (await health(0)).status]).toEqual([null, 200])
+  await order('partition', '3')
+  await allReached([0, 1, 2], halted + 6)
+  const alone = await heightOf(at(3))
+  await allReached([0, 1, 2], halted + 8)
+  expect(await heightOf(at(3))).toBe(alone)
+  await order('heal')
+  await allReached(ALL, halted + 10)
+  await agree(before)
+}, 120_000)
+
+test('validators die by kill -9 in random order and come back, and one stands still for a while', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 32)
+  console.log(`seed ${seed}`)
+  let drawn = seed
+  const draw = (below: number): number => {
+    drawn = (Math.imul(drawn, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((drawn / 2 ** 32) * below)
+  }
+  const before = await heightOf(at(0))
+  for (let i = 0; i < 4; i++) {
+    const victim = draw(4)
+    const others = ALL.filter((other) => other !== victim)
+    process.kill((await status()).pids[victim] ?? 0, 'SIGKILL')
+    const head = Math.max(...(await Promise.all(others.map((other) => heightOf(at(other))))))
+    await allReached(others, head + draw(3))
+    await order('restart', String(victim))
+  }
+  const paused = (await status()).pids[draw(4)] ?? 0
+  process.kill(paused, 'SIGSTOP')
+  await delay(4_000) // a pause is a time
+  process.kill(paused, 'SIGCONT')
+  await allReached(ALL, Math.max(...(await heights())) + 2)
+  await agree(before)
+}, 120_000)
+
+test('all die at once and come back: no final block is lost, and the next one comes', async () => {
+  const final = await heights()
+  const last = await Promise.all(ALL.map((i) => hashAt(at(i), final[i] ?? 0)))
+  for (const pid of (await status()).pids) process.kill(pid ?? 0, 'SIGKILL')
+  await Promise.all(ALL.map((i) => order('restart', String(i))))
+  await allReached(ALL, Math.max(...final) + 2)
+  expect(await Promise.all(ALL.map((i) => hashAt(at(i), final[i] ?? 0)))).toEqual(last)
+  await agree(Math.max(1, Math.min(...final) - 20))
 }, 120_000)

@@ -40,7 +40,9 @@ export async function startDevnet(args: readonly string[] = [], options: { dir?:
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'novachain-')))
   const port = await freePort()
   const alone = args.includes('--validators') ? [] : ['--validators', '1']
-  const flags = ['--json', '--dir', dir, '--rpc-port', String(port), ...alone, ...args]
+  // Not the usual ports: those of a validator that is killed must still be free when it comes back.
+  const ports = ['--rpc-port', String(port), '--p2p-port', String(await freePort())]
+  const flags = ['--json', '--dir', dir, ...ports, ...alone, ...args]
   const child = spawn(process.execPath, [main, 'devnet', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
