@@ -17,9 +17,13 @@ export const DialErrors = defineErrors('P2P', {
   },
 })
 
-/** How often what is due is dialed; `createHost` takes others in tests. */
-export const DIAL_TIMES = { everyMs: 1_000, waitMaxMs: 30_000, dialMs: 5_000, exchangeEveryMs: 30_000 }
-export type DialTimes = typeof DIAL_TIMES
+export interface DialTimes {
+  /** How often it is looked who is due. */
+  readonly everyMs: number
+  readonly waitMaxMs: number
+  readonly dialMs: number
+  readonly exchangeEveryMs: number
+}
 
 /** Of one answer: peers, and addresses of each. */
 const TOLD_MAX = 50

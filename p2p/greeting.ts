@@ -22,6 +22,7 @@ export interface GreetingDeps {
   readonly log: Log
   readonly signal: AbortSignal
   readonly hello: () => Hello
+  readonly timeoutMs: number
   readonly directionOf: (peer: PeerId) => PeerInfo['direction'] | null
   readonly drop: (peer: PeerId, how: 'politely' | 'at once') => Promise<void>
   /** It fits, and hears what is published. */
@@ -39,10 +40,10 @@ export class Greeting {
 
   /** Of a new connection, by both sides at once. */
   async greet(id: LibPeerId): Promise<void> {
-    const { node, names, log, hello, drop } = this.#deps
+    const { node, names, log, hello, drop, timeoutMs } = this.#deps
     const peer = id.toString()
     this.#leaving.delete(peer)
-    const { timeoutMs, answerMaxBytes } = PROTOCOLS.hello
+    const { answerMaxBytes } = PROTOCOLS.hello
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#deps.signal])
     try {
       const stream = await node.dialProtocol(id, names.protocol('hello'), { signal })
@@ -63,8 +64,8 @@ export class Greeting {
   }
 
   async answer(stream: Stream, peer: PeerId): Promise<void> {
-    const { log, hello, drop, signal } = this.#deps
-    const { requestMaxBytes, timeoutMs } = PROTOCOLS.hello
+    const { log, hello, drop, signal, timeoutMs } = this.#deps
+    const { requestMaxBytes } = PROTOCOLS.hello
     let isStaying = true
     try {
       await serve(stream, requestMaxBytes, AbortSignal.any([AbortSignal.timeout(timeoutMs), signal]), async (bytes) => {

@@ -8,7 +8,7 @@ import { type Hex, hexToBytes } from '../chain/base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter } from '../chain/base/ports.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
-import { addressOf, DIAL_TIMES, Dialing, type DialTimes, peerIn } from './dialing.ts'
+import { addressOf, Dialing, type DialTimes, peerIn } from './dialing.ts'
 import { Greeting } from './greeting.ts'
 import { createNode, type Names, type Node, namesOf, STREAMS_MAX, STREAMS_OF, TOPICS } from './libp2p.ts'
 import {
@@ -90,12 +90,17 @@ const meters = (m: Meter) => ({
   unread: m.counter('p2p_message_dropped_total', 'Published messages beyond the allowance of who sent them', ['topic']),
 })
 
-/** Listens, and dials whom it is told. Throws P2P_LISTEN and P2P_ADDRESS. */
-export async function createHost(
-  deps: HostDeps,
-  options: HostOptions,
-  times: DialTimes = DIAL_TIMES,
-): Promise<Network> {
+export interface HostTimes extends DialTimes {
+  /** A question and its answer, whatever they are made of. */
+  readonly deadlineMs: (protocol: Protocol) => number
+}
+const TIMES: HostTimes = {
+  ...{ everyMs: 1_000, waitMaxMs: 30_000, dialMs: 5_000, exchangeEveryMs: 30_000 },
+  deadlineMs: (protocol) => PROTOCOLS[protocol].timeoutMs,
+}
+
+/** Listens, and dials whom it is told; tests hand in shorter times. Throws P2P_LISTEN and P2P_ADDRESS. */
+export async function createHost(deps: HostDeps, options: HostOptions, times: HostTimes = TIMES): Promise<Network> {
   const host = new Host(deps, options, times)
   await host.start()
   return host
@@ -112,7 +117,7 @@ const RESULTS: Readonly<Record<Judgement, Result>> = {
 class Host implements Network {
   readonly #deps: HostDeps
   readonly #options: HostOptions
-  readonly #times: DialTimes
+  readonly #times: HostTimes
   readonly #names: Names
   readonly #hello: { networkId: Uint8Array; version: number; announcement: Uint8Array }
   readonly #scores: Scores
@@ -131,7 +136,7 @@ class Host implements Network {
   #looking: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
 
-  constructor(deps: HostDeps, options: HostOptions, times: DialTimes) {
+  constructor(deps: HostDeps, options: HostOptions, times: HostTimes) {
     this.#deps = deps
     this.#options = options
     this.#times = times
@@ -166,6 +171,7 @@ class Host implements Network {
       ...shared,
       names: this.#names,
       hello: (): Hello => this.#hello,
+      timeoutMs: this.#times.deadlineMs('hello'),
       directionOf: (peer) => this.#connectionTo(peer)?.direction ?? null,
       drop: (peer, how) => this.#drop(peer, how),
       onReady: (peer, announcement) => this.#onReady(peer, announcement),
@@ -231,13 +237,13 @@ class Host implements Network {
   }
 
   async request(peer: PeerId, protocol: Protocol, bytes: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const { requestMaxBytes, answerMaxBytes, timeoutMs } = PROTOCOLS[protocol]
+    const { requestMaxBytes, answerMaxBytes } = PROTOCOLS[protocol]
     assert(bytes.length <= requestMaxBytes, `a request of ${bytes.length} bytes is over the bound of ${protocol}`)
     const connection = this.#ready.has(peer) ? this.#connectionTo(peer) : undefined
     const fail = (reason: string, cause?: unknown) =>
       new NodeError(P2pErrors.REQUEST, { peer, protocol, reason }, { cause })
     if (connection === undefined) throw fail('it is not connected')
-    const deadline = AbortSignal.timeout(timeoutMs)
+    const deadline = AbortSignal.timeout(this.#times.deadlineMs(protocol))
     const until = AbortSignal.any([deadline, this.#stop.signal, ...(signal === undefined ? [] : [signal])])
     try {
       const stream = await connection.newStream(this.#names.protocol(protocol), { signal: until })
@@ -387,9 +393,9 @@ class Host implements Network {
   }
 
   async #answer(protocol: Exclude<Protocol, 'hello'>, stream: Stream, peer: PeerId): Promise<void> {
-    const { requestMaxBytes, timeoutMs } = PROTOCOLS[protocol]
+    const { requestMaxBytes } = PROTOCOLS[protocol]
     const { handlers, log } = this.#deps
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal])
+    const signal = AbortSignal.any([AbortSignal.timeout(this.#times.deadlineMs(protocol)), this.#stop.signal])
     const isLarge = LARGE.includes(protocol)
     const under = this.#large.get(peer) ?? 0
     const all = [...this.#large.values()].reduce((sum, count) => sum + count, 0)

@@ -148,6 +148,8 @@ const read = (
       if (want === null || have < want)
         reject(error ?? new NodeError(ReqrespErrors.SHORT, { have, want: want ?? headBytes }))
     }
+    // What came with the negotiation of the protocol is put back after `end`, which is said once.
+    const isOver = (): boolean => stream.readableEnded && stream.readBufferLength === 0
     stream.addEventListener('message', ({ data }) => {
       if (want !== null && have + data.byteLength > want) {
         fail(new NodeError(ReqrespErrors.OVER, { size: have + data.byteLength, max: want }))
@@ -155,10 +157,13 @@ const read = (
       }
       take(data instanceof Uint8Array ? data : data.subarray())
       look()
+      if (isOver()) end()
     })
-    stream.addEventListener('end', () => end())
+    stream.addEventListener('end', () => {
+      if (isOver()) end()
+    })
     stream.addEventListener('close', ({ error }) => {
       if (error !== undefined || stream.readBufferLength === 0) end(error) // else what is held still comes, then `end`
     })
-    if (stream.readableEnded) end()
+    if (isOver()) end()
   })

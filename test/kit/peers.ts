@@ -13,15 +13,18 @@ import { createLibp2p } from 'libp2p'
 import { bytesToHex, type Hex } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
-import { createHost, type HostDeps, type HostOptions } from '../../p2p/host.ts'
+import { createHost, type HostDeps, type HostOptions, type HostTimes } from '../../p2p/host.ts'
 import { namesOf } from '../../p2p/libp2p.ts'
-import type { Handlers, Network, PeerId } from '../../p2p/network.ts'
+import { type Handlers, type Network, type PeerId, PROTOCOLS, type Protocol } from '../../p2p/network.ts'
 import { ask } from '../../p2p/reqresp.ts'
 import { encodeHello } from '../../p2p/wire.ts'
 
 export const NETWORK: Hex = bytesToHex(keccak(new TextEncoder().encode('a network')))
 export const VERSION = 1
-const FAST = { everyMs: 50, waitMaxMs: 200, dialMs: 2_000, exchangeEveryMs: 100 }
+const FAST: HostTimes = {
+  ...{ everyMs: 50, waitMaxMs: 200, dialMs: 2_000, exchangeEveryMs: 100 },
+  deadlineMs: (protocol) => PROTOCOLS[protocol].timeoutMs,
+}
 
 /** Settles when `isTrue` is; the test's own deadline ends it otherwise. */
 export const until = async (isTrue: () => boolean): Promise<void> => {
@@ -47,6 +50,8 @@ export type Given = Partial<HostOptions> & {
   readonly version?: number
   readonly announcement?: Uint8Array
   readonly handlers?: Partial<Handlers>
+  /** Of every question and answer. */
+  readonly deadlineMs?: number
 }
 
 const secretOf = (seed: number): Uint8Array => keccak(Uint8Array.of(7, seed >> 8, seed & 255))
@@ -93,15 +98,18 @@ export class Peers {
       ...{ allow: null, inboundMax: 20, outboundMax: 10, mdns: false },
       ...given,
     }
-    const network = await createHost(deps, options, FAST)
+    const { deadlineMs } = given
+    const times = deadlineMs === undefined ? FAST : { ...FAST, deadlineMs: () => deadlineMs }
+    const network = await createHost(deps, options, times)
     this.#closers.push(() => network.close())
     const address = network.addresses()[0] ?? ''
     return { network, id: network.self, address, said, heard, metrics, announced, clock }
   }
 
-  async attacker(given: { readonly seed?: number } = {}): Promise<Attacker> {
+  /** `onGossip` gets the stream of what the victim publishes; it is read and forgotten otherwise. */
+  async attacker(onGossip = (stream: Stream) => stream.addEventListener('message', () => {})): Promise<Attacker> {
     const node = await createLibp2p({
-      privateKey: await generateKeyPairFromSeed('Ed25519', secretOf(given.seed ?? ++seeds)),
+      privateKey: await generateKeyPairFromSeed('Ed25519', secretOf(++seeds)),
       addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
       transports: [tcp()],
       connectionEncrypters: [noise()],
@@ -110,6 +118,7 @@ export class Peers {
       services: { identify: identify(), ping: ping() },
     })
     this.#closers.push(async () => node.stop())
+    await node.handle('/meshsub/1.1.0', onGossip)
     return new Attacker(node)
   }
 }
@@ -168,7 +177,7 @@ export class Attacker {
     return encodeHello({ networkId, version: VERSION, announcement: new Uint8Array(0) })
   }
 
-  open(victim: Peer, protocol: Parameters<typeof this.names.protocol>[0]): Promise<Stream> {
+  open(victim: Peer, protocol: Protocol): Promise<Stream> {
     return this.node.dialProtocol(multiaddr(victim.address), this.names.protocol(protocol), {
       maxOutboundStreams: 5_000,
     })
