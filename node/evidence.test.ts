@@ -1,10 +1,23 @@
 // What a node makes of double signing: found in live votes and in late ones, proven by old certificates, kept over a restart, heard by
 // all, and not by anybody's say-so. The liar is a raw peer on the bus that has a validator's key.
+import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import { asHash, bytesToHex, hexToBytes } from '../chain/base/bytes.ts'
+import { asHash, bytesToHex, type Hash, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
+import type { Log, Meter, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
-import { checkEvidence, decodeEvidence } from '../chain/types/evidence.ts'
+import { headerHash, type Section, sectionHash } from '../chain/types/block.ts'
+import {
+  checkEvidence,
+  decodeEvidence,
+  EVIDENCE_WINDOW_BLOCKS,
+  type Evidence,
+  encodeEvidence,
+  evidenceId,
+  evidenceOf,
+  type Testimony,
+  testimoniesOf,
+} from '../chain/types/evidence.ts'
 import { type Message, type Signed, signedPart, type Unsigned, withSignature } from '../chain/types/message.ts'
 import {
   bitmapMembers,
@@ -16,12 +29,14 @@ import {
   type Timeout,
   type Vote,
 } from '../chain/types/vote.ts'
+import { createMemoryHub } from '../p2p/memory.ts'
 import type { Handlers, Network } from '../p2p/network.ts'
-import { decodeEnvelope, encodeEnvelope, encodeRun } from '../p2p/wire.ts'
+import { decodeEnvelope, encodeEnvelope, encodeProof, encodeRun } from '../p2p/wire.ts'
 import { methods } from '../rpc/table.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 import { openMemoryChain } from '../test/kit/memory-chain.ts'
 import { developmentSecret } from './development.ts'
+import { type EvidencePool, openEvidence } from './evidence.ts'
 
 const OTHER = asHash(new Uint8Array(32).fill(0xee))
 const domainOf = (chain: Chain): Domain => ({ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash })
@@ -184,4 +199,254 @@ describe('in a network of four', () => {
     await liar.request('0', 'direct', lie(key, head))
     expect(said(await rowsOf(back))).toContain(`E2 ${head} ${addressOf(chain, key)}`)
   }, 60_000)
+})
+
+/** Timers that fire when the test says so. */
+const createHand = () => {
+  let waiting: { readonly ms: number; readonly run: () => void }[] = []
+  const timers: Timers = {
+    after(ms, run) {
+      const entry = { ms, run }
+      waiting.push(entry)
+      return () => {
+        waiting = waiting.filter((each) => each !== entry)
+      }
+    },
+  }
+  const fire = (): void => {
+    const due = waiting
+    waiting = []
+    for (const { run } of due) run()
+  }
+  return { timers, fire }
+}
+const meterOf = (values: Map<string, number>): Meter => ({
+  counter: (name) => ({ add: (count = 1) => void values.set(name, (values.get(name) ?? 0) + count) }),
+  gauge: (name) => ({ set: (value) => void values.set(name, value) }),
+  histogram: () => ({ observe() {} }),
+})
+
+/** Pools of nodes that have the same blocks of the same one validator, over the bus. */
+const createPools = async (blocks: number) => {
+  const hub = createMemoryHub()
+  const hand = createHand()
+  let nowMs = 1_800_000_000_000
+  const values = new Map<string, number>()
+  const lines: string[] = []
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn: (_, text) => void lines.push(text),
+    error: (_, text) => void lines.push(text),
+  }
+  const join = async (id: string, over?: Chain, signer: { readonly publicKey: Uint8Array } | null = null) => {
+    const memory = await openMemoryChain()
+    for (let i = 0; i < blocks; i++) await memory.seal()
+    const chain = over ?? memory.chain
+    const late: { network: Network | null } = { network: null }
+    const ports = { clock: { nowMs: () => nowMs }, timers: hand.timers, log, meter: meterOf(values) }
+    const pool = await openEvidence({ chain, network: () => late.network, signer, ...ports })
+    late.network = hub.join(id, {
+      ...deaf,
+      onPublished: (topic, bytes, from) => (topic === 'evidence' ? pool.onPublished(bytes, from) : 'ignore'),
+      onPeer: () => pool.onPeer(),
+    })
+    return { pool, chain, seal: memory.seal, network: late.network }
+  }
+  const liar = hub.join('liar', deaf)
+  const publish = async (bytes: Uint8Array): Promise<void> => {
+    liar.publish('evidence', bytes)
+    await turns()
+  }
+  const fire = async (): Promise<void> => {
+    nowMs += 10_000
+    hand.fire()
+    await turns()
+  }
+  return { hub, join, publish, fire, values, lines }
+}
+/** What the bus carries arrives in later turns; so many are enough for a few nodes. */
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+const testimonyOf = (chain: Chain, of: Pick<Vote, 'type' | 'height' | 'round' | 'blockHash'>): Testimony =>
+  testimoniesOf({ kind: 'vote', vote: voteOf(chain, 0, of) }, 1)[0] as Testimony
+const doubleSign = (chain: Chain, height: number, of: { type?: Vote['type']; round?: number } = {}): Evidence => {
+  const place = { type: of.type ?? 'prepare', height, round: of.round ?? 0 }
+  const [a, b] = [0xaa, 0xbb].map((byte) => asHash(new Uint8Array(32).fill(byte))) as [Hash, Hash]
+  return evidenceOf(testimonyOf(chain, { ...place, blockHash: a }), testimonyOf(chain, { ...place, blockHash: b }))
+}
+const proofOf = (evidence: Evidence, salt = 0): Uint8Array => encodeProof(encodeEvidence(evidence), salt)
+const kept = (pool: EvidencePool): string[] =>
+  pool.list().map(({ offence, height, round }) => `${offence} ${height}/${round}`)
+
+describe('proofs between nodes', () => {
+  test('reach all, those that come later too, and are counted once', async () => {
+    const { hub, join, publish, fire, values } = await createPools(3)
+    const [a, b] = [await join('a'), await join('b')]
+    await publish(proofOf(doubleSign(a.chain, 2)))
+    await publish(proofOf(doubleSign(a.chain, 2), 7)) // the same again
+    await publish(proofOf(doubleSign(a.chain, 2, { round: 1 }))) // another round of the height says nothing new
+    expect(kept(a.pool)).toEqual(['E1 2/0'])
+    expect(kept(b.pool)).toEqual(['E1 2/0'])
+    const c = await join('c')
+    await turns()
+    expect(kept(c.pool)).toEqual([])
+    await fire()
+    expect(kept(c.pool)).toEqual(['E1 2/0'])
+    expect(hub.blamed).toEqual([])
+    expect(values.get('consensus_evidence_total')).toBe(3) // one at each of three nodes
+    expect(values.get('consensus_byzantine_validators')).toBe(1)
+    expect(values.get('consensus_byzantine_validators_power')).toBe(Number(a.chain.validators().powerTotal))
+  })
+
+  test('that are forged, malformed, oversized or no proof convict nobody, and who brings them is blamed', async () => {
+    const { hub, join, publish } = await createPools(3)
+    const { pool, chain } = await join('a')
+    const good = doubleSign(chain, 2)
+    if (good.kind !== 'conflict') expect.fail('a conflict')
+    const { first, second } = good
+    const bad: readonly (readonly [Uint8Array, string | null])[] = [
+      [proofOf({ ...good, second: { ...second, signature: first.signature } }), 'forged'],
+      [proofOf({ ...good, second: first }), 'malformed'],
+      [proofOf({ kind: 'conflict', first: second, second: first }), 'malformed'],
+      [
+        proofOf(evidenceOf(first, testimonyOf(chain, { type: 'commit', height: 2, round: 0, blockHash: OTHER }))),
+        'malformed',
+      ],
+      [
+        proofOf(evidenceOf({ ...first, bitmap: Uint8Array.of(2) }, { ...second, bitmap: Uint8Array.of(2) })),
+        'malformed',
+      ],
+      [new Uint8Array(9_000), 'malformed'],
+      [Uint8Array.of(1, 2, 3), 'malformed'],
+      [proofOf(doubleSign(chain, 9)), null], // of a height that may be final elsewhere
+    ]
+    for (const [bytes, offence] of bad) {
+      const before = hub.blamed.length
+      await publish(bytes)
+      expect(hub.blamed.slice(before)).toEqual(offence === null ? [] : [{ peer: 'liar', offence }])
+    }
+    expect(kept(pool)).toEqual([])
+  })
+
+  test('bytes of any kind are judged and convict nobody', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain } = await join('a')
+    const good = proofOf(doubleSign(chain, 2))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(), fc.integer({ min: 1, max: 255 }), (junk, at, by) => {
+        const changed = good.slice()
+        changed[at % good.length] = (changed[at % good.length] ?? 0) ^ by
+        expect(['reject', 'ignore']).toContain(pool.onPublished(junk, 'x'))
+        if (at % good.length > 3) expect(['reject', 'ignore']).toContain(pool.onPublished(changed, 'x'))
+      }),
+      { numRuns: 500 },
+    )
+    expect(kept(pool)).toEqual([])
+  })
+
+  test('come from users too, a light client that was lied to; what proves nothing is told', async () => {
+    const { join } = await createPools(3)
+    const [a, b] = [await join('a'), await join('b')]
+    const good = doubleSign(a.chain, 2)
+    expect(a.pool.submit(encodeEvidence(good))).toEqual(evidenceId(good))
+    await turns()
+    expect(kept(b.pool)).toEqual(['E1 2/0'])
+    const refused = (bytes: Uint8Array, code: string): void =>
+      expect(() => a.pool.submit(bytes)).toThrowError(expect.objectContaining({ code }))
+    refused(new Uint8Array(9_000), 'EVIDENCE_MALFORMED')
+    refused(encodeEvidence(doubleSign(a.chain, 9)), 'EVIDENCE_REFUSED')
+  })
+
+  test('of one validator are kept up to a bound for each offence, however many he makes', async () => {
+    const { join, publish } = await createPools(12)
+    const { pool, chain } = await join('a')
+    for (let height = 1; height <= 12; height++) await publish(proofOf(doubleSign(chain, height)))
+    expect(pool.list()).toHaveLength(8)
+    await publish(proofOf(doubleSign(chain, 12, { type: 'commit' })))
+    expect(kept(pool)[0]).toMatch(/^E2 12/)
+    expect(pool.list()).toHaveLength(9)
+  })
+
+  test('are forgotten when the window has passed them, on disk too', async () => {
+    const { join, publish } = await createPools(3)
+    const listeners: ((event: { block: { header: { number: number } } }) => void)[] = []
+    const real = await openMemoryChain()
+    for (let i = 0; i < 3; i++) await real.seal()
+    let head = 3
+    const chain = new Proxy(real.chain, {
+      get(target, name) {
+        if (name === 'evidenceContext') return () => ({ ...target.evidenceContext(), head })
+        if (name === 'watch') return (_: string, listener: (typeof listeners)[number]) => listeners.push(listener)
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const { pool } = await join('a', chain)
+    await publish(proofOf(doubleSign(chain, 2)))
+    const pass = async (to: number): Promise<number> => {
+      head = to
+      for (const listener of listeners) listener({ block: { header: { number: head } } })
+      await turns()
+      return (await real.chain.evidence.evidence()).length
+    }
+    expect(await pass(2 + EVIDENCE_WINDOW_BLOCKS)).toBe(1)
+    expect(kept(pool)).toEqual(['E1 2/0'])
+    expect(await pass(3 + EVIDENCE_WINDOW_BLOCKS)).toBe(0)
+    expect(kept(pool)).toEqual([])
+    await publish(proofOf(doubleSign(chain, 2), 1))
+    expect(kept(pool)).toEqual([])
+  })
+})
+
+describe('what a node finds itself', () => {
+  test('votes of a height to come convict when it is there', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain, seal } = await join('a')
+    for (const byte of [1, 2]) {
+      const blockHash = asHash(new Uint8Array(32).fill(byte))
+      pool.onChecked({ kind: 'vote', vote: voteOf(chain, 0, { type: 'prepare', height: 5, round: 0, blockHash }) })
+    }
+    expect(kept(pool)).toEqual([])
+    await seal()
+    expect(kept(pool)).toEqual(['E1 5/0'])
+  })
+
+  test('a quorum behind a block that its parent forbids; not behind one that only runs otherwise here', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain } = await join('a')
+    const head = chain.head()
+    const section = { ...(head.section as Section), epoch: 9 }
+    const broken = { ...head.header, parentBeaconBlockRoot: sectionHash(section) }
+    const other = { ...head.header, stateRoot: OTHER }
+    for (const [header, of] of [
+      [other, head.section],
+      [broken, section],
+    ] as const) {
+      const hash = headerHash(header)
+      const qc = qcOf(chain, [0], { type: 'commit', height: 3, round: 0, blockHash: hash })
+      pool.onAlarm({ header, hash, txs: [], section: of }, qc)
+    }
+    expect(kept(pool)).toEqual(['E6 3/0'])
+  })
+
+  test('the log names who, what and what next, and says so where it is the own key', async () => {
+    const { join, lines } = await createPools(3)
+    const { pool, chain } = await join('a', undefined, { publicKey: curves().blsPublicKey(developmentSecret(0)) })
+    pool.onPublished(proofOf(doubleSign(chain, 2)), 'x')
+    expect(lines[0]).toContain(`validator ${addressOf(chain, 0)} signed two PREPAREs of one round at height 2`)
+    expect(lines[0]).toContain('nova_evidence')
+    expect(lines[1]).toMatch(/^THIS IS THE OWN KEY/)
+  })
+
+  test('a forged share in a late vote is its sender’s fault, and no evidence', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain } = await join('a')
+    const vote = voteOf(chain, 0, { type: 'commit', height: 3, round: 0, blockHash: OTHER })
+    expect(pool.onDropped({ kind: 'vote', vote: { ...vote, round: 1 } })).toBe('reject')
+    expect(kept(pool)).toEqual([])
+    expect(pool.onDropped({ kind: 'vote', vote })).toBe('ignore')
+    expect(kept(pool)).toEqual(['E2 3/0'])
+  })
 })

@@ -1,6 +1,6 @@
 // Evidence in a node: what validators signed at the last heights, what in it excludes each other, and the proofs of it, kept on disk and
 // passed on. Owns memory and traffic, which are bounded whatever peers send; what a proof is, `chain/types/evidence.ts` says.
-import { type Address, bytesToHex, equalBytes, type Hex } from '../chain/base/bytes.ts'
+import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
@@ -10,8 +10,10 @@ import {
   accusationOf,
   checkEvidence,
   createLedger,
+  decodeEvidence,
   EVIDENCE_WINDOW_BLOCKS,
   type Evidence,
+  EvidenceErrors,
   type EvidenceVerdict,
   encodeEvidence,
   evidenceId,
@@ -50,6 +52,8 @@ const BOUNDS = {
   recentHeights: 2,
   /** Messages of older heights that are looked up in a second: nodes that catch up send some. */
   looksPerSecond: 32,
+  /** Late votes that are verified in a second for what they might prove later. Those that prove something now do not count. */
+  newsPerSecond: 64,
   /** Proofs that no head here can judge yet, and refused ones remembered until the next head. */
   waiting: 64,
   refused: 1_024,
@@ -83,6 +87,7 @@ interface At {
   readonly certificates: Ledger
 }
 type Proven = Extract<EvidenceVerdict, { readonly kind: 'proven' }>
+type Refusal = Exclude<EvidenceVerdict, Proven>
 
 /** With the evidence of the store, checked again. */
 export async function openEvidence(deps: EvidenceDeps): Promise<EvidencePool> {
@@ -100,7 +105,7 @@ export class EvidencePool {
   readonly #at = new Map<number, At>()
   #waiting: Evidence[] = []
   readonly #refused = new Set<Hex>()
-  #looks = { second: 0, count: 0 }
+  #spent = { second: 0, looks: 0, news: 0 }
   #writing: Promise<void> = Promise.resolve()
   #said = 0
   #isWelcoming = false
@@ -150,11 +155,12 @@ export class EvidencePool {
     if (message.kind === 'status' || height < 1 || height > head + 1 || height < head - EVIDENCE_WINDOW_BLOCKS)
       return 'ignore'
     const isRecent = height > head - BOUNDS.recentHeights
-    if (!isRecent && !this.#mayLook()) return 'ignore'
+    if (!isRecent && !this.#may('looks', BOUNDS.looksPerSecond)) return 'ignore'
     const at = isRecent ? this.#open(height) : this.#load(height)
     const { domain } = chain.evidenceContext()
     for (const testimony of testimoniesOf(message, at.set.members.length)) {
-      if (!(isRecent ? isNews(at.heard, testimony) : at.heard.isSuspect(testimony))) continue
+      const isNews = isRecent && !at.heard.covers(testimony) && this.#may('news', BOUNDS.newsPerSecond)
+      if (!isNews && !at.heard.isSuspect(testimony)) continue
       if (!isSigned(testimony, at.set, domain)) return 'reject'
       this.#hear(at, testimony)
     }
@@ -197,22 +203,21 @@ export class EvidencePool {
     if (bytes.length > PROOF_MAX_BYTES) return this.#refuse(from, 'it is too large')
     const evidence = readProof(bytes)
     if (typeof evidence === 'string') return this.#refuse(from, evidence)
-    const id = bytesToHex(evidenceId(evidence))
-    const context = this.#deps.chain.evidenceContext()
-    const height = heightOfEvidence(evidence)
-    const set = height > context.head + 1 || height < 1 ? null : context.setOf(height)
-    if (set === null || this.#kept.has(id) || this.#refused.has(id)) return 'ignore'
-    const worth = this.#worthOf(evidence, set)
-    if (worth !== 'new') return worth === 'known' ? 'ignore' : this.#refuse(from, worth.fault)
-    const verdict = checkEvidence(evidence, context)
-    if (verdict.kind === 'proven') return this.#keep(evidence, verdict) ? 'accept' : 'ignore'
-    if (verdict.kind === 'malformed') return this.#refuse(from, verdict.fault)
-    if (verdict.kind === 'forged') {
-      this.#deps.network()?.blame(from, 'forged')
-      return 'ignore'
-    }
-    if (this.#refused.size < BOUNDS.refused) this.#refused.add(id)
+    const found = this.#consider(evidence)
+    if (found === 'new') return 'accept'
+    if (found === 'known') return 'ignore'
+    if (found.kind === 'malformed') return this.#refuse(from, found.fault)
+    if (found.kind === 'forged') this.#deps.network()?.blame(from, 'forged')
     return 'ignore'
+  }
+
+  /** A proof that a user brings, a light client that was lied to for one. Throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED. */
+  submit(bytes: Uint8Array): Hash {
+    const evidence = decodeEvidence(bytes)
+    const found = this.#consider(evidence)
+    if (found === 'new') this.#publish(evidence, 0)
+    else if (found !== 'known') throw new NodeError(EvidenceErrors.REFUSED, found)
+    return evidenceId(evidence)
   }
 
   onPeer(): void {
@@ -253,11 +258,11 @@ export class EvidencePool {
     for (const testimony of [...certificates, ...votes]) this.#hear(at, testimony)
     return at
   }
-  #mayLook(): boolean {
+  #may(what: 'looks' | 'news', perSecond: number): boolean {
     const second = Math.floor(this.#deps.clock.nowMs() / 1_000)
-    if (this.#looks.second !== second) this.#looks = { second, count: 0 }
-    this.#looks.count++
-    return this.#looks.count <= BOUNDS.looksPerSecond
+    if (this.#spent.second !== second) this.#spent = { second, looks: 0, news: 0 }
+    this.#spent[what]++
+    return this.#spent[what] <= perSecond
   }
 
   #hear(at: At, testimony: Testimony): void {
@@ -274,6 +279,23 @@ export class EvidencePool {
     } else if (height > chain.head().header.number + 1) {
       if (this.#waiting.length < BOUNDS.waiting) this.#waiting.push(evidence)
     } else log.debug({ fault: verdict.fault }, 'what looked like an offence is none')
+  }
+
+  /** Somebody else's proof: kept where it is new. */
+  #consider(evidence: Evidence): 'new' | 'known' | Refusal {
+    const id = bytesToHex(evidenceId(evidence))
+    if (this.#kept.has(id)) return 'known'
+    const context = this.#deps.chain.evidenceContext()
+    const height = heightOfEvidence(evidence)
+    const set = height < 1 || height > context.head + 1 ? null : context.setOf(height)
+    if (set === null || this.#refused.has(id))
+      return { kind: 'unknown', fault: `height ${height} cannot be judged here` }
+    const worth = this.#worthOf(evidence, set)
+    if (worth !== 'new') return worth === 'known' ? 'known' : { kind: 'malformed', fault: worth.fault }
+    const verdict = checkEvidence(evidence, context)
+    if (verdict.kind === 'proven') return this.#keep(evidence, verdict) ? 'new' : 'known'
+    if (verdict.kind === 'unknown' && this.#refused.size < BOUNDS.refused) this.#refused.add(id)
+    return verdict
   }
 
   // Keeping.
@@ -411,8 +433,6 @@ export class EvidencePool {
 }
 
 const hexOf = (address: Address): Hex => bytesToHex(address)
-const isNews = (ledger: Ledger, testimony: Testimony): boolean =>
-  !ledger.covers(testimony) || ledger.isSuspect(testimony)
 
 /** The evidence, or what is wrong with its bytes. */
 const readProof = (bytes: Uint8Array): Evidence | string => {

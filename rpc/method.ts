@@ -1,6 +1,7 @@
 // A JSON-RPC method as a row: what it takes, gives, and may refuse, with an example that runs. Owns the shape and the context
 // that methods run in.
 
+import type { Hash } from '../chain/base/bytes.ts'
 import { defineErrors, type ErrorDef, NodeError } from '../chain/base/errors.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import type { Clock } from '../chain/base/ports.ts'
@@ -35,7 +36,8 @@ export interface Ctx {
   readonly net: { peers(): number }
   /** `isBehind`: blocks are asked of peers, and the head is old. */
   readonly consensus: { status(): ConsensusStatus; isBehind(): boolean }
-  readonly evidence: { list(): readonly KeptEvidence[] }
+  /** `submit` throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED, and returns the id. */
+  readonly evidence: { list(): readonly KeptEvidence[]; submit(bytes: Uint8Array): Hash }
   /** Only in development networks of one validator. */
   readonly dev: { mine(count: number): Promise<void>; increaseTime(seconds: number): number } | null
   readonly version: string

@@ -41,6 +41,7 @@ import {
 
 export const EvidenceErrors = defineErrors('EVIDENCE', {
   MALFORMED: { text: (d: { reason: string }) => `the evidence does not decode: ${d.reason}` },
+  REFUSED: { text: (d: { fault: string }) => `the evidence proves nothing here: ${d.fault}` },
 })
 
 /** Blocks behind the head that offences are still punished for: half a week of 3 s. Becomes the unbonding period with staking. */

@@ -1,6 +1,6 @@
-// nova_evidence: what validators are proven to have done, with the signatures that prove it.
+// nova_evidence and nova_submitEvidence: what validators are proven to have done, with the signatures that prove it.
 import { type Address, bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
-import { address, count, object, oneOf, optional } from '../../chain/base/schema.ts'
+import { address, count, data, object, oneOf, optional } from '../../chain/base/schema.ts'
 import { encodeHeader, encodeSection } from '../../chain/types/block.ts'
 import type { Json } from '../../chain/types/call.ts'
 import { digestOf, type OffenceKind, type Testimony } from '../../chain/types/evidence.ts'
@@ -76,5 +76,10 @@ export const evidenceMethods = [
       const found = evidence.list().filter((kept) => given === null || fits(kept, given))
       return found.slice(0, ROWS_MAX).map((kept) => evidenceToJson(kept, domain))
     },
+  }),
+  defineMethod('nova_submitEvidence', {
+    summary: 'Takes a raw proof, as nova_evidence or a light client has it, and tells all peers; returns its id.',
+    params: [['raw', data]],
+    run: ({ evidence }, [raw]) => bytesToHex(evidence.submit(raw)),
   }),
 ] as const

@@ -12,6 +12,7 @@ import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { bitmapOf, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
+import { type EvidencePool, openEvidence } from '../../node/evidence.ts'
 import { Progress } from '../../node/progress.ts'
 import { createFilters } from '../../rpc/filters.ts'
 import { type Ctx, LIMITS } from '../../rpc/method.ts'
@@ -75,7 +76,7 @@ export async function openMemoryChain(): Promise<MemoryChain> {
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 0 },
     consensus: beforeStart(chain),
-    evidence: { list: () => [] },
+    evidence: await evidenceOn(chain),
     dev: null,
     version: 'NovaChain/test',
     clock,
@@ -84,6 +85,13 @@ export async function openMemoryChain(): Promise<MemoryChain> {
   }
   return { chain, kv, ctx, seal }
 }
+
+/** The evidence of a node that has no peers and says nothing again. */
+export const evidenceOn = (chain: Chain): Promise<EvidencePool> =>
+  openEvidence({
+    ...{ chain, network: () => null, signer: null, log: silent, meter },
+    ...{ clock: { nowMs: () => 1_800_000_000_000 }, timers: { after: () => () => {} } },
+  })
 
 /** What a node says of consensus before its engine takes anything. */
 export const beforeStart = (chain: Chain): Ctx['consensus'] => {

@@ -14,7 +14,7 @@ import { createFilters } from '../../rpc/filters.ts'
 import { type Ctx, LIMITS } from '../../rpc/method.ts'
 import { startRpc } from '../../rpc/server.ts'
 import { devValidatorSecret } from './keys.ts'
-import { beforeStart } from './memory-chain.ts'
+import { beforeStart, evidenceOn } from './memory-chain.ts'
 
 const bundled = readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8')
 const genesisWith = (rules: { readonly epochBlocks?: number }) => {
@@ -92,7 +92,7 @@ export async function startRpcNode(rules: { readonly epochBlocks?: number } = {}
     calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 3 },
     consensus: beforeStart(chain),
-    evidence: { list: () => [] },
+    evidence: await evidenceOn(chain),
     dev: {
       async mine(count) {
         for (let i = 0; i < count; i++) await mine()
