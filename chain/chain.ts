@@ -157,7 +157,6 @@ const meters = (m: Meter) => ({
   gasTotal: m.counter('chain_gas_total', 'Gas used by committed transactions'),
   executeSeconds: m.histogram('chain_execute_seconds', 'Building or verifying one block'),
   commitSeconds: m.histogram('chain_commit_seconds', 'Writing one block durably'),
-  pending: m.gauge('pool_pending_txs', 'Pending transactions in the pool'),
 })
 
 /** Opens the chain in a store: makes the genesis block in an empty one, refuses another network's, checks head against state. */
@@ -558,7 +557,6 @@ class Machine implements Chain {
     this.#meters.height.set(block.header.number)
     this.#meters.txsTotal.add(txs.length)
     this.#meters.gasTotal.add(Number(block.header.gasUsed))
-    this.#meters.pending.set(this.pool.status().pending)
     for (const listener of this.#listeners.head) listener({ block, receipts, txs })
     return this.#set
   }

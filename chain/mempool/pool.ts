@@ -4,7 +4,7 @@
 import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
-import type { Clock, Counter, Meter } from '../base/ports.ts'
+import type { Clock, Meter } from '../base/ports.ts'
 import type { PoolQueue, PoolView } from '../types/query.ts'
 import type { AccountChange } from '../types/state.ts'
 import type { Tx } from '../types/tx.ts'
@@ -48,6 +48,15 @@ export interface PoolLimits {
   readonly pendingPerAccount: number
   readonly queuedLifeMs: number
 }
+
+/** The names are CometBFT's where it has one. */
+const meters = (m: Meter) => ({
+  size: m.gauge('mempool_size', 'Transactions in the pool'),
+  pending: m.gauge('mempool_pending_txs', 'Of these, transactions that the next block may hold'),
+  sizeBytes: m.gauge('mempool_size_bytes', 'Memory they take, by the pool’s own count'),
+  failed: m.counter('mempool_failed_txs', 'Transactions refused, those that are known already aside'),
+  evicted: m.counter('mempool_evicted_txs', 'Transactions pushed out or expired'),
+})
 
 /** A few blocks of 37,500; the rest is geth's. */
 export const POOL_LIMITS: PoolLimits = {
@@ -130,7 +139,7 @@ class TxPool implements Pool {
   /** Whose queue could go on and found no room. */
   readonly #stalled = new Set<Account>()
   readonly #count = { pending: 0, queued: 0 }
-  readonly #evictedTotal: Counter | null
+  readonly #meters: ReturnType<typeof meters> | null
   #bytes = 0
   #arrivals = 0
   #baseFeeWei = 0n
@@ -141,12 +150,24 @@ class TxPool implements Pool {
   constructor(deps: PoolDeps, limits: PoolLimits & { readonly gasLimit: bigint }) {
     this.#deps = deps
     this.#limits = limits
-    this.#evictedTotal = deps.meter?.counter('pool_evicted_total', 'Transactions pushed out or expired') ?? null
+    this.#meters = deps.meter === undefined ? null : meters(deps.meter)
   }
 
   add(tx: Tx, origin: 'local' | 'peer'): void {
     const key = keyOf(tx.hash)
+    // A peer says what we know already: that is no failure.
     if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(tx.hash) })
+    try {
+      this.#admit(tx, key, origin)
+    } catch (error) {
+      this.#meters?.failed.add()
+      throw error
+    } finally {
+      this.#measure()
+    }
+  }
+
+  #admit(tx: Tx, key: string, origin: 'local' | 'peer'): void {
     const { txBytesMax, gasLimit } = this.#limits
     if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
     if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
@@ -297,7 +318,7 @@ class TxPool implements Pool {
 
   #evict(entry: Entry): void {
     this.#leave(entry)
-    this.#evictedTotal?.add()
+    this.#meters?.evicted.add()
   }
 
   /**
@@ -441,6 +462,13 @@ class TxPool implements Pool {
       this.#promote(account)
       this.#noteTail(account)
     }
+    this.#measure()
+  }
+
+  #measure(): void {
+    this.#meters?.size.set(this.#entries.size)
+    this.#meters?.pending.set(this.#count.pending)
+    this.#meters?.sizeBytes.set(this.#bytes)
   }
 
   #revalidate(account: Account, state: { readonly nonce: bigint; readonly balance: bigint }): void {
@@ -490,6 +518,7 @@ class TxPool implements Pool {
     this.#evict(entry)
     this.#noteTail(account)
     this.#forgetIfEmpty(account)
+    this.#measure()
   }
 
   best(baseFeeWei: bigint): Best {

@@ -69,6 +69,29 @@ test('a transaction sent to one validator is final on all, in the same block', a
   provider.destroy()
 }, 60_000)
 
+test('/metrics has CometBFT’s names under our prefix, with few labels', async () => {
+  const text = await (await fetch(net.metrics[2] ?? '')).text()
+  const value = (name: string): number =>
+    Number(new RegExp(`^novachain_${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1])
+  const consensus = [
+    ...['height', 'latest_block_height', 'rounds', 'validators', 'validators_power', 'validator_power', 'num_txs'],
+    ...['validator_last_signed_height', 'missing_validators', 'missing_validators_power', 'total_txs'],
+    ...['block_size_bytes', 'block_syncing', 'quorum_prepare_delay', 'round_duration_seconds_count'],
+    ...['block_interval_seconds_count', 'proposal_timestamp_difference_count'],
+  ].map((name) => `consensus_${name}`)
+  const others = ['mempool_size', 'mempool_size_bytes', 'mempool_failed_txs', 'mempool_evicted_txs', 'p2p_peers']
+  for (const name of [...consensus, ...others]) expect([name, value(name)]).toEqual([name, expect.any(Number)])
+  for (const name of [...consensus, ...others]) expect([name, Number.isNaN(value(name))]).toEqual([name, false])
+  expect(text).toContain('# TYPE novachain_consensus_late_votes counter')
+  expect([value('consensus_validators'), value('p2p_peers')]).toEqual([4, 3])
+  expect([value('consensus_validators_power'), value('consensus_validator_power')]).toEqual([4_000_000, 1_000_000])
+  expect(value('consensus_total_txs')).toBeGreaterThanOrEqual(1)
+  expect(value('consensus_latest_block_height')).toBeGreaterThanOrEqual(1)
+  const series = text.split('\n').filter((line) => /^novachain_(consensus|mempool)/.test(line))
+  const labels = series.flatMap((line) => [...line.matchAll(/[{,](\w+)="/g)].map(([, label]) => label ?? ''))
+  for (const label of labels) expect(['le', 'is_timely', 'vote_type', 'offence']).toContain(label)
+})
+
 test('kill -9 of one: the others go on; of two: nothing is decided; one comes back: it goes on, and all agree', async () => {
   process.kill(net.pids[3] ?? 0, 'SIGKILL')
   const before = await heightOf(at(0))
