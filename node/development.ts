@@ -1,7 +1,7 @@
 // Development networks: keys that everybody knows, from one mnemonic, and the genesis they make. Nothing here is a secret.
-import { SecretKey } from '@chainsafe/blst'
+import { createHash, hkdfSync } from 'node:crypto'
 import { HDNodeWallet, Mnemonic } from 'ethers'
-import { bytesToHex, hexToBytes } from '../chain/base/bytes.ts'
+import { bigintToFixed, bytesToBigint, bytesToHex, concat, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import { possessionBytes } from '../chain/types/vote.ts'
 
@@ -9,9 +9,35 @@ const mnemonic = Mnemonic.fromPhrase('test test test test test test test test te
 
 /** EIP-2334, path m/12381/3600/i/0/0. */
 export const developmentSecret = (index: number): Uint8Array =>
-  [12_381, 3_600, index, 0, 0]
-    .reduce((key, i) => key.deriveChildEip2333(i), SecretKey.deriveMasterEip2333(hexToBytes(mnemonic.computeSeed())))
-    .toBytes()
+  [12_381, 3_600, index, 0, 0].reduce(childOf, secretFrom(hexToBytes(mnemonic.computeSeed())))
+
+// EIP-2333, so that a development network needs no native library.
+
+const CURVE_ORDER = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n
+const LAMPORT_BYTES = 255 * 32
+const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest()
+const hkdf = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, sizeBytes: number): Uint8Array =>
+  new Uint8Array(hkdfSync('sha256', ikm, salt, info, sizeBytes))
+
+/** hkdf_mod_r. */
+const secretFrom = (material: Uint8Array): Uint8Array => {
+  let salt: Uint8Array = new TextEncoder().encode('BLS-SIG-KEYGEN-SALT-')
+  for (;;) {
+    salt = sha256(salt)
+    const wide = hkdf(concat(material, Uint8Array.of(0)), salt, Uint8Array.of(0, 48), 48)
+    const secret = bytesToBigint(wide) % CURVE_ORDER
+    if (secret !== 0n) return bigintToFixed(secret, 32)
+  }
+}
+/** derive_child_SK: by way of a Lamport key, whose 510 parts are hashed one by one. */
+const childOf = (parent: Uint8Array, index: number): Uint8Array => {
+  const salt = bigintToFixed(BigInt(index), 4)
+  const halves = [parent, parent.map((byte) => ~byte)].map((ikm) => hkdf(ikm, salt, new Uint8Array(0), LAMPORT_BYTES))
+  const parts = halves.flatMap((half) =>
+    Array.from({ length: LAMPORT_BYTES / 32 }, (_, i) => sha256(half.subarray(32 * i, 32 * i + 32))),
+  )
+  return secretFrom(sha256(concat(...parts)))
+}
 
 export interface DevelopmentAccount {
   readonly address: string

@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 // argv to command to exit code. Owns the table of commands, the signals, and how an error is told.
-import { installCurves } from '../chain/base/crypto.ts'
-import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import {
   type Command,
@@ -27,6 +25,7 @@ import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
 import { tx } from './commands/tx.ts'
 import { configVariables } from './config.ts'
+import { installFastCurves } from './curves.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -103,8 +102,8 @@ const run = async (argv: readonly string[]): Promise<number> => {
   })
 }
 
-installCurves(nativeCurves)
 try {
+  await installFastCurves((text) => console.error(`warning: ${text}`))
   process.exitCode = await run(process.argv.slice(2))
 } catch (error) {
   const isOurs = error instanceof NodeError && error.code !== 'BASE_INVARIANT'

@@ -55,7 +55,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
   '@noble/': ['chain/base/crypto.ts'],
   'hash-wasm': ['chain/base/crypto.ts'],
   secp256k1: ['chain/base/crypto-native.ts'],
-  '@chainsafe/blst': ['chain/base/crypto-native.ts', 'node/development.ts'],
+  '@chainsafe/blst': ['chain/base/crypto-native.ts'],
   'classic-level': ['chain/store/kv.ts'],
   ethers: ['node/development.ts', 'node/commands/tx.ts', 'node/l1.ts', 'node/keystore.ts', 'rpc/client'],
   zod: ['chain/types/genesis.ts', 'chain/native', 'node/config.ts', 'rpc'],

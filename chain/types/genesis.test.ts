@@ -82,6 +82,35 @@ test.each<[string, (json: Json) => void, string]>([
       json.novachain.validators.push({ ...json.novachain.validators[0], address: DEVELOPMENT_ACCOUNTS[1] as string }),
     'novachain.validators.1.blsKey',
   ],
+  [
+    'a key at infinity, which any signature at infinity would fit',
+    (json) =>
+      Object.assign(json.novachain.validators[0], {
+        blsKey: `0xc0${'00'.repeat(47)}`,
+        proofOfPossession: `0xc0${'00'.repeat(95)}`,
+      }),
+    'novachain.validators.0.proofOfPossession',
+  ],
+  [
+    'a proof of possession at infinity',
+    (json) => (json.novachain.validators[0].proofOfPossession = `0xc0${'00'.repeat(95)}`),
+    'novachain.validators.0.proofOfPossession',
+  ],
+  [
+    'a key outside the subgroup',
+    (json) => (json.novachain.validators[0].blsKey = `0x80${'00'.repeat(46)}04`),
+    'novachain.validators.0.proofOfPossession',
+  ],
+  [
+    "another validator's proof of possession",
+    (json) =>
+      json.novachain.validators.push({
+        ...json.novachain.validators[0],
+        address: DEVELOPMENT_ACCOUNTS[1] as string,
+        blsKey: '0xa491d1b0ecd9bb917989f0e74f0dea0422eac4a873e5e2644f368dffb9a6e20fd6e10c1b77654d067c0618f6e5a7f79a',
+      }),
+    'novachain.validators.1.proofOfPossession',
+  ],
   ['a fee split that loses wei', (json) => (json.novachain.fees.burnBps = 9_999), 'sum to 9999'],
   [
     'a treasury share without a treasury',

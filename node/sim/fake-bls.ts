@@ -41,6 +41,8 @@ export const fakeCurves: Curves = {
     for (const key of publicKeys) add(sum, share(secretOf(key), words))
     return wordsOf(signature, 24).every((word, i) => word === (sum[i] ?? 0))
   },
+  blsVerifyAll: (jobs) => jobs.every(({ keys, message, signature }) => fakeCurves.blsVerify(keys, message, signature)),
+  blsVerifyAllAsync: async (jobs) => fakeCurves.blsVerifyAll(jobs),
   blsAggregate(signatures) {
     const sum = [0, 0, 0]
     for (const signature of signatures) add(sum, wordsOf(signature, LANES))

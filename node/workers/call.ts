@@ -1,16 +1,15 @@
 // The call worker: eth_call, estimates and the like on a thread of their own, over the database the node writes. A job that
 // outlives its time takes the whole thread with it, so it owns nothing.
 import { parentPort, workerData } from 'node:worker_threads'
-import { installCurves } from '../../chain/base/crypto.ts'
-import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { assert, NodeError } from '../../chain/base/errors.ts'
 import { openCalls } from '../../chain/calls.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import type { CallJob } from '../../chain/types/call.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
+import { installFastCurves } from '../curves.ts'
 import type { CallReply, CallWorkerData } from './pool.ts'
 
-installCurves(nativeCurves)
+await installFastCurves(() => {}) // the node has said it
 const port = parentPort
 assert(port !== null, 'this file runs as a worker')
 const { dbDir, genesisText, genesisHash, gasCap }: CallWorkerData = workerData
