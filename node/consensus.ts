@@ -51,7 +51,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
     await evidence.close()
   }
   try {
-    const handlers = handlersOf({ engine, sync, txs, roster, evidence })
+    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence })
     late.network = await deps.join(handlers, (self) => announcementOf(deps.signer, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null

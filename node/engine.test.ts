@@ -18,6 +18,7 @@ import { openEvidence } from './evidence.ts'
 import { RECORDS } from './logged.ts'
 import { openRecordFile, openSigner, type Signer } from './signer.ts'
 import { systemRandom, systemTimers } from './system.ts'
+import { inlineVerifier } from './verifier.ts'
 
 const genesis = parseGenesis(bundledGenesis())
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -90,6 +91,7 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
       wal: mortalWal,
       network: () => null,
       peersOf: () => [],
+      verifier: inlineVerifier,
       clock,
       timers: systemTimers,
       evidence: await openEvidence({ chain, signer, network: () => null, clock, timers: systemTimers, log, meter }),

@@ -24,6 +24,7 @@ import { createPace, type Pace, type PaceOptions } from './pace.ts'
 import { Progress } from './progress.ts'
 import type { StartService } from './service.ts'
 import type { Signer } from './signer.ts'
+import type { Verifier } from './verifier.ts'
 
 export const EngineErrors = defineErrors('ENGINE', {
   NOT_VALIDATOR: {
@@ -48,6 +49,7 @@ export interface EngineDeps {
   readonly network: () => Network | null
   /** Peers that speak for a validator, as far as they are connected. */
   readonly peersOf: (validator: Validator) => readonly PeerId[]
+  readonly verifier: Verifier
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -71,7 +73,7 @@ export interface Engine {
   readonly control: EngineControl
   readonly bodies: Bodies
   /** A message of consensus, published or sent to this node alone. */
-  onMessage(bytes: Uint8Array, from: PeerId): Judgement
+  onMessage(bytes: Uint8Array, from: PeerId): Judgement | Promise<Judgement>
   /** A peer came: what this node said at the current height is news to it. */
   onPeer(peer: PeerId): void
   /** Commits final blocks that peers gave, as far as they follow the head. Throws BLOCK_INVALID. */
@@ -134,7 +136,7 @@ class Driver implements Engine {
     this.#self = placeOf(deps)
     this.#progress = new Progress({ ...deps, self: this.#self, blockOf: (hash) => this.bodies.get(hash) })
     this.#inbox = createInbox({
-      chain: deps.chain,
+      ...deps,
       state: () => this.#state,
       nowMs: () => this.#pace.nowMs(),
       push: (input) => this.#push(input),
@@ -143,7 +145,7 @@ class Driver implements Engine {
       onAhead: (height, from) => this.#onAhead(height, from),
       onChecked: (message) => deps.evidence.onChecked(message),
       onDropped: (message) => deps.evidence.onDropped(message),
-      log: deps.log,
+      fail: (error) => this.#fail(error),
     })
   }
 
@@ -156,6 +158,7 @@ class Driver implements Engine {
     this.#tickLater()
     const end = async (): Promise<void> => {
       this.#isStopped = true
+      this.#inbox.close()
       this.#unsetTick()
       this.#unsetTimer()
       this.#pace.stop(new NodeError(EngineErrors.STOPPED, undefined))
@@ -176,7 +179,7 @@ class Driver implements Engine {
     increaseTime: (seconds) => Math.floor(this.#pace.lead(seconds * 1_000) / 1_000),
   }
 
-  onMessage(bytes: Uint8Array, from: PeerId): Judgement {
+  onMessage(bytes: Uint8Array, from: PeerId): Judgement | Promise<Judgement> {
     return this.#isStopped ? 'ignore' : this.#inbox.onMessage(bytes, from)
   }
 
@@ -335,7 +338,7 @@ class Driver implements Engine {
         this.#judge(effect.height, effect.blockHash)
         return
       case 'check':
-        this.#inbox.onDecoded({ message: effect.message, sketch: null }, effect.from, effect.seen)
+        void this.#inbox.onDecoded({ message: effect.message, sketch: null }, effect.from, effect.seen)
         return
       case 'commit':
         this.#commit(effect)

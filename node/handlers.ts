@@ -1,6 +1,6 @@
 // Who answers what peers say and ask. Owns the table and nothing else.
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import type { Handlers } from '../p2p/network.ts'
+import { type Handlers, type Network, OFFENCES } from '../p2p/network.ts'
 import type { Engine } from './engine.ts'
 import type { EvidencePool } from './evidence.ts'
 import type { Roster } from './roster.ts'
@@ -12,6 +12,7 @@ export const HandlerErrors = defineErrors('HANDLER', {
 })
 
 export interface Answering {
+  readonly network: () => Network | null
   readonly engine: Engine
   readonly sync: Sync
   readonly txs: TxGossip
@@ -19,16 +20,19 @@ export interface Answering {
   readonly evidence: EvidencePool
 }
 
-export const handlersOf = ({ engine, sync, txs, roster, evidence }: Answering): Handlers => ({
+export const handlersOf = ({ network, engine, sync, txs, roster, evidence }: Answering): Handlers => ({
   onPublished(topic, bytes, from) {
     if (topic === 'consensus') return engine.onMessage(bytes, from)
     return (topic === 'txs' ? txs : evidence).onPublished(bytes, from)
   },
   async onRequest(protocol, bytes, from) {
     switch (protocol) {
-      case 'direct':
-        if (engine.onMessage(bytes, from) === 'reject') throw new NodeError(HandlerErrors.REFUSED, { peer: from })
-        return new Uint8Array(0)
+      case 'direct': {
+        const offence = OFFENCES[await engine.onMessage(bytes, from)]
+        if (offence === null) return new Uint8Array(0)
+        network()?.blame(from, offence)
+        throw new NodeError(HandlerErrors.REFUSED, { peer: from })
+      }
       case 'body':
       case 'txs':
         return engine.bodies.answer(protocol, bytes)

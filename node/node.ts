@@ -2,8 +2,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Address, asAddress, bytesToHex } from '../chain/base/bytes.ts'
-import { installCurves } from '../chain/base/crypto.ts'
-import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { defineErrors } from '../chain/base/errors.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine } from '../chain/calls.ts'
@@ -18,11 +16,13 @@ import { createFilters } from '../rpc/filters.ts'
 import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
+import { installFastCurves } from './curves.ts'
 import { openJournal } from './journal.ts'
 import { aborted } from './service.ts'
 import { openRecordFile, openSigner } from './signer.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
+import { createVerifier } from './verifier.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
 
@@ -72,10 +72,11 @@ const CALL_TIMEOUT_MS = 5_000
 const CALLS_WAITING_MAX = 10_000
 
 export async function startNode(options: NodeOptions, signal: AbortSignal): Promise<RunningNode> {
-  installCurves(nativeCurves)
   const { log, dir } = options
   const genesis = parseGenesis(options.genesisText)
   const { meter, registry } = createTelemetry()
+  const isFast = await installFastCurves((text) => log.error({}, text))
+  meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
   const dbDir = join(dir, 'db')
   const kv = await openKv(dbDir, { pause: nextTurn })
   const chain = await openChain(
@@ -160,7 +161,7 @@ const takePart = async (
   const consensus = await startConsensus(
     {
       ...{ chain, signer, wal, pause: nextTurn, ...ports },
-      ...{ clock: systemClock, timers: systemTimers, random: systemRandom },
+      ...{ clock: systemClock, timers: systemTimers, random: systemRandom, verifier: createVerifier(nextTurn) },
       join: (handlers, announcement) => joinNetwork(options.p2p, chain, { handlers, announcement }, ports),
     },
     {

@@ -15,6 +15,7 @@ import {
   type Handlers,
   type Judgement,
   type Network,
+  OFFENCES,
   type Offence,
   type PeerId,
   type PeerInfo,
@@ -112,6 +113,7 @@ const RESULTS: Readonly<Record<Judgement, Result>> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
+  forged: TopicValidatorResult.Reject,
 }
 
 class Host implements Network {
@@ -358,7 +360,8 @@ class Host implements Network {
     } finally {
       this.#count(peer, -bytes.length)
     }
-    if (judgement === 'reject') this.blame(peer, 'malformed')
+    const offence = OFFENCES[judgement]
+    if (offence !== null) this.blame(peer, offence)
     // Pools differ, so a batch of transactions that is no news here may be news to the next.
     if (judgement === 'ignore' && topic !== 'txs' && !this.#scores.allows(peer, 'stale', 1)) this.blame(peer, 'flood')
     return RESULTS[judgement]

@@ -3,6 +3,7 @@ import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import {
   type Handlers,
   type Network,
+  OFFENCES,
   type Offence,
   type PeerId,
   type PeerInfo,
@@ -54,7 +55,8 @@ export function createMemoryHub(): MemoryHub {
         member.seen.add(key)
         const judgement = await member.handlers.onPublished(topic, bytes, from)
         if (judgement === 'accept') spread(topic, bytes, id)
-        if (judgement === 'reject') blamed.push({ peer: from, offence: 'malformed' })
+        const offence = OFFENCES[judgement]
+        if (offence !== null) blamed.push({ peer: from, offence })
       })
   }
 

@@ -11,9 +11,9 @@ export type Protocol = 'hello' | 'direct' | 'body' | 'txs' | 'blocks' | 'peers'
 
 /**
  * Of a published message: `accept` passes it on, `ignore` does not and blames nobody (a duplicate, an old height), `reject` blames
- * the peer it came from.
+ * the peer it came from for bytes that no honest node sends, `forged` for a signature in them that does not verify.
  */
-export type Judgement = 'accept' | 'ignore' | 'reject'
+export type Judgement = 'accept' | 'ignore' | 'reject' | 'forged'
 
 /** Why a peer is marked down; `PENALTIES` in peers.ts says how far. */
 export type Offence =
@@ -27,6 +27,14 @@ export type Offence =
   | 'timeout'
   /** More requests than its allowance. */
   | 'flood'
+
+/** What a judgement blames its peer for. */
+export const OFFENCES: Readonly<Record<Judgement, Offence | null>> = {
+  accept: null,
+  ignore: null,
+  reject: 'malformed',
+  forged: 'forged',
+}
 
 export interface PeerInfo {
   readonly id: PeerId

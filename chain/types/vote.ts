@@ -1,7 +1,7 @@
 // Votes and certificates: payload bytes, sign bytes, quorum and timeout certificates, how they are made and checked. Owns no
 // state. Payloads are fixed width and never RLP, where "none" and "round 0" would be the same bytes.
-import { asHash, concat, type Hash } from '../base/bytes.ts'
-import { curves, keccak } from '../base/crypto.ts'
+import { asHash, bytesToHex, concat, type Hash, type Hex } from '../base/bytes.ts'
+import { type BlsJob, curves, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
 import { isQuorum, type Validator, type ValidatorSet } from './validators.ts'
@@ -119,15 +119,37 @@ export function bitmapOf(members: readonly number[], size: number): Uint8Array {
   return out
 }
 
-/** Throws VOTE_CERTIFICATE unless a quorum of `set` signed exactly this. Costs one aggregate verification. */
-export function checkQc(qc: Qc, set: ValidatorSet, domain: Domain): void {
+/** Signatures of a message that stand or fall as one, to be verified before anything in it is believed. */
+export interface Claim {
+  /** The same for the same certificate, which many messages carry; null for a share, which only one does. */
+  readonly id: Hex | null
+  readonly jobs: readonly BlsJob[]
+}
+/** One by one, at once. */
+export const areVerified = ({ jobs }: Claim): boolean =>
+  jobs.every(({ keys, message, signature }) => curves().blsVerify(keys, message, signature))
+/** The height is in the signed bytes, so that these name the set that the bitmaps are of. */
+const certificateOf = (parts: readonly { readonly job: BlsJob; readonly bitmap: Uint8Array }[]): Claim => ({
+  id: bytesToHex(keccak(concat(...parts.flatMap(({ job, bitmap }) => [job.message, bitmap, job.signature])))),
+  jobs: parts.map(({ job }) => job),
+})
+
+/** What must verify for a quorum of `set` to have signed exactly this: one aggregate. Throws VOTE_CERTIFICATE for its shape. */
+export function qcClaim(qc: Qc, set: ValidatorSet, domain: Domain): Claim {
   const fault = (reason: string) => new NodeError(VoteErrors.CERTIFICATE, { height: qc.height, reason })
   const members = bitmapMembers(qc.bitmap, set.members.length)
   if (members === null) throw fault(`the bitmap does not fit ${set.members.length} validators`)
   const power = powerOf(members, set)
   if (!isQuorum(power, set)) throw fault(`power ${power} of ${set.powerTotal} is no quorum`)
   const message = signBytes(domain, SignType[qc.type], votePayload(qc.height, qc.round, qc.blockHash))
-  if (!curves().blsVerify(keysOf(members, set), message, qc.signature)) throw fault('the signature does not verify')
+  const job = { keys: keysOf(members, set), message, signature: qc.signature }
+  return certificateOf([{ job, bitmap: qc.bitmap }])
+}
+
+/** Throws VOTE_CERTIFICATE unless a quorum of `set` signed exactly this. */
+export function checkQc(qc: Qc, set: ValidatorSet, domain: Domain): void {
+  if (!areVerified(qcClaim(qc, set, domain)))
+    throw new NodeError(VoteErrors.CERTIFICATE, { height: qc.height, reason: 'the signature does not verify' })
 }
 
 export const powerOf = (members: Iterable<number>, set: ValidatorSet): bigint => {
@@ -249,7 +271,7 @@ export const encodeTc = (tc: Tc): Uint8Array =>
     tc.qc === null ? new Uint8Array(0) : encodeQc(tc.qc),
   ])
 
-/** Shape only; `checkTc` says whether it holds. Throws VOTE_CERTIFICATE or RLP_MALFORMED. */
+/** Shape only; `tcClaims` says whether it holds. Throws VOTE_CERTIFICATE or RLP_MALFORMED. */
 export function decodeTc(bytes: Uint8Array): Tc {
   const f = asList(decodeRlp(bytes), 4)
   const height = asNumber(f[0])
@@ -266,40 +288,40 @@ export function decodeTc(bytes: Uint8Array): Tc {
 
 export const tcHash = (tc: Tc): Hash => keccak(encodeTc(tc))
 
-/** Throws VOTE_CERTIFICATE unless disjoint groups, together a quorum, signed TIMEOUT and the attached PrepareQC is the highest named. */
-export function checkTc(tc: Tc, set: ValidatorSet, domain: Domain): void {
+/**
+ * What must verify for a quorum to have given up this round: the groups, and the attached PrepareQC. Throws VOTE_CERTIFICATE unless
+ * the groups are disjoint, together a quorum, and that certificate is the highest they name.
+ */
+export function tcClaims(tc: Tc, set: ValidatorSet, domain: Domain): readonly Claim[] {
   const fault = (reason: string) => new NodeError(VoteErrors.CERTIFICATE, { height: tc.height, reason })
   const seen = new Set<number>()
   let below = -2
-  const groups = tc.groups.map((group) => {
-    const at = group.hqcRound ?? -1
+  const parts = tc.groups.map(({ hqcRound, bitmap, signature }) => {
+    const at = hqcRound ?? -1
     if (at <= below) throw fault('the groups do not ascend')
     if (at > tc.round) throw fault('a group names a certificate above the round')
     below = at
-    const members = bitmapMembers(group.bitmap, set.members.length)
+    const members = bitmapMembers(bitmap, set.members.length)
     if (members === null || members.length === 0) throw fault('a bitmap does not fit the set, or is empty')
     for (const i of members) {
       if (seen.has(i)) throw fault('the groups overlap')
       seen.add(i)
     }
-    return { group, members }
+    const message = signBytes(domain, SignType.timeout, timeoutPayload(tc.height, tc.round, hqcRound))
+    return { job: { keys: keysOf(members, set), message, signature }, bitmap }
   })
   if (!isQuorum(powerOf(seen, set), set)) throw fault('the groups together are no quorum')
   const max = tcMaxRound(tc)
   if ((tc.qc?.round ?? null) !== max) throw fault('the attached certificate is not of the highest round named')
-  for (const { group, members } of groups) {
-    const message = signBytes(domain, SignType.timeout, timeoutPayload(tc.height, tc.round, group.hqcRound))
-    if (!curves().blsVerify(keysOf(members, set), message, group.signature)) throw fault('a signature does not verify')
-  }
-  if (tc.qc !== null) checkPrepareQc(tc.qc, tc.height, set, domain)
+  return [certificateOf(parts), ...(tc.qc === null ? [] : [prepareQcClaim(tc.qc, tc.height, set, domain)])]
 }
 
 /** A PrepareQC that rides along must be one, and of the same height. */
-export function checkPrepareQc(qc: Qc, height: number, set: ValidatorSet, domain: Domain): void {
+export function prepareQcClaim(qc: Qc, height: number, set: ValidatorSet, domain: Domain): Claim {
   if (qc.type !== 'prepare' || qc.height !== height)
     throw new NodeError(VoteErrors.CERTIFICATE, {
       height,
       reason: 'the attached certificate is no PrepareQC of this height',
     })
-  checkQc(qc, set, domain)
+  return qcClaim(qc, set, domain)
 }

@@ -15,6 +15,7 @@ import { possessionBytes } from '../../chain/types/vote.ts'
 import { bundledGenesis } from '../commands/genesis.ts'
 import { type Consensus, startConsensus } from '../consensus.ts'
 import { openSigner, type Signer } from '../signer.ts'
+import { inlineVerifier } from '../verifier.ts'
 import { type CrashPoint, Disk, type Life } from './disk.ts'
 import { fakeCurves, fakeSecret } from './fake-bls.ts'
 import { Kernel } from './kernel.ts'
@@ -259,6 +260,7 @@ class Process {
     const consensus = await startConsensus(
       {
         ...{ chain, signer, wal, ...ports, timers: life, random: () => this.#random.next(), pause: async () => {} },
+        verifier: inlineVerifier,
         join: async (handlers) => world.links.join(this.id, life, handlers),
       },
       { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },

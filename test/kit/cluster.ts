@@ -20,6 +20,7 @@ import type { EvidencePool } from '../../node/evidence.ts'
 import { openRecordFile, openSigner } from '../../node/signer.ts'
 import type { Sync } from '../../node/sync.ts'
 import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
+import { createVerifier } from '../../node/verifier.ts'
 import { createMemoryHub, type MemoryHub } from '../../p2p/memory.ts'
 
 installCurves(nativeCurves)
@@ -81,6 +82,7 @@ export async function createCluster(choice: {
     const consensus = await startConsensus(
       {
         ...{ chain, signer, wal, pause, ...ports, timers: systemTimers, random: systemRandom },
+        verifier: createVerifier(pause),
         join: async (handlers, announcement) => hub.join(String(index), handlers, await announcement(String(index))),
       },
       { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
