@@ -1,5 +1,5 @@
 // Development networks: keys that everybody knows, from one mnemonic, and the genesis they make. Nothing here is a secret.
-import { createHash, hkdfSync } from 'node:crypto'
+import { hash, hkdfSync } from 'node:crypto'
 import { HDNodeWallet, Mnemonic } from 'ethers'
 import { bigintToFixed, bytesToBigint, bytesToHex, concat, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
@@ -7,15 +7,19 @@ import { possessionBytes } from '../chain/types/vote.ts'
 
 const mnemonic = Mnemonic.fromPhrase('test test test test test test test test test test test junk')
 
+/** m/12381/3600, the same for all: half of the work. */
+let purpose: Uint8Array | null = null
 /** EIP-2334, path m/12381/3600/i/0/0. */
-export const developmentSecret = (index: number): Uint8Array =>
-  [12_381, 3_600, index, 0, 0].reduce(childOf, secretFrom(hexToBytes(mnemonic.computeSeed())))
+export const developmentSecret = (index: number): Uint8Array => {
+  purpose ??= [12_381, 3_600].reduce(childOf, secretFrom(hexToBytes(mnemonic.computeSeed())))
+  return [index, 0, 0].reduce(childOf, purpose)
+}
 
 // EIP-2333, so that a development network needs no native library.
 
 const CURVE_ORDER = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n
 const LAMPORT_BYTES = 255 * 32
-const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest()
+const sha256 = (data: Uint8Array): Uint8Array => hash('sha256', data, 'buffer')
 const hkdf = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, sizeBytes: number): Uint8Array =>
   new Uint8Array(hkdfSync('sha256', ikm, salt, info, sizeBytes))
 
@@ -61,11 +65,12 @@ export function developmentGenesis(
   if (choice.blockTimeMs !== null) json.novachain.blockTimeMs = choice.blockTimeMs
   const accounts = developmentAccounts(choice.validators)
   json.novachain.validators = accounts.map(({ address }, i) => {
-    const key = curves().blsPublicKey(developmentSecret(i))
+    const secret = developmentSecret(i)
+    const key = curves().blsPublicKey(secret)
     return {
       address: address.toLowerCase(),
       blsKey: bytesToHex(key),
-      proofOfPossession: bytesToHex(curves().blsSign(developmentSecret(i), possessionBytes(key))),
+      proofOfPossession: bytesToHex(curves().blsSign(secret, possessionBytes(key))),
       power: 1_000_000,
     }
   })

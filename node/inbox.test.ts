@@ -51,7 +51,7 @@ beforeAll(async () => {
     }),
   )
   secrets = chain.validators().members.map(({ blsKey }) => byKey.get(blsKey.join()) as Uint8Array)
-})
+}, 60_000)
 
 // One inbox with its machine.
 
