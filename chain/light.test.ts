@@ -10,7 +10,7 @@ import {
   START_SECONDS,
   signersFrom,
 } from '../test/kit/light-chain.ts'
-import { asAddress, asHash, bigintToFixed, bytesToHex, equalBytes } from './base/bytes.ts'
+import { type Address, asAddress, asHash, bigintToFixed, bytesToHex, equalBytes } from './base/bytes.ts'
 import { installCurves, KECCAK_EMPTY, keccak } from './base/crypto.ts'
 import { nativeCurves } from './base/crypto-native.ts'
 import { NodeError } from './base/errors.ts'
@@ -67,6 +67,13 @@ const checkpointAt = (height: number, over: Partial<Checkpoint & { kind: 'block'
   }
 }
 
+/** The right header, and a section and a set that it does not commit to. */
+const usurped = (height: number): Checkpoint => {
+  const { set, hash } = signersFrom([66])
+  const section = { ...chain.block(height).section, validatorsHash: hash }
+  return checkpointAt(height, { section, validators: set.members })
+}
+
 /** The code; the message where it does not hold the reason. */
 const refusal = (run: () => unknown, reason = ''): string => {
   try {
@@ -102,7 +109,7 @@ test('members need not be sent while the set stays, and must be when it changes'
 
 test('any block of an epoch whose set is known verifies, before and after the head', () => {
   const client = advanced(3)
-  for (const height of [13, 14, 1, 7, 12, 15]) {
+  for (const height of [13, 15, 14, 1, 7, 12]) {
     expect(client.verify(chain.block(height), NOW_MS).header.number).toBe(height)
     expect(client.block(height)?.header.number).toBe(height)
   }
@@ -129,6 +136,7 @@ test.each<[string, () => Checkpoint, string]>([
   ],
   ['with another set', () => checkpointAt(9, { validators: chain.signers(0).set.members }), 'LIGHT_VALIDATORS'],
   ['without members', () => checkpointAt(9, { validators: [] }), 'LIGHT_VALIDATORS'],
+  ['with a set and a section that name each other', () => usurped(9), 'LIGHT_CHECKPOINT'],
 ])('a checkpoint %s is refused', (_, checkpoint, code) => {
   expect(refusal(() => createLightClient(network, checkpoint(), options, NOW_MS))).toBe(code)
 })
@@ -274,7 +282,13 @@ test.each<[string, () => LightBlock, string, string]>([
   ['no lastCommit', () => chain.fork(6, { section: { lastCommit: null } }), 'LIGHT_BLOCK', 'lastCommit is missing'],
   [
     'the lastCommit of another block',
-    () => chain.fork(6, { section: { lastCommit: chain.block(3).certificate } }),
+    () => chain.fork(6, { section: { lastCommit: { ...chain.block(5).certificate, blockHash: genesisHash } } }),
+    'LIGHT_BLOCK',
+    'not a COMMIT of the parent',
+  ],
+  [
+    'a lastCommit of another height',
+    () => chain.fork(6, { section: { lastCommit: { ...chain.block(5).certificate, height: 4 } } }),
     'LIGHT_BLOCK',
     'not a COMMIT of the parent',
   ],
@@ -323,7 +337,9 @@ test('two thirds are no quorum, one more is', () => {
 test('the first block stands on genesis; a block next to the checkpoint on it or under it', () => {
   const lone = orphan(1)
   expect(refusal(() => fresh().verify(lone, NOW_MS), 'another block 0')).toBe('LIGHT_BLOCK')
-  const first = chain.fork(1, { section: { lastCommit: { ...chain.block(1).certificate, height: 0 } } })
+  const first = chain.fork(1, {
+    section: { lastCommit: { ...chain.block(1).certificate, height: 0, blockHash: genesisHash } },
+  })
   expect(refusal(() => fresh().verify(first, NOW_MS), 'lastCommit')).toBe('LIGHT_BLOCK')
   const client = createLightClient(network, checkpointAt(10), options, NOW_MS)
   const uncle = chain.fork(9, { header: { gasUsed: 1n } })
@@ -360,6 +376,7 @@ test('only the members that the old set certified are learnt', () => {
     ['member 0', [{ ...first, power: 0n }, ...rest]],
     ['member 0', [{ ...first, power: 2n ** 64n }, ...rest]],
     ['member 0', [{ ...first, blsKey: first.blsKey.subarray(1) }, ...rest]],
+    ['member 0', [{ ...first, address: first.address.subarray(1) as Address }, ...rest]],
     ['no point', [{ ...first, blsKey: new Uint8Array(48) }, ...rest]],
   ]
   const client = advanced(1)
@@ -503,6 +520,9 @@ test('parts that do not decode, or are larger than any, are refused by name', ()
   for (const part of ['header', 'section', 'certificate'] as const)
     for (const bytes of [new Uint8Array(0), parts[part].subarray(1), new Uint8Array(1_025).fill(1)])
       expect(refusal(() => decodeLightBlock({ ...parts, [part]: bytes }))).toBe('LIGHT_MALFORMED')
+  const wide = { ...section, lastCommit: { ...certificate, bitmap: new Uint8Array(1_000) } }
+  const sized = { ...parts, section: encodeSection(wide) }
+  expect(refusal(() => decodeLightBlock(sized), 'at most 1024')).toBe('LIGHT_MALFORMED')
 })
 
 test('accounts and slots are read under a verified state root, and nothing else is believed', async () => {

@@ -93,9 +93,16 @@ const leafPath = (nibbles: number): Uint8Array =>
 const none = new Uint8Array(0)
 const branchWith = (child: Rlp, value: Uint8Array = none): Rlp => [none, child, ...new Array<Rlp>(14).fill(none), value]
 const big = new Uint8Array(40).fill(7)
+const evenPath = (nibbles: number): Uint8Array => concat(Uint8Array.of(0), new Uint8Array(nibbles / 2).fill(0x11))
+const nameOf = (node: Rlp): Hash => keccak(encodeRlp(node))
+/** For the last nibble of KEY: 3 bytes, so that it must stand inside its parent. */
+const LAST_LEAF: Rlp = [Uint8Array.of(0x31), Uint8Array.of(5)]
+const overLast = branchWith(nameOf(LAST_LEAF))
+const tooDeep: Rlp[] = [branchWith(keccak(big))]
+while (tooDeep.length < 65) tooDeep.unshift(branchWith(nameOf(tooDeep[0] as Rlp)))
 
 test.each<[string, Rlp[]]>([
-  ['a list of three', [[none, none, none]]],
+  ['a list of three', [[leafPath(64), big, none]]],
   ['a string', [big]],
   ['a leaf that ends above the key', [[leafPath(62), big]]],
   ['a leaf without a value', [[leafPath(64), none]]],
@@ -106,14 +113,12 @@ test.each<[string, Rlp[]]>([
   ['an extension of no length', [[Uint8Array.of(0), keccak(big)]]],
   ['an extension through the whole key', [[concat(Uint8Array.of(0), KEY), keccak(big)]]],
   ['an extension to nothing', [[Uint8Array.of(0x11), none]]],
-  ['an extension to a leaf inside it', [[Uint8Array.of(0x11), [Uint8Array.of(0x20), Uint8Array.of(5)]]]],
+  ['an extension to a leaf inside it', [[new Uint8Array(32).fill(0x11), LAST_LEAF]]],
   ['a branch with a value', [branchWith(keccak(big), big)]],
   ['a branch whose child is named by 31 bytes', [branchWith(new Uint8Array(31).fill(1))]],
   ['a branch around a node that is too long to stand there', [branchWith([leafPath(63), big])]],
-  [
-    'a short node by hash',
-    [branchWith(keccak(encodeRlp([Uint8Array.of(0x31), Uint8Array.of(5)]))), [Uint8Array.of(0x31), Uint8Array.of(5)]],
-  ],
+  ['a short node by hash', [[evenPath(62), nameOf(overLast)], overLast, LAST_LEAF]],
+  ['a branch below the last nibble', tooDeep],
   ['a node of 600 bytes', [[leafPath(64), new Uint8Array(600).fill(1)]]],
 ])('%s is malformed, even under its own hash', (_, items) => {
   const nodes = items.map(encodeRlp)

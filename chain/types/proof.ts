@@ -91,7 +91,7 @@ const ABSENT: Step = { kind: 'end', value: null }
 
 const stepInto = (node: Rlp, path: Uint8Array, depth: number, at: number): Step => {
   if (node instanceof Uint8Array) {
-    if (depth === 0 && node.length === 0) return ABSENT // the one node of an empty trie
+    if (node.length === 0) return ABSENT // the one node of an empty trie
     throw malformed(at, 'neither branch, extension nor leaf')
   }
   if (node.length === 17) return intoBranch(node, path, depth, at)
