@@ -1,7 +1,7 @@
 // What the engine writes to the log: records' types, and the machine's inputs as bytes. Owns nothing else.
 import { asHash } from '../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
+import { asBytes, asFlag, asList, asNumber, asText, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
 import type { Logged, Seen } from '../chain/consensus/io.ts'
 import { decodeMessage, encodeMessage } from '../chain/types/message.ts'
 import { decodeQc, encodeQc } from '../chain/types/vote.ts'
@@ -19,7 +19,6 @@ export const RECORDS = { body: 1, input: 2, own: 3 } as const
 const KINDS = { message: 1, body: 2, timer: 3 } as const
 const NONE = new Uint8Array(0)
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
 
 export function encodeLogged(input: Logged): Uint8Array {
   const kind = rlpInt(KINDS[input.kind])
@@ -39,8 +38,7 @@ export function decodeLogged(bytes: Uint8Array): Logged {
   switch (kind) {
     case KINDS.message: {
       const [message, from, seen] = asList(rest, 3)
-      const peer = decoder.decode(asBytes(from))
-      return { kind: 'message', message: decodeMessage(asBytes(message)), from: peer, seen: seenFrom(seen) }
+      return { kind: 'message', message: decodeMessage(asBytes(message)), from: asText(from), seen: seenFrom(seen) }
     }
     case KINDS.body: {
       const [height, hash, verdict] = asList(rest, 3)
@@ -49,7 +47,7 @@ export function decodeLogged(bytes: Uint8Array): Logged {
         kind: 'body',
         height: asNumber(height),
         blockHash,
-        verdict: asNumber(verdict) === 1 ? 'valid' : 'invalid',
+        verdict: asFlag(verdict) ? 'valid' : 'invalid',
       }
     }
     case KINDS.timer: {
@@ -75,7 +73,7 @@ const seenFrom = (item: Rlp | undefined): Seen | null => {
   const commit = asBytes(qc)
   return {
     originRound: asNumber(round),
-    isTimely: asNumber(isTimely) === 1,
+    isTimely: asFlag(isTimely),
     lastCommit: commit.length === 0 ? null : decodeQc(commit),
   }
 }

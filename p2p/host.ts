@@ -354,7 +354,7 @@ class Host implements Network {
     this.#count(peer, bytes.length)
     let judgement: Judgement = 'ignore'
     try {
-      judgement = await this.#deps.handlers.onPublished(topic, bytes, peer)
+      judgement = await this.#deps.handlers.onPublished(topic, ownBytes(bytes), peer)
     } catch (error) {
       this.#deps.log.error({ topic, error: reasonOf(error) }, 'a published message could not be judged')
     } finally {
@@ -435,5 +435,8 @@ class Host implements Network {
   }
 }
 
+/** A vote that is kept must not keep the frame it came in, into which its bearer may have put three megabytes more. */
+const ownBytes = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
 const isGossip = (protocol: string): boolean => protocol.startsWith('/meshsub/')
 const isCode = (error: unknown, code: string): boolean => error instanceof NodeError && error.code === code

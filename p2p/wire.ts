@@ -2,7 +2,7 @@
 import { asHash, type Hash } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
+import { asBytes, asList, asNumber, asText, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
 import {
   type Block,
   decodeBlock,
@@ -60,7 +60,7 @@ export const encodeEnvelope = ({ message, sketch }: Envelope, salt: number): Uin
 
 /** Throws WIRE_MALFORMED, MESSAGE_MALFORMED, BLOCK_MALFORMED, VOTE_CERTIFICATE or RLP_MALFORMED. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  const [salt, inner, block] = asList(decodeRlp(bytes), 3)
+  const [salt, inner, block] = asList(decodeSparseRlp(bytes), 3)
   asNumber(salt)
   const message = decodeMessage(asBytes(inner))
   const sketch = block instanceof Uint8Array && block.length === 0 ? null : sketchFrom(block)
@@ -82,7 +82,7 @@ const sketchFrom = (item: Rlp | undefined): Sketch => {
 
 /** Raw transactions: what a node admitted, or what a proposal names. */
 export const encodeTxs = (txs: readonly Uint8Array[]): Uint8Array => encodeRlp(txs)
-export const decodeTxs = (bytes: Uint8Array): Uint8Array[] => asList(decodeRlp(bytes)).map((tx) => asBytes(tx))
+export const decodeTxs = (bytes: Uint8Array): Uint8Array[] => asList(decodeSparseRlp(bytes)).map((tx) => asBytes(tx))
 
 /** Request `body`: the hash of a block. The answer is the block, or nothing. */
 export const encodeBodyAnswer = (block: Block | null): Uint8Array => (block === null ? NONE : encodeBlock(block))
@@ -117,7 +117,7 @@ export interface Range {
 }
 export const encodeRange = ({ from, count }: Range): Uint8Array => encodeRlp([rlpInt(from), rlpInt(count)])
 export function decodeRange(bytes: Uint8Array): Range {
-  const [from, count] = asList(decodeRlp(bytes), 2)
+  const [from, count] = asList(decodeSparseRlp(bytes), 2)
   return { from: asNumber(from), count: asNumber(count) }
 }
 
@@ -129,7 +129,7 @@ export interface Run {
 export const encodeRun = ({ blocks, commit }: Run): Uint8Array =>
   encodeRlp([blocks.map(encodeBlock), commit === null ? NONE : encodeQc(commit)])
 export function decodeRun(bytes: Uint8Array): Run {
-  const [blocks, commit] = asList(decodeRlp(bytes), 2)
+  const [blocks, commit] = asList(decodeSparseRlp(bytes), 2)
   const qc = asBytes(commit)
   const run = {
     blocks: asList(blocks).map((block) => decodeBlock(asBytes(block))),
@@ -146,7 +146,7 @@ export const encodeProof = (evidence: Uint8Array, salt: number): Uint8Array => e
 export const PROOF_MAX_BYTES = EVIDENCE_MAX_BYTES + 16
 /** Throws EVIDENCE_MALFORMED or RLP_MALFORMED. */
 export function decodeProof(bytes: Uint8Array): Evidence {
-  const [salt, evidence] = asList(decodeRlp(bytes), 2)
+  const [salt, evidence] = asList(decodeSparseRlp(bytes), 2)
   asNumber(salt)
   return decodeEvidence(asBytes(evidence))
 }
@@ -168,7 +168,7 @@ export const encodeHello = ({ networkId, version, announcement }: Hello): Uint8A
   encodeRlp([networkId, rlpInt(version), announcement])
 /** Later versions may say more. Throws WIRE_MALFORMED or RLP_MALFORMED. */
 export function decodeHello(bytes: Uint8Array): Hello {
-  const [networkId, version, said] = asList(decodeRlp(bytes))
+  const [networkId, version, said] = asList(decodeSparseRlp(bytes))
   const announcement = said === undefined ? NONE : asBytes(said)
   if (announcement.length > ANNOUNCEMENT_MAX_BYTES) throw malformed('a greeting', 'its announcement is too long')
   return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version), announcement }
@@ -178,4 +178,4 @@ export function decodeHello(bytes: Uint8Array): Hello {
 export const encodeAddresses = (addresses: readonly string[]): Uint8Array =>
   encodeRlp(addresses.map((address) => new TextEncoder().encode(address)))
 export const decodeAddresses = (bytes: Uint8Array): string[] =>
-  asList(decodeRlp(bytes)).map((address) => new TextDecoder().decode(asBytes(address)))
+  asList(decodeSparseRlp(bytes)).map((address) => asText(address))

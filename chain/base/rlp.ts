@@ -88,13 +88,24 @@ const readHeader = (bytes: Uint8Array, at: number, limit: number): Header => {
   return { list, start, end: start + payload }
 }
 
-const read = (bytes: Uint8Array, at: number, limit: number, depth: number): { item: Rlp; end: number } => {
+interface Budget {
+  items: number
+}
+
+const read = (
+  bytes: Uint8Array,
+  at: number,
+  limit: number,
+  depth: number,
+  budget: Budget,
+): { item: Rlp; end: number } => {
   const { list, start, end } = readHeader(bytes, at, limit)
+  if (--budget.items < 0) throw new NodeError(RlpErrors.MALFORMED, { what: 'too many items for so few bytes', at })
   if (!list) return { item: bytes.subarray(start, end), end }
   if (depth >= DEPTH_MAX) throw new NodeError(RlpErrors.MALFORMED, { what: 'nested too deeply', at })
   const items: Rlp[] = []
   for (let next = start; next < end; ) {
-    const child = read(bytes, next, end, depth + 1)
+    const child = read(bytes, next, end, depth + 1, budget)
     items.push(child.item)
     next = child.end
   }
@@ -102,8 +113,18 @@ const read = (bytes: Uint8Array, at: number, limit: number, depth: number): { it
 }
 
 /** Decodes exactly one item that fills the input. Strings are views into it. Throws RLP_MALFORMED. */
-export function decodeRlp(bytes: Uint8Array): Rlp {
-  const { item, end } = read(bytes, 0, bytes.length, 0)
+export const decodeRlp = (bytes: Uint8Array): Rlp => decodeWithin(bytes, Number.POSITIVE_INFINITY)
+
+const SPARSE = { items: 64, bytesPerItem: 16 }
+/**
+ * For bytes of strangers: an item costs some hundred bytes of memory, and a byte is an item. No honest message has one in 16 bytes,
+ * but for the smallest.
+ */
+export const decodeSparseRlp = (bytes: Uint8Array): Rlp =>
+  decodeWithin(bytes, SPARSE.items + Math.floor(bytes.length / SPARSE.bytesPerItem))
+
+const decodeWithin = (bytes: Uint8Array, items: number): Rlp => {
+  const { item, end } = read(bytes, 0, bytes.length, 0, { items })
   if (end !== bytes.length) throw new NodeError(RlpErrors.MALFORMED, { what: 'bytes after the item', at: end })
   return item
 }
@@ -125,6 +146,22 @@ export function asBytes(item: Rlp | undefined, sizeBytes?: number): Uint8Array {
   if (sizeBytes !== undefined && item.length !== sizeBytes)
     return refuse(`expected ${sizeBytes} bytes, have ${item.length}`)
   return item
+}
+
+/** UTF-8 to the letter, so that the same text is the same bytes. */
+export function asText(item: Rlp | undefined): string {
+  const bytes = asBytes(item)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return refuse('expected UTF-8')
+  }
+}
+
+/** 0 or 1, nothing else. */
+export function asFlag(item: Rlp | undefined): boolean {
+  const value = asNumber(item)
+  return value < 2 ? value === 1 : refuse(`expected 0 or 1, have ${value}`)
 }
 
 /** An integer without leading zeros, of at most `bits` bits. */

@@ -3,7 +3,17 @@
 import { type Address, asAddress, asHash, concat, equalBytes, type Hash, hexToBytes } from '../base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY_LIST, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import {
+  asBigint,
+  asBytes,
+  asList,
+  asNumber,
+  decodeRlp,
+  decodeSparseRlp,
+  encodeRlp,
+  type Rlp,
+  rlpInt,
+} from '../base/rlp.ts'
 import { decodeQc, encodeQc, type Qc } from './vote.ts'
 
 export const BlockErrors = defineErrors('BLOCK', {
@@ -108,7 +118,7 @@ const headerToRlp = (h: Header): Rlp => [
 
 export const headerHash = (header: Header): Hash => keccak(encodeHeader(header))
 
-export const decodeHeader = (bytes: Uint8Array): Header => malformed(() => headerFromRlp(decodeRlp(bytes)))
+export const decodeHeader = (bytes: Uint8Array): Header => malformed(() => headerFromRlp(decodeSparseRlp(bytes)))
 
 const headerFromRlp = (item: Rlp): Header => {
   const f = asList(item, 21)
@@ -169,7 +179,7 @@ const sectionFromRlp = (item: Rlp): Section => {
     lastCommit: commit.length === 0 ? null : decodeQc(commit),
   }
 }
-export const decodeSection = (bytes: Uint8Array): Section => malformed(() => sectionFromRlp(decodeRlp(bytes)))
+export const decodeSection = (bytes: Uint8Array): Section => malformed(() => sectionFromRlp(decodeSparseRlp(bytes)))
 
 export const sectionHash = (section: Section): Hash => keccak(encodeSection(section))
 
@@ -187,7 +197,7 @@ export const encodeBlock = (block: Block): Uint8Array =>
 /** Checks shape only. Throws BLOCK_MALFORMED. */
 export function decodeBlock(bytes: Uint8Array): Block {
   return malformed(() => {
-    const [head, txs, section] = asList(decodeRlp(bytes), 3)
+    const [head, txs, section] = asList(decodeSparseRlp(bytes), 3)
     const header = headerFromRlp(head as Rlp)
     return {
       header,

@@ -4,7 +4,7 @@
 import { bytesToHex, compareBytes, equalBytes, type Hash } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
 import {
   decodeExtra,
   decodeHeader,
@@ -282,7 +282,8 @@ const contentOf = (s: Statement): Rlp[] => {
 }
 const testimonyToRlp = (t: Testimony): Rlp => [...contentOf(t.statement), t.bitmap, t.signature]
 export const encodeTestimony = (t: Testimony): Uint8Array => encodeRlp(testimonyToRlp(t))
-export const decodeTestimony = (bytes: Uint8Array): Testimony => malformed(() => testimonyFromRlp(decodeRlp(bytes)))
+export const decodeTestimony = (bytes: Uint8Array): Testimony =>
+  malformed(() => testimonyFromRlp(decodeSparseRlp(bytes)))
 
 const testimonyFromRlp = (item: Rlp | undefined): Testimony => {
   const [type, height, round, ...rest] = asList(item)
@@ -338,7 +339,7 @@ export const encodeEvidence = (evidence: Evidence): Uint8Array =>
 export function decodeEvidence(bytes: Uint8Array): Evidence {
   if (bytes.length > EVIDENCE_MAX_BYTES) throw refusal(`${bytes.length} bytes, at most ${EVIDENCE_MAX_BYTES}`)
   return malformed(() => {
-    const fields = asList(decodeRlp(bytes))
+    const fields = asList(decodeSparseRlp(bytes))
     const kind = asNumber(fields[0])
     if (kind === KINDS.conflict) {
       const [, a, b] = asList(fields, 3)

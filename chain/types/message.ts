@@ -1,7 +1,7 @@
 // Consensus messages between nodes, their encoding, and the signer's record of the last one it signed. Owns no check but of shape.
 import { asHash } from '../base/bytes.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import { asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
 import {
   decodeQc,
   decodeTc,
@@ -11,6 +11,7 @@ import {
   proposePayload,
   type Qc,
   ROUND_MAX,
+  roundFrom,
   SignType,
   type Tc,
   type Timeout,
@@ -107,7 +108,7 @@ export function encodeMessage(message: Message): Uint8Array {
 
 /** Shape only; nothing in it is believed. Throws MESSAGE_MALFORMED, VOTE_CERTIFICATE or RLP_MALFORMED. */
 export function decodeMessage(bytes: Uint8Array): Message {
-  const fields = asList(decodeRlp(bytes))
+  const fields = asList(decodeSparseRlp(bytes))
   const kind = asNumber(fields[0])
   switch (kind) {
     case KINDS.proposal: {
@@ -133,11 +134,10 @@ export function decodeMessage(bytes: Uint8Array): Message {
     }
     case KINDS.timeout: {
       const [, height, round, named, qc, validator, signature] = asList(fields, 7)
-      const above = asNumber(named)
-      const hqcRound = above === 0 ? null : above - 1
+      const place = placeOf(height, round)
       const timeout = {
-        ...placeOf(height, round),
-        hqcRound,
+        ...place,
+        hqcRound: roundFrom(asNumber(named), place.height),
         qc: optional(qc, decodeQc),
         ...signerOf(validator, signature),
       }

@@ -3,7 +3,7 @@
 import { asHash, bytesToHex, concat, type Hash, type Hex } from '../base/bytes.ts'
 import { type BlsJob, curves, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
-import { asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
+import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
 import { isQuorum, type Validator, type ValidatorSet } from './validators.ts'
 
 export const VoteErrors = defineErrors('VOTE', {
@@ -37,6 +37,11 @@ const u64 = (value: number | bigint): Uint8Array => {
 }
 /** Round + 1 fits 32 bits. */
 export const ROUND_MAX = 0xfffffffe
+/** The other way round; what does not fit 32 bits would sign like another. Throws VOTE_CERTIFICATE. */
+export function roundFrom(above: number, height: number): number | null {
+  if (above > ROUND_MAX + 1) throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `round ${above - 1}` })
+  return above === 0 ? null : above - 1
+}
 /** Round + 1, 0 for none. */
 const optionalRound = (round: number | null): Uint8Array => u32(round === null ? 0 : round + 1)
 
@@ -83,7 +88,7 @@ export const encodeQc = (qc: Qc): Uint8Array =>
 
 /** Shape only; `checkQc` says whether it holds. Throws VOTE_CERTIFICATE or RLP_MALFORMED. */
 export function decodeQc(bytes: Uint8Array): Qc {
-  const f = asList(decodeRlp(bytes), 6)
+  const f = asList(decodeSparseRlp(bytes), 6)
   const type = asNumber(f[0])
   const height = asNumber(f[1])
   const round = asNumber(f[2])
@@ -273,14 +278,13 @@ export const encodeTc = (tc: Tc): Uint8Array =>
 
 /** Shape only; `tcClaims` says whether it holds. Throws VOTE_CERTIFICATE or RLP_MALFORMED. */
 export function decodeTc(bytes: Uint8Array): Tc {
-  const f = asList(decodeRlp(bytes), 4)
+  const f = asList(decodeSparseRlp(bytes), 4)
   const height = asNumber(f[0])
   const round = asNumber(f[1])
   if (round > ROUND_MAX) throw new NodeError(VoteErrors.CERTIFICATE, { height, reason: `round ${round}` })
   const groups = asList(f[2]).map((item) => {
     const g = asList(item, 3)
-    const above = asNumber(g[0])
-    return { hqcRound: above === 0 ? null : above - 1, bitmap: asBytes(g[1]), signature: asBytes(g[2], 96) }
+    return { hqcRound: roundFrom(asNumber(g[0]), height), bitmap: asBytes(g[1]), signature: asBytes(g[2], 96) }
   })
   const qc = asBytes(f[3])
   return { height, round, groups, qc: qc.length === 0 ? null : decodeQc(qc) }
