@@ -25,11 +25,7 @@ const NO_HASH = new Uint8Array(32)
 export const signBytes = (domain: Domain, type: SignType, payload: Uint8Array): Hash =>
   keccak(concat(PREFIX, u64(domain.chainId), domain.genesisHash, Uint8Array.of(type), payload))
 
-const u32 = (value: number): Uint8Array => {
-  const out = new Uint8Array(4)
-  new DataView(out.buffer).setUint32(0, value)
-  return out
-}
+const u32 = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 const u64 = (value: number | bigint): Uint8Array => {
   const out = new Uint8Array(8)
   new DataView(out.buffer).setBigUint64(0, BigInt(value))

@@ -221,12 +221,14 @@ export class Adversary {
     const set = this.#world.setOf(height)
     const key = `${type} ${round} ${bytesToHex(blockHash)}`
     const shares = new Map(this.#heardAt(height).shares.get(key)?.by)
-    for (const validator of this.#liarsAt(height)) {
+    for (const validator of shares.keys()) if (set.members[validator] === undefined) shares.delete(validator)
+    const liars = this.#liarsAt(height)
+    if (!isQuorum(powerOf(new Set([...shares.keys(), ...liars]), set), set)) return null
+    for (const validator of liars) {
       const own = this.#signed(height, validator, { kind: 'vote', vote: { type, height, round, blockHash, validator } })
       if (own.kind === 'vote') shares.set(validator, own.vote.signature)
     }
-    for (const validator of shares.keys()) if (set.members[validator] === undefined) shares.delete(validator)
-    return isQuorum(powerOf(shares.keys(), set), set) ? formQc(vote, shares, set) : null
+    return formQc(vote, shares, set)
   }
 
   #showQc(height: number): boolean {
