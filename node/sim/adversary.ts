@@ -141,7 +141,16 @@ export class Adversary {
       case 'propose stale':
       case 'propose bad':
       case 'withhold body':
+      case 'censor':
         return this.#propose(trick, height, round)
+      case 'split':
+        return this.#split(height, round)
+      case 'timeout odd':
+        return this.#timeOutOddly(height, round)
+      case 'forge overlap':
+        return this.#show(this.#overlappingTc(height, round), (tc) => ({ kind: 'tc', tc }))
+      case 'push bodies':
+        return this.#pushBodies(height)
       case 'garbage':
         return this.#garbage()
       case 'replay': {
@@ -237,6 +246,88 @@ export class Adversary {
     return this.#show(this.#forgeQc(this.#random.pick(all).vote), (qc) => ({ kind: 'qc', qc }))
   }
 
+  /** Two blocks, two halves of the network, and to each half every vote for its own block. */
+  #split(height: number, round: number): boolean {
+    const world = this.#world
+    const parent = height === 1 ? world.genesis : world.checks.decided.get(height - 1)?.body
+    if (parent === undefined) return false
+    const validator = world.proposerOf(height, round, parent.hash)
+    if (!this.#liarsAt(height).includes(validator)) return false
+    const tc = round === 0 ? null : this.#forgeTc(height, round - 1)
+    if (round > 0 && tc === null) return false
+    const honest = this.#random.shuffle(world.nodes.map(({ id }) => id).filter((id) => world.isHonest(id)))
+    const lastCommit = world.checks.decided.get(height - 1)?.qc ?? null
+    for (const to of [honest.slice(0, honest.length >> 1), honest.slice(honest.length >> 1)]) {
+      const made = this.#madeFor('split', { height, round, tc, parent, lastCommit })
+      const proposal = { height, round, tc, validator, ...made.what }
+      this.#sendTo(to, this.#signed(height, validator, { kind: 'proposal', proposal }), {
+        body: made.body,
+        isHollow: false,
+      })
+      const { blockHash } = made.what
+      for (const liar of this.#liarsAt(height))
+        for (const type of ['prepare', 'commit'] as const) {
+          const vote = { type, height, round, blockHash, validator: liar }
+          this.#sendTo(to, this.#signed(height, liar, { kind: 'vote', vote }))
+        }
+    }
+    return true
+  }
+
+  /** Properly signed, but the certificate that rides along is not of the round it names: a newer one, or none. */
+  #timeOutOddly(height: number, round: number): boolean {
+    const known = this.#preparedAt(height, round)
+    const newest = known.at(-1)
+    if (newest === undefined) return false
+    for (const validator of this.#liarsAt(height)) {
+      const isNone = this.#random.chance(0.5)
+      const hqcRound = isNone ? newest.round : (known.at(-2)?.round ?? null)
+      const timeout = { height, round, hqcRound, qc: isNone ? null : newest, validator }
+      this.#sendTo(this.#someHonest(), this.#signed(height, validator, { kind: 'timeout', timeout }))
+    }
+    return true
+  }
+
+  /** Liars in two groups, so that they count twice where groups may overlap. */
+  #overlappingTc(height: number, round: number): Tc | null {
+    const set = this.#world.setOf(height)
+    const honest = [...(this.#heardAt(height).timeouts.get(round)?.values() ?? [])]
+    const highest = this.#preparedAt(height, round).at(-1) ?? null
+    const own = (qc: Qc | null): Timeout[] =>
+      this.#liarsAt(height).flatMap((validator) => {
+        const signed = this.#signed(height, validator, this.#timeoutOf(height, round, qc, validator))
+        return signed.kind === 'timeout' ? [signed.timeout] : []
+      })
+    const low = [...honest.filter(({ qc }) => qc === null), ...own(null)]
+    const high = [...honest.filter(({ hqcRound }) => hqcRound === highest?.round), ...own(highest)]
+    if (highest === null || own(null).length === 0) return null
+    const [a, b] = [formTc(round, low, set), formTc(round, high, set)]
+    return { ...b, groups: [...a.groups, ...b.groups] }
+  }
+
+  /** Blocks that nobody asked for, of heights about here. */
+  #pushBodies(height: number): boolean {
+    const known = [0, 1].flatMap((ahead) => [...this.#heardAt(height + ahead).bodies.values()])
+    if (known.length === 0) return false
+    const body = this.#random.pick(known)
+    const odd = this.#random.chance(0.5) ? body : { ...body, height: body.height + 1 }
+    for (const id of this.#someHonest())
+      this.#world.sendTo(this.#random.pick(this.#world.scenario.byzantine), id, { kind: 'body', body: odd })
+    return true
+  }
+
+  /** The parent's certificate without one of those in it, whom the proposer would rather not have paid. */
+  #censored(lastCommit: Qc): Qc {
+    const set = this.#world.setOf(lastCommit.height)
+    const key = `commit ${lastCommit.round} ${bytesToHex(lastCommit.blockHash)}`
+    const shares = new Map(this.#heardAt(lastCommit.height).shares.get(key)?.by)
+    for (const validator of this.#random.shuffle([...shares.keys()])) {
+      const rest = [...shares.keys()].filter((other) => other !== validator)
+      if (isQuorum(powerOf(rest, set), set)) shares.delete(validator)
+    }
+    return isQuorum(powerOf(shares.keys(), set), set) ? formQc(lastCommit, shares, set) : lastCommit
+  }
+
   /** The certificate with the lowest maximum, or any. */
   #forgeTc(height: number, round: number): Tc | null {
     const set = this.#world.setOf(height)
@@ -321,7 +412,7 @@ export class Adversary {
     const fresh = this.#world.makeBody({
       parent,
       round: isOdd && random.chance(0.3) ? random.below(3) : round,
-      lastCommit,
+      lastCommit: trick === 'censor' && lastCommit !== null ? this.#censored(lastCommit) : lastCommit,
       timeMs: Math.max(parent.timeMs + 1_000, now + (isOdd ? random.pick([-10_000, -4_500, 500, 600, 60_000, 0]) : 0)),
       salt: random.next(),
       isBad: isOdd && random.chance(0.4),
@@ -334,6 +425,7 @@ export class Adversary {
     if (this.#messages.length === 0) return false
     const { message, body } = this.#random.pick(this.#messages)
     const odd = garble(message, this.#random)
+    this.#seen.add(contentOf(odd)) // not worth remembering
     return this.#sendTo(this.#someHonest(), odd, { body, isHollow: false })
   }
 

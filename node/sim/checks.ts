@@ -2,11 +2,13 @@
 import { bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { BOUNDS } from '../../chain/consensus/bounds.ts'
 import type { Evidence } from '../../chain/consensus/io.ts'
-import type { Message, Signed } from '../../chain/types/message.ts'
-import { checkQc, type Qc } from '../../chain/types/vote.ts'
+import { type Message, type Signed, STEPS, stepOf } from '../../chain/types/message.ts'
+import type { ValidatorSet } from '../../chain/types/validators.ts'
+import { checkQc, type Qc, type Tc, timeoutPayload, votePayload } from '../../chain/types/vote.ts'
 import type { SimNode } from './node.ts'
 import { type Body, DOMAIN } from './parcel.ts'
 import { Signatures } from './signatures.ts'
+import { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
 export class Violation extends Error {}
@@ -16,6 +18,12 @@ export class Checks {
   readonly decided = new Map<number, { readonly body: Body; readonly qc: Qc }>()
   readonly #prepared = new Map<string, Hash>()
   readonly #signatures = new Signatures()
+  /** By node: the last (height, round, step) that its key signed, whatever the process remembers. */
+  readonly #last = new Map<number, readonly [number, number, number]>()
+  /** By height: the highest round that honest signatures open. */
+  readonly #open = new Map<number, number>()
+  readonly #certified = new WeakSet<object>()
+  readonly #witness: Witness
   /** By height: the round above which the calm is measured. */
   readonly roughRounds = new Map<number, number>()
   /** The last height that somebody had decided by then. */
@@ -27,15 +35,74 @@ export class Checks {
 
   constructor(world: World) {
     this.#world = world
+    this.#witness = new Witness(world, (what) => this.fail(what))
   }
 
   fail(what: string): never {
     throw new Violation(`at ${this.#world.nowMs} ms: ${what}`)
   }
 
-  onSign(node: number, message: Signed): void {
-    const fault = this.#world.isHonest(node) ? this.#signatures.add(node, message) : null
+  onSign(by: SimNode, message: Signed): void {
+    const node = by.id
+    this.#world.note(() => `node ${node} signs ${wordsOf(message)}`)
+    if (!this.#world.isHonest(node)) return
+    const fault = this.#signatures.add(node, message)
     if (fault !== null) this.fail(`node ${fault}`)
+    this.#checkOrder(by, message)
+  }
+
+  /** The record only rises, through every crash; and what a vote rests on is on disk before it leaves. */
+  #checkOrder(by: SimNode, message: Signed): void {
+    const { height, round, step } = stepOf(message)
+    const last = this.#last.get(by.id)
+    if (last !== undefined && (height - last[0] || round - last[1] || step - last[2]) <= 0)
+      this.fail(`node ${by.id} signed step ${step} of round ${height}/${round} after ${last.join('/')}`)
+    this.#last.set(by.id, [height, round, step])
+    const opened = message.kind === 'timeout' ? round + 1 : round
+    if (opened > (this.#open.get(height) ?? 0)) this.#open.set(height, opened)
+    if (message.kind !== 'vote' || by.height > height) return // a vote on its way when its height was stored
+    const { type, blockHash } = message.vote
+    if (!by.hasSynced(blockHash))
+      this.fail(`node ${by.id} votes in ${height}/${round} on a body that is not on its disk`)
+    if (type === 'prepare') this.#world.checkTimely(by, blockHash, round)
+    else if (by.record?.highQc?.round !== round && !by.hasSyncedQc(round))
+      this.fail(`node ${by.id} signed COMMIT ${height}/${round} without its PrepareQC on disk`)
+  }
+
+  /** Says what an honest validator must have reported by now. */
+  onHeard(node: SimNode, message: Message): void {
+    if (this.#world.isHonest(node.id)) this.#witness.onHeard(node, message)
+  }
+
+  /** Whatever certificate an honest node holds: a quorum, and no honest validator in it who did not say just that. */
+  #checkQuorum(certificate: Qc | Tc): void {
+    if (this.#certified.has(certificate)) return
+    this.#certified.add(certificate)
+    const { height, round } = certificate
+    const set = this.#world.setOf(height)
+    const isQc = 'type' in certificate
+    const parts = isQc ? [{ ...certificate, hqcRound: null }] : certificate.groups
+    const seen = new Set<number>()
+    for (const { bitmap, hqcRound } of parts) {
+      const [step, payload] = isQc
+        ? [STEPS[certificate.type], votePayload(height, round, certificate.blockHash)]
+        : [STEPS.timeout, timeoutPayload(height, round, hqcRound)]
+      for (let i = 0; i < 8 * bitmap.length; i++) {
+        if ((((bitmap[i >> 3] as number) >> (i & 7)) & 1) === 0) continue
+        if (seen.has(i)) this.fail(`a certificate of ${height}/${round} names validator ${i} twice`)
+        seen.add(i)
+        this.#checkSaid(certificate, i, step, payload)
+      }
+    }
+    if (!isMore(seen, set)) this.fail(`a certificate of ${height}/${round} is no quorum`)
+  }
+  #checkSaid({ height, round }: Qc | Tc, validator: number, step: number, payload: Uint8Array): void {
+    const node = this.#world.idsOf(height)[validator]
+    if (node === undefined) this.fail(`a certificate of height ${height} names validator ${validator}`)
+    if (!this.#world.isHonest(node)) return
+    const said = this.#signatures.said(node, height, round, step)
+    if (said === null || !equalBytes(said, payload))
+      this.fail(`a certificate says that node ${node} signed step ${step} of ${height}/${round}`)
   }
 
   onDecide(node: SimNode, body: Body, qc: Qc): void {
@@ -48,6 +115,11 @@ export class Checks {
     if (!equalBytes(qc.blockHash, body.hash) || qc.height !== height || qc.type !== 'commit')
       this.fail(`node ${node.id} decided without its certificate at height ${height}`)
     checkQc(qc, world.setOf(height), DOMAIN)
+    this.#checkQuorum(qc)
+    if (body.lastCommit !== null) this.#checkQuorum(body.lastCommit)
+    world.note(
+      () => `node ${node.id} decides height ${height} in round ${qc.round}: ${bytesToHex(body.hash).slice(0, 10)}`,
+    )
     const before = this.decided.get(height)
     if (before === undefined) this.decided.set(height, { body, qc })
     else if (!equalBytes(before.body.hash, body.hash))
@@ -61,12 +133,12 @@ export class Checks {
   #checkRound(node: SimNode, height: number, parent: Body): void {
     const world = this.#world
     const cur = node.state?.height?.cur ?? 0
-    const members = world.idsOf(height).filter((id) => world.isHonest(id))
+    const members = world.idsOf(height).filter((id) => world.isSigning(id))
     if (members.some((id) => (world.nodes[id]?.height ?? 0) < height)) return // one is still catching up, and may be its leader
     const from = (this.roughRounds.get(height) ?? -1) + 1
     let led = 0
     for (let round = from; round < cur; round++)
-      if (world.isHonest(world.nodeOf(height, world.proposerOf(height, round, parent.hash)))) led++
+      if (world.isSigning(world.nodeOf(height, world.proposerOf(height, round, parent.hash)))) led++
     this.honestRounds.set(led, (this.honestRounds.get(led) ?? 0) + 1)
     if (led > 1)
       this.fail(
@@ -81,7 +153,7 @@ export class Checks {
 
   /** In the calm rounds are measured from the highest one that an honest node was in when the last honest member came to the height. */
   onEnter(node: SimNode): void {
-    if (!this.#world.isCalm || !this.#world.isHonest(node.id) || !this.#world.idsOf(node.height).includes(node.id))
+    if (!this.#world.isCalm || !this.#world.isSigning(node.id) || !this.#world.idsOf(node.height).includes(node.id))
       return
     const { height } = node
     const present = this.#world.nodes.filter((other) => this.#world.isHonest(other.id) && other.height === height)
@@ -101,7 +173,8 @@ export class Checks {
     this.#lostAt.add(height)
   }
 
-  onReport({ offence, validator }: Evidence, height: number): void {
+  onReport(by: SimNode, { offence, validator }: Evidence, height: number): void {
+    this.#witness.onReport(by, `${offence} ${validator}`)
     const node = this.#world.nodeOf(height, validator)
     if (this.#world.isHonest(node)) this.fail(`honest node ${node} is accused of ${offence} at height ${height}`)
   }
@@ -120,6 +193,9 @@ export class Checks {
     const h = node.state?.height
     if (h === undefined || h === null || !this.#world.isHonest(node.id)) return
     const qc = h.highQc
+    for (const held of [qc, h.commitQc, h.entry]) if (held !== null) this.#checkQuorum(held)
+    if (h.cur > (this.#open.get(h.start.height) ?? 0))
+      this.fail(`node ${node.id} is in round ${h.cur} of height ${h.start.height}, which no honest validator opened`)
     if (qc !== null) {
       if (qc.round > h.cur) this.fail(`node ${node.id} holds PrepareQC(${qc.round}) in round ${h.cur}`)
       const key = `${qc.height}:${qc.round}`
@@ -150,5 +226,24 @@ export class Checks {
     ]
     for (const [what, size, max] of sizes)
       if (size > max) this.fail(`node ${node.id} keeps ${size} ${what}, bound ${max}`)
+  }
+}
+
+const isMore = (members: Iterable<number>, set: ValidatorSet): boolean => {
+  let power = 0n
+  for (const i of members) power += set.members[i]?.power ?? 0n
+  return 3n * power > 2n * set.powerTotal
+}
+
+const wordsOf = (message: Signed): string => {
+  const { height, round } = stepOf(message)
+  const short = (hash: Hash): string => bytesToHex(hash).slice(0, 10)
+  switch (message.kind) {
+    case 'proposal':
+      return `PROPOSE ${height}/${round} ${short(message.proposal.blockHash)}`
+    case 'vote':
+      return `${message.vote.type.toUpperCase()} ${height}/${round} ${short(message.vote.blockHash)}`
+    case 'timeout':
+      return `TIMEOUT ${height}/${round} naming ${message.timeout.hqcRound ?? 'none'}`
   }
 }

@@ -67,6 +67,7 @@ const garbleQc = (qc: Qc, random: Random): Qc =>
     { ...qc, bitmap: qc.bitmap.map(() => 255) },
     { ...qc, bitmap: qc.bitmap.map(() => 0) },
     { ...qc, bitmap: noise(qc.bitmap.length, random) },
+    { ...qc, bitmap: qc.bitmap.map((byte) => byte | (byte + 1)) }, // one more than signed
     { ...qc, signature: noise(96, random) },
   ])
 

@@ -5,29 +5,42 @@ import { faultOf } from '../../chain/consensus/check.ts'
 import { createState, handle, relevance, type State } from '../../chain/consensus/core.ts'
 import type { Effect, Input, Logged, Seen, Verdict } from '../../chain/consensus/io.ts'
 import { heightOf, type Message, type SignRecord, signedPart, stepOf } from '../../chain/types/message.ts'
-import type { Qc } from '../../chain/types/vote.ts'
+import { bitmapMembers, type Qc } from '../../chain/types/vote.ts'
 import { type Body, contentOf, DOMAIN, type Parcel, signedBy } from './parcel.ts'
 import type { Random } from './random.ts'
-import type { Fault } from './scenario.ts'
+import type { Crash } from './scenario.ts'
 import type { World } from './world.ts'
 
 interface Stored {
   readonly body: Body
   readonly qc: Qc | null
 }
-type Entry = { readonly height: number } & ({ readonly body: Body } | { readonly input: Logged })
+type Entry = { readonly height: number } & (
+  | { readonly body: Body }
+  | { readonly input: Logged }
+  /** What the own key signed: in the log to show that the record beside it is the right one. */
+  | { readonly own: { readonly round: number; readonly step: number } }
+)
+
+/** The order of effects of section 5, as places where a process can die. */
+export type CrashPoint = Effect['kind'] | 'log synced' | 'recorded' | 'stored'
 
 const SYNC_MS = 2
+const FULL = { kind: 'crash', steps: 0, downMs: 1_500, log: 'synced', record: 'kept', store: 'kept' } as const
+/** Records that a disk which lies may lose again. */
+const LIES_MAX = 6
 const MIN_INTERVAL_MS = 1_000
 const INTERVAL_MS = 3_000
-const PRECISION_MS = 500
-const MESSAGE_DELAY_MS = 4_000
+export const PRECISION_MS = 500
+export const MESSAGE_DELAY_MS = 4_000
 
 export class SimNode {
   readonly id: number
   readonly world: World
   readonly random: Random
-  readonly skewMs: number
+  /** How far the wall clock is off, and the least and most it ever was. */
+  skewMs: number
+  readonly skewsMs: { least: number; most: number }
   /** Blocks decided; at index 0 the genesis. Durable. */
   readonly store: Stored[]
   /** Durable up to `synced`. */
@@ -35,6 +48,10 @@ export class SimNode {
   #synced = 0
   record: SignRecord | null = null
   #lockRound: number | null = null
+  /** Former records, of which a disk that lies may bring one back. */
+  #formerRecords: { readonly record: SignRecord; readonly lockRound: number | null }[] = []
+  /** It follows and signs nothing: its record is damaged, or older than what it is seen to have signed. */
+  isMuted = false
   /** Volatile. */
   state: State | null = null
   #incarnation = 0
@@ -45,7 +62,7 @@ export class SimNode {
   #storing = false
   #pausedUntilMs = 0
   /** Effects left to perform before the crash that was ordered. */
-  #crash: { steps: number; readonly fault: Extract<Fault, { readonly kind: 'crash' }> } | null = null
+  #crash: { steps: number; readonly fault: Crash } | null = null
   refusals = 0
 
   constructor(world: World, id: number, random: Random, skewMs: number) {
@@ -53,11 +70,23 @@ export class SimNode {
     this.id = id
     this.random = random
     this.skewMs = skewMs
+    this.skewsMs = { least: skewMs, most: skewMs }
     this.store = [{ body: world.genesis, qc: null }]
   }
 
   get height(): number {
     return this.store.length
+  }
+  /** What is on disk whatever happens now: who votes rests on it. */
+  hasSynced(hash: Hash): boolean {
+    return this.#log.slice(0, this.#synced).some((entry) => 'body' in entry && equalBytes(entry.body.hash, hash))
+  }
+  hasSyncedQc(round: number): boolean {
+    return this.#log.slice(0, this.#synced).some((entry) => {
+      if (!('input' in entry) || entry.input.kind !== 'message') return false
+      const { message } = entry.input
+      return message.kind === 'qc' && message.qc.type === 'prepare' && message.qc.round === round
+    })
   }
   get isUp(): boolean {
     return this.state !== null
@@ -69,22 +98,57 @@ export class SimNode {
     )
   }
 
-  boot(isRecordUnread = false): void {
+  boot(record: Crash['record'] = 'kept'): void {
     if (this.isUp) return
     this.#incarnation++
     this.#crash = null
     this.state = createState()
     this.#bodies = new Map()
     this.#storing = false
+    this.#guardRecord(record)
     this.#log = this.#log.filter(({ height }) => height === this.height)
     this.#synced = this.#log.length
     for (const entry of this.#log)
       if ('body' in entry) this.#bodies.set(bytesToHex(entry.body.hash), { body: entry.body, verdict: 'valid' })
     this.#enter() // effects of the replay were performed before the crash, or are asked for again after `resume`
     for (const entry of this.#log) if ('input' in entry) handle(this.state, entry.input)
-    this.#feed({ kind: 'resume', record: isRecordUnread ? null : this.record })
+    this.world.note(() => `node ${this.id} starts at height ${this.height}${this.isMuted ? ' and will not sign' : ''}`)
+    this.#feed({ kind: 'resume', record: record === 'unread' || this.isMuted ? null : this.record })
     this.world.checks.onEnter(this)
     this.#tickLater(this.random.below(1_000))
+  }
+
+  /** A record that cannot be the last one: whoever signed on with it might sign twice. */
+  #guardRecord(record: Crash['record']): void {
+    if (record === 'damaged') this.#mute('signer record damaged')
+    if (record !== 'old') return
+    const former = this.random.pick(this.#formerRecords.length > 0 ? this.#formerRecords : [null])
+    if (former === null) return
+    // Where neither log nor store shows a later signature nobody can tell; disks that lie without a trace are outside of what is promised.
+    if (!this.#isBehindTraces(former.record)) {
+      this.world.count('record rolled back without a trace')
+      return
+    }
+    this.record = former.record
+    this.#lockRound = former.lockRound
+    this.#mute('signer record rolled back')
+  }
+  #mute(why: string): void {
+    this.isMuted = true
+    this.world.count(why)
+  }
+  #isBehindTraces({ height, round, step }: SignRecord): boolean {
+    const isLater = (h: number, r: number, s: number): boolean => (h - height || r - round || s - step) > 0
+    const isLogged = this.#log.some((e) => 'own' in e && isLater(e.height, e.own.round, e.own.step))
+    return (
+      isLogged ||
+      this.store.some(({ qc }) => {
+        if (qc === null) return false
+        const self = this.world.indexOf(qc.height, this.id)
+        const members = bitmapMembers(qc.bitmap, this.world.setOf(qc.height).members.length) ?? []
+        return self !== null && members.includes(self) && isLater(qc.height, qc.round, 3)
+      })
+    )
   }
 
   /** Hands its counts in; the machine forgets them when it dies. */
@@ -93,8 +157,13 @@ export class SimNode {
       this.world.taken.set(rule, (this.world.taken.get(rule) ?? 0) + times)
   }
 
-  orderCrash(fault: Extract<Fault, { readonly kind: 'crash' }>): void {
+  orderCrash(fault: Crash): void {
     if (this.isUp) this.#crash = { steps: fault.steps, fault }
+  }
+  setClock(skewMs: number): void {
+    this.skewMs = skewMs
+    const { least, most } = this.skewsMs
+    Object.assign(this.skewsMs, { least: Math.min(least, skewMs), most: Math.max(most, skewMs) })
   }
   cancelCrash(): void {
     this.#crash = null
@@ -103,21 +172,51 @@ export class SimNode {
     this.#pausedUntilMs = untilMs
   }
 
-  #stop(fault: Extract<Fault, { readonly kind: 'crash' }>): void {
-    this.world.count('crash')
+  #stop(fault: Crash, at: CrashPoint): void {
+    const { world } = this
+    world.count('crash')
+    world.count(`crash at ${at}`)
+    world.note(() => `node ${this.id} dies at ${at}, for ${fault.downMs} ms; log ${fault.log}, record ${fault.record}`)
     this.leave()
     this.state = null
     this.#incarnation++
-    const kept = this.#synced + this.random.below(this.#log.length - this.#synced + 1)
     const bodies = this.#log.flatMap((entry) => ('body' in entry ? [entry.body.hash] : []))
-    this.#log = fault.log === 'lost' ? [] : this.#log.slice(0, kept)
+    this.#log = this.#log.slice(0, this.#keptOfLog(fault.log))
     this.#bodies.clear()
-    if (fault.log === 'lost') {
+    if (fault.store === 'lost') this.#loseStore()
+    if (bodies.some((hash) => !world.isHeld(hash))) world.checks.onBodyLost(this.height)
+    const upMs = Math.min(world.nowMs + fault.downMs, Math.max(world.nowMs, world.scenario.calmMs))
+    world.at(upMs, () => this.boot(fault.record))
+  }
+
+  /** What was synced, and some of the rest in order; a torn last record is cut like one that never was. */
+  #keptOfLog(log: Crash['log']): number {
+    const kept = this.#synced + this.random.below(this.#log.length - this.#synced + 1)
+    if (log === 'lost') {
       this.world.count('log lost')
-      if (bodies.some((hash) => !this.world.isHeld(hash))) this.world.checks.onBodyLost(this.height)
+      return 0
     }
-    const upMs = Math.min(this.world.nowMs + fault.downMs, Math.max(this.world.nowMs, this.world.scenario.calmMs))
-    this.world.at(upMs, () => this.boot(fault.isRecordUnread))
+    if (kept < this.#log.length) this.world.count('log torn')
+    if (log === 'synced' || kept === 0) return kept
+    const flipped = this.random.below(kept)
+    if (flipped === kept - 1) {
+      this.world.count('log damaged at its end')
+      return flipped
+    }
+    // Damage in the middle stops the node; its operator moves the log away, and the record guards alone.
+    this.world.count('log damaged in the middle')
+    return 0
+  }
+
+  /** Only where others have these blocks: what nobody holds is lost for good. */
+  #loseStore(): void {
+    const isHeldElsewhere = this.world.nodes.some(
+      (other) => other !== this && this.world.isHonest(other.id) && other.height >= this.height,
+    )
+    if (!isHeldElsewhere) return
+    this.world.count('store lost')
+    this.store.length = 1
+    this.#log = []
   }
 
   /** Runs unless the process died meanwhile; a paused one runs it when it wakes. */
@@ -156,21 +255,31 @@ export class SimNode {
 
   #feed(input: Input): void {
     if (this.state === null) return
-    this.#perform(handle(this.state, input))
-    if (this.state !== null) this.world.checks.afterInput(this)
+    const effects = handle(this.state, input)
+    this.#perform(effects)
+    if (this.state === null) return
+    if (input.kind === 'message') this.world.checks.onHeard(this, input.message)
+    this.world.checks.afterInput(this)
   }
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (this.#isCrashDue()) return
+      if (this.#isCrashDue(effect.kind)) return
       this.#performOne(effect)
       if (this.state === null) return
     }
   }
 
-  #isCrashDue(): boolean {
+  #isCrashDue(at: CrashPoint): boolean {
     if (this.#crash === null || this.#crash.steps-- > 0) return false
-    this.#stop(this.#crash.fault)
+    this.#stop(this.#crash.fault, at)
+    return true
+  }
+  /** A write that fails ends the process: what follows it would rest on nothing. */
+  #isDiskFull(at: CrashPoint): boolean {
+    if (!this.world.isFull(this.id)) return false
+    this.world.count('disk full')
+    this.#stop({ ...FULL, node: this.id, atMs: this.world.nowMs }, at)
     return true
   }
 
@@ -184,7 +293,7 @@ export class SimNode {
         this.#sign(effect)
         return
       case 'send': {
-        const body = effect.message.kind === 'proposal' ? this.#bodyOf(effect.message.proposal.blockHash) : null
+        const body = effect.message.kind === 'proposal' ? this.bodyOf(effect.message.proposal.blockHash) : null
         world.send(this.id, this.height, effect.to, { kind: 'message', message: effect.message, body, isHollow: false })
         return
       }
@@ -223,7 +332,7 @@ export class SimNode {
         this.#commit(effect.blockHash, effect.qc)
         return
       case 'report':
-        world.checks.onReport(effect.evidence, this.height)
+        world.checks.onReport(this, effect.evidence, this.height)
         return
       case 'alarm':
         world.checks.onAlarm(this, effect.blockHash)
@@ -231,7 +340,7 @@ export class SimNode {
     }
   }
 
-  #bodyOf(hash: Hash): Body | null {
+  bodyOf(hash: Hash): Body | null {
     return (
       this.#bodies.get(bytesToHex(hash))?.body ??
       this.store.find(({ body }) => equalBytes(body.hash, hash))?.body ??
@@ -250,7 +359,7 @@ export class SimNode {
 
   #build(round: number, lastCommit: Qc | null): void {
     const { height } = this
-    this.#later(this.world.scenario.execMs, () => {
+    this.#later(this.world.execMs(this.id), () => {
       if (this.height !== height) return
       const timeMs = Math.max(this.#localMs, this.#tip.timeMs + MIN_INTERVAL_MS)
       const body = this.world.makeBody({
@@ -285,7 +394,7 @@ export class SimNode {
   #judge(body: Body): void {
     const { height } = this
     if (body.height !== height) return
-    this.#later(this.world.scenario.execMs, () => {
+    this.#later(this.world.execMs(this.id), () => {
       const held = this.#bodies.get(bytesToHex(body.hash))
       if (this.height !== height || held === undefined) return
       if (held.verdict === null) {
@@ -299,9 +408,11 @@ export class SimNode {
   #sign(effect: Extract<Effect, { readonly kind: 'sign' }>): void {
     this.#diskFreeMs = Math.max(this.world.nowMs, this.#diskFreeMs) + SYNC_MS
     this.#later(this.#diskFreeMs - this.world.nowMs, () => {
+      if (this.#isDiskFull('log')) return
       this.#synced = this.#log.length
-      if (this.#isCrashDue()) return
+      if (this.#isCrashDue('log synced')) return
       const answer = this.#recordAndSign(effect)
+      if (this.#isCrashDue('recorded')) return
       this.#later(1, () => this.#feed(answer))
     })
   }
@@ -310,6 +421,7 @@ export class SimNode {
   #recordAndSign({ message, highQc, entry }: Extract<Effect, { readonly kind: 'sign' }>): Input {
     const last = this.record
     const { height, round, step } = stepOf(message)
+    const lockRound = this.#lockRound
     const order = last === null ? 1 : height - last.height || round - last.round || step - last.step
     if (last !== null && order <= 0) {
       if (order === 0 && equalBytes(signedPart(last.message).payload, signedPart(message).payload))
@@ -328,8 +440,10 @@ export class SimNode {
     }
     if (message.kind === 'vote' && message.vote.type === 'commit') this.#lockRound = round
     const signed = signedBy(message, this.world.secretOf(this.id))
-    this.world.checks.onSign(this.id, signed)
+    this.world.checks.onSign(this, signed)
+    if (last !== null) this.#formerRecords = [...this.#formerRecords, { record: last, lockRound }].slice(-LIES_MAX)
     this.record = { height, round, step, message: signed, highQc, entry }
+    this.#log.push({ height, own: { round, step } })
     return { kind: 'signed', message: signed }
   }
 
@@ -340,9 +454,10 @@ export class SimNode {
     this.#storing = true
     const { height } = this
     this.#later(SYNC_MS, () => {
+      if (this.#isDiskFull('commit')) return
       this.world.checks.onDecide(this, held.body, qc)
       this.store.push({ body: held.body, qc }) // one synced batch
-      if (this.#isCrashDue()) return
+      if (this.#isCrashDue('stored')) return
       this.#log = this.#log.filter((entry) => entry.height > height)
       this.#synced = this.#log.length
       this.#storing = false
@@ -362,7 +477,7 @@ export class SimNode {
           if (parcel.body !== null && !parcel.isHollow) this.#receiveBodyOf(parcel.message, parcel.body)
           return
         case 'want': {
-          const body = this.#bodyOf(parcel.hash)
+          const body = this.bodyOf(parcel.hash)
           if (body !== null) this.world.sendTo(this.id, from, { kind: 'body', body })
           return
         }

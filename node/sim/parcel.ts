@@ -13,6 +13,8 @@ export interface Body {
   readonly parentHash: Hash
   readonly originRound: number
   readonly timeMs: number
+  /** By the clock that nobody has. */
+  readonly madeMs: number
   readonly lastCommit: Qc | null
   /** Executing it fails. */
   readonly isBad: boolean

@@ -2,7 +2,7 @@
 // it must go on. And the search for the smallest scenario that still fails.
 import type { Rule } from '../../chain/consensus/rules.ts'
 import { Violation } from './checks.ts'
-import { type Scenario, scenarioOf } from './scenario.ts'
+import { type Fault, type Scenario, scenarioOf } from './scenario.ts'
 import { World } from './world.ts'
 
 export interface Outcome {
@@ -18,18 +18,15 @@ export interface Outcome {
 /** The longest run of Byzantine leaders at the longest timeouts stays below this. */
 const STALL_MS = 1_800_000
 
-export function run(scenario: Scenario): Outcome {
-  const world = new World(scenario)
-  const { calmMs, byzantine, faults } = scenario
+export function run(scenario: Scenario, story: string[] | null = null): Outcome {
+  const world = new World(scenario, story)
+  const { calmMs, byzantineRun } = scenario
   const honest = world.nodes.filter(({ id }) => world.isHonest(id))
-  for (const node of world.nodes) if (!byzantine.includes(node.id) || scenario.byzantineRun) node.boot()
-  for (const fault of faults) {
-    if (fault.kind === 'crash') world.at(fault.atMs, () => world.nodes[fault.node]?.orderCrash(fault))
-    if (fault.kind === 'pause')
-      world.at(fault.atMs, () => world.nodes[fault.node]?.pause(Math.min(fault.atMs + fault.forMs, calmMs)))
-  }
+  for (const node of world.nodes) if (world.isHonest(node.id) || byzantineRun) node.boot()
+  for (const fault of scenario.faults) order(world, fault, calmMs)
   let goal = Number.POSITIVE_INFINITY
   world.at(calmMs, () => {
+    world.note(() => 'the calm begins')
     for (const node of honest) node.cancelCrash()
     world.checks.onCalm()
     goal = Math.max(...honest.map(({ height }) => height)) + scenario.heights
@@ -61,6 +58,21 @@ export function run(scenario: Scenario): Outcome {
     return outcome(null)
   }
   return outcome(`stalled at heights ${honest.map((node) => `${node.height}/${node.state?.height?.cur}`).join(', ')}`)
+}
+
+const order = (world: World, fault: Fault, calmMs: number): void => {
+  if (fault.kind === 'cut') return
+  const node = world.nodes[fault.node]
+  if (node === undefined) return
+  if (fault.kind === 'crash') world.at(fault.atMs, () => node.orderCrash(fault))
+  if (fault.kind === 'pause') world.at(fault.atMs, () => node.pause(Math.min(fault.atMs + fault.forMs, calmMs)))
+  if (fault.kind !== 'jump') return
+  const skewMs = node.skewMs
+  world.at(fault.atMs, () => {
+    world.count('clock jump')
+    node.setClock(skewMs + fault.byMs)
+  })
+  world.at(calmMs, () => node.setClock(skewMs))
 }
 
 /** The smallest scenario found that still fails, by leaving out what can be left out. */

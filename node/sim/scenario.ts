@@ -9,6 +9,8 @@ export interface Scenario {
   readonly byzantine: readonly number[]
   /** Whether the Byzantine also run the protocol, or only do what the adversary tells them. */
   readonly byzantineRun: boolean
+  /** Whether each Byzantine validator that runs the protocol does so twice at once, both copies honest, with one key. */
+  readonly twins: boolean
   /** How often, on average, the adversary acts, in ms; and what he may do. */
   readonly adversaryMs: number
   readonly tricks: readonly Trick[]
@@ -39,10 +41,15 @@ export type Fault =
       readonly atMs: number
       readonly steps: number
       readonly downMs: number
-      /** What the disk keeps of the log beyond the signer's record. */
-      readonly log: 'synced' | 'lost'
-      /** The signer's record is not read at start (its host cannot be reached yet); it still refuses. */
-      readonly isRecordUnread: boolean
+      /** What the disk keeps of the log: what was synced and some of the rest; nothing; or all, with a bit turned somewhere. */
+      readonly log: 'synced' | 'lost' | 'flipped'
+      /**
+       * The signer's record at start. `unread`: its host cannot be reached yet, it still refuses. `old`: the disk lied when it said that
+       * the last ones were synced. `damaged`: it does not decode.
+       */
+      readonly record: 'kept' | 'unread' | 'old' | 'damaged'
+      /** Blocks and state. */
+      readonly store: 'kept' | 'lost'
     }
   | {
       readonly kind: 'cut'
@@ -52,6 +59,18 @@ export type Fault =
       readonly isOneWay: boolean
     }
   | { readonly kind: 'pause'; readonly node: number; readonly atMs: number; readonly forMs: number }
+  /** The disk takes nothing more. */
+  | { readonly kind: 'full'; readonly node: number; readonly atMs: number; readonly forMs: number }
+  /** The wall clock goes wrong, until the calm. */
+  | { readonly kind: 'jump'; readonly node: number; readonly atMs: number; readonly byMs: number }
+  | {
+      readonly kind: 'slow'
+      readonly node: number
+      readonly atMs: number
+      readonly forMs: number
+      readonly execMs: number
+    }
+export type Crash = Extract<Fault, { readonly kind: 'crash' }>
 
 export const TRICKS = [
   'prepare both',
@@ -68,42 +87,65 @@ export const TRICKS = [
   'replay',
   'flood rounds',
   'lie about heights',
+  'split',
+  'timeout odd',
+  'forge overlap',
+  'censor',
+  'push bodies',
 ] as const
 export type Trick = (typeof TRICKS)[number]
 
-/** Every power is given for nodes 0 to n - 1; at most a third of any row is Byzantine, strictly less. */
-export function scenarioOf(seed: number): Scenario {
+/** What `novachain sim` may fix; the seed draws the rest. */
+export interface Wishes {
+  readonly validators?: number
+  readonly heights?: number
+  /** So many of the validators, even a third and more: then disagreement must name the guilty. */
+  readonly byzantine?: number
+  readonly faults: 'none' | 'network' | 'crash' | 'all'
+}
+export const ALL_FAULTS: Wishes = { faults: 'all' }
+
+/** Every power is given for nodes 0 to n - 1; at most a third of any row is Byzantine, strictly less, unless wished otherwise. */
+export function scenarioOf(seed: number, wishes: Wishes = ALL_FAULTS): Scenario {
   const random = createRandom(seed, 'scenario')
-  const { powers, byzantine } = drawSets(random)
+  const { powers, byzantine } = drawSets(random, wishes)
   const count = powers[0]?.length ?? 0
   const calmMs = random.between(10, 60) * 1_000
   const isRough = random.chance(0.5)
+  const network: Network = {
+    minMs: random.between(1, 50),
+    meanMs: random.pick([5, 50, 300, 1_500]),
+    loss: isRough ? random.next() * 0.6 : random.pick([0, 0.02, 0.1]),
+    duplicates: random.pick([0, 0.05, 0.3]),
+    lossOf: isRough ? { [random.pick(['proposal', 'prepare', 'commit', 'timeout', 'tc', 'qc'])]: 0.97 } : {},
+  }
+  const hasNetwork = wishes.faults === 'network' || wishes.faults === 'all'
+  const faults = drawFaults(random, { powers, byzantine, calmMs, count })
   return {
     seed,
     powers,
     epochBlocks: random.between(2, 4),
     byzantine,
     byzantineRun: random.chance(0.5),
+    twins: random.chance(0.3),
     adversaryMs: random.pick([50, 200, 1_000]),
     tricks: random.chance(0.5) ? TRICKS : random.some(TRICKS),
-    network: {
-      minMs: random.between(1, 50),
-      meanMs: random.pick([5, 50, 300, 1_500]),
-      loss: isRough ? random.next() * 0.6 : random.pick([0, 0.02, 0.1]),
-      duplicates: random.pick([0, 0.05, 0.3]),
-      lossOf: isRough ? { [random.pick(['proposal', 'prepare', 'commit', 'timeout', 'tc', 'qc'])]: 0.97 } : {},
-    },
-    faults: drawFaults(random, count, calmMs),
+    network: hasNetwork ? network : { ...network, meanMs: 5, loss: 0, duplicates: 0, lossOf: {} },
+    faults: faults.filter(({ kind }) => isWished(kind, wishes.faults)),
     calmMs,
-    heights: random.between(2, 4),
+    heights: wishes.heights ?? random.between(2, 4),
     execMs: random.pick([1, 20, 400]),
     skewMs: random.pick([0, 50, 200]),
   }
 }
 
-const drawSets = (random: Random): { powers: number[][]; byzantine: number[] } => {
+const isWished = (kind: Fault['kind'], wished: Wishes['faults']): boolean =>
+  wished === 'all' || (wished !== 'none' && (kind === 'cut') === (wished === 'network'))
+
+const drawSets = (random: Random, wishes: Wishes): { powers: number[][]; byzantine: number[] } => {
   const shape = random.pick(['equal', 'equal', 'weighted', 'changing', 'disjoint', 'alone', 'followers'] as const)
-  const count = random.between(4, 7)
+  const drawn = random.between(4, 7)
+  const count = wishes.validators ?? drawn
   const nodes = Array.from({ length: count }, (_, i) => i)
   const weights = (): number[] => nodes.map(() => random.between(1, 5))
   const rows: Record<typeof shape, () => number[][]> = {
@@ -116,54 +158,78 @@ const drawSets = (random: Random): { powers: number[][]; byzantine: number[] } =
     alone: () => [[1, 0]],
     followers: () => [[...nodes.map(() => 1), 0, 0]],
   }
-  const powers = rows[shape]().map((row) => (row.some((power) => power > 0) ? row : row.map(() => 1)))
+  const isFixed = wishes.byzantine !== undefined || wishes.validators !== undefined
+  const powers = rows[isFixed && shape !== 'weighted' ? 'equal' : shape]().map((row) =>
+    row.some((power) => power > 0) ? row : row.map(() => 1),
+  )
   const byzantine: number[] = []
-  const wanted = random.pick([0, 1, 1, 2])
+  const drawnLiars = random.pick([0, 1, 1, 2])
+  const wanted = wishes.byzantine ?? (wishes.faults === 'all' ? drawnLiars : 0)
   for (const node of random.shuffle((powers[0] ?? []).map((_, i) => i))) {
     if (byzantine.length >= wanted) break
-    if (powers.every((row) => isMinority(row, [...byzantine, node]))) byzantine.push(node)
+    if (wishes.byzantine !== undefined || isMinority(powers, [...byzantine, node])) byzantine.push(node)
   }
   return { powers, byzantine: byzantine.sort((a, b) => a - b) }
 }
 
-const isMinority = (row: readonly number[], some: readonly number[]): boolean => {
-  const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0)
-  return 3 * sum(some.map((i) => row[i] ?? 0)) < sum(row)
+/** Whether these nodes have less than a third of the power in every epoch. */
+export const isMinority = (powers: readonly (readonly number[])[], some: readonly number[]): boolean =>
+  powers.every((row) => {
+    const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0)
+    return 3 * sum(some.map((i) => row[i] ?? 0)) < sum(row)
+  })
+
+interface Ground {
+  readonly powers: readonly (readonly number[])[]
+  readonly byzantine: readonly number[]
+  readonly calmMs: number
+  readonly count: number
 }
 
-const drawFaults = (random: Random, count: number, calmMs: number): Fault[] => {
-  const faults = Array.from({ length: random.between(0, 6) }, () => drawFault(random, count, calmMs))
+const drawFaults = (random: Random, ground: Ground): Fault[] => {
+  const { powers, byzantine, calmMs, count } = ground
+  // Who loses his record must not sign again by himself, so only so many may as the network can do without.
+  const silent = [...byzantine]
+  const faults = Array.from({ length: random.between(0, 6) }, () => {
+    const fault = drawFault(random, ground)
+    if (fault.kind !== 'crash' || (fault.record !== 'old' && fault.record !== 'damaged')) return fault
+    if (silent.includes(fault.node) || !isMinority(powers, [...silent, fault.node]))
+      return { ...fault, record: 'kept' as const }
+    silent.push(fault.node)
+    return fault
+  })
   // All at once, at the last moment: what counts then is what is on disk.
   if (random.chance(0.15))
     for (let node = 0; node < count; node++)
       faults.push({
-        kind: 'crash',
-        node,
-        atMs: calmMs - 100,
-        steps: random.between(0, 3),
-        downMs: 1_000,
-        log: 'synced',
-        isRecordUnread: false,
+        ...{ kind: 'crash', node, atMs: calmMs - 100, steps: random.between(0, 3), downMs: 1_000 },
+        ...{ log: 'synced', record: 'kept', store: 'kept' },
       })
   return faults
 }
 
-const drawFault = (random: Random, count: number, calmMs: number): Fault => {
+const drawFault = (random: Random, { calmMs, count }: Ground): Fault => {
   const atMs = random.below(calmMs)
   const node = random.below(count)
-  const kind = random.pick(['crash', 'crash', 'cut', 'pause'] as const)
-  if (kind === 'pause') return { kind, node, atMs, forMs: random.between(500, 10_000) }
-  if (kind === 'cut') {
-    const group = random.some(Array.from({ length: count }, (_, i) => i))
-    return { kind, atMs, forMs: random.between(1_000, 30_000), group, isOneWay: random.chance(0.3) }
-  }
-  return {
-    kind,
-    node,
-    atMs,
-    steps: random.between(0, 12),
-    downMs: random.between(1, 20_000),
-    log: random.chance(0.15) ? 'lost' : 'synced',
-    isRecordUnread: random.chance(0.1),
+  const kind = random.pick(['crash', 'crash', 'crash', 'cut', 'cut', 'pause', 'full', 'jump', 'slow'] as const)
+  switch (kind) {
+    case 'pause':
+    case 'full':
+      return { kind, node, atMs, forMs: random.between(500, 10_000) }
+    case 'jump':
+      return { kind, node, atMs, byMs: random.pick([-20_000, -2_000, -600, 600, 2_000, 20_000]) }
+    case 'slow':
+      return { kind, node, atMs, forMs: random.between(1_000, 20_000), execMs: random.between(500, 6_000) }
+    case 'cut': {
+      const group = random.some(Array.from({ length: count }, (_, i) => i))
+      return { kind, atMs, forMs: random.between(1_000, 30_000), group, isOneWay: random.chance(0.3) }
+    }
+    case 'crash':
+      return {
+        ...{ kind, node, atMs, steps: random.between(0, 12), downMs: random.between(1, 20_000) },
+        log: random.pick(['synced', 'synced', 'synced', 'synced', 'lost', 'flipped']),
+        record: random.pick(['kept', 'kept', 'kept', 'kept', 'kept', 'kept', 'unread', 'unread', 'old', 'damaged']),
+        store: random.chance(0.1) ? 'lost' : 'kept',
+      }
   }
 }

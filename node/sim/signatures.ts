@@ -35,4 +35,9 @@ export class Signatures {
           return `${key} forgot its lock: COMMIT ${commit.round}, TIMEOUT ${timeout.round} with ${timeout.hqcRound}`
     return null
   }
+
+  /** What this key signed there, or null. */
+  said(key: number, height: number, round: number, step: number): Uint8Array | null {
+    return this.#of.get(`${key}:${height}`)?.first.get(`${round}:${step}`) ?? null
+  }
 }

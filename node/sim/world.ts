@@ -15,7 +15,7 @@ import { checkQc, type Qc } from '../../chain/types/vote.ts'
 import { Adversary } from './adversary.ts'
 import { Checks } from './checks.ts'
 import { fakeSecret } from './fake-bls.ts'
-import { SimNode } from './node.ts'
+import { MESSAGE_DELAY_MS, PRECISION_MS, SimNode } from './node.ts'
 import { type Body, contentOf, DOMAIN, type Parcel } from './parcel.ts'
 import { Queue } from './queue.ts'
 import { createRandom, type Random } from './random.ts'
@@ -50,9 +50,14 @@ export class World {
   readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
   readonly #faults = new WeakMap<object, { readonly fault: string | null }>()
   readonly #gossiped = new WeakMap<object, Set<number>>()
+  /** Whose key each node signs with: twins share one. */
+  readonly #keys: readonly number[]
+  /** What happened, one line each, where somebody wants to read it. */
+  readonly #story: string[] | null
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, story: string[] | null = null) {
     this.scenario = scenario
+    this.#story = story
     this.#network = createRandom(scenario.seed, 'network')
     this.#sets = scenario.powers.map((row) => {
       const ids = row.flatMap((power, id) => (power > 0 ? [id] : []))
@@ -64,10 +69,21 @@ export class World {
       return { set: createValidatorSet(members), ids }
     })
     const hash = keccak(Uint8Array.of(7))
-    this.genesis = { height: 0, hash, parentHash: hash, originRound: 0, timeMs: 0, lastCommit: null, isBad: false }
+    this.genesis = {
+      height: 0,
+      hash,
+      parentHash: hash,
+      originRound: 0,
+      timeMs: 0,
+      madeMs: 0,
+      lastCommit: null,
+      isBad: false,
+    }
     this.checks = new Checks(this)
     const clocks = createRandom(scenario.seed, 'clocks')
-    this.nodes = (scenario.powers[0] ?? []).map((_, id) => {
+    const ids = (scenario.powers[0] ?? []).map((_, id) => id)
+    this.#keys = [...ids, ...(scenario.twins && scenario.byzantineRun ? scenario.byzantine : [])]
+    this.nodes = this.#keys.map((_, id) => {
       const skewMs = clocks.between(-scenario.skewMs, scenario.skewMs)
       return new SimNode(this, id, createRandom(scenario.seed, `node ${id}`), skewMs)
     })
@@ -94,14 +110,38 @@ export class World {
     this.counters.set(what, (this.counters.get(what) ?? 0) + 1)
   }
 
+  /** For the reader of a replay; costs nothing where there is none. */
+  note(line: () => string): void {
+    this.#story?.push(`${(this.nowMs / 1_000).toFixed(3).padStart(9)}  ${line()}`)
+  }
+
   get isCalm(): boolean {
     return this.nowMs >= this.scenario.calmMs
   }
   isHonest(id: number): boolean {
-    return !this.scenario.byzantine.includes(id)
+    return !this.scenario.byzantine.includes(this.keyOf(id))
+  }
+  /** Honest, and sure of what it signed. */
+  isSigning(id: number): boolean {
+    return this.isHonest(id) && this.nodes[id]?.isMuted === false
+  }
+  keyOf(id: number): number {
+    return this.#keys[id] as number
   }
   secretOf(id: number): Uint8Array {
-    return fakeSecret(id)
+    return fakeSecret(this.keyOf(id))
+  }
+  isFull(id: number): boolean {
+    return this.#isOn(id, 'full')
+  }
+  #isOn(id: number, kind: 'full' | 'slow'): boolean {
+    return this.scenario.faults.some(
+      (f) => f.kind === kind && f.node === id && !this.isCalm && this.nowMs >= f.atMs && this.nowMs < f.atMs + f.forMs,
+    )
+  }
+  execMs(id: number): number {
+    const slow = this.#isOn(id, 'slow') ? this.scenario.faults.find((f) => f.kind === 'slow' && f.node === id) : null
+    return slow?.kind === 'slow' ? slow.execMs : this.scenario.execMs
   }
 
   // Sets and proposers.
@@ -118,6 +158,11 @@ export class World {
   }
   nodeOf(height: number, index: number): number {
     return this.idsOf(height)[index] as number
+  }
+  /** Index in the set of the height; null for who only follows. */
+  indexOf(height: number, id: number): number | null {
+    const index = this.idsOf(height).indexOf(this.keyOf(id))
+    return index < 0 ? null : index
   }
   /** The next height's set is fixed by now; the one after it may be decided by the block in between. */
   knownSet(height: number, current: number): ValidatorSet | null {
@@ -136,7 +181,7 @@ export class World {
   }
   startOf(height: number, id: number, store: readonly { readonly body: Body; readonly qc: Qc | null }[]): Start {
     const parent = store[height - 1]
-    const self = this.idsOf(height).indexOf(id)
+    const self = this.nodes[id]?.isMuted ? null : this.indexOf(height, id)
     const next = this.nodeOf(height + 1, this.proposerOf(height + 1, 0, this.genesis.hash))
     const nextProposer = this.idsOf(height).indexOf(next)
     const parentHash = (parent as { readonly body: Body }).body.hash
@@ -145,7 +190,7 @@ export class World {
       kind: 'start',
       height,
       set: this.setOf(height),
-      self: self < 0 ? null : self,
+      self,
       proposer: this.proposerOf(height, 0, parentHash),
       parentRandao: parentHash, // any value that all agree on
       nextProposer: nextProposer < 0 ? null : nextProposer,
@@ -168,7 +213,7 @@ export class World {
     const commit = lastCommit === null ? '' : `${lastCommit.round} ${bytesToHex(lastCommit.bitmap)}`
     const text = [height, bytesToHex(parent.hash), round, timeMs, salt, isBad, commit].join('|')
     const hash = keccak(new TextEncoder().encode(text))
-    return { height, hash, parentHash: parent.hash, originRound: round, timeMs, lastCommit, isBad }
+    return { height, hash, parentHash: parent.hash, originRound: round, timeMs, madeMs: this.nowMs, lastCommit, isBad }
   }
 
   isValid(body: Body, parent: Body): boolean {
@@ -183,6 +228,16 @@ export class World {
     )
   }
 
+  /** A fresh block that an honest validator prepares cannot be older than the rule allows, nor younger than the fastest honest clock. */
+  checkTimely(node: SimNode, hash: Hash, round: number): void {
+    const body = node.bodyOf(hash)
+    if (body === null || body.originRound !== round) return
+    // Judged at first receipt, by a clock that may have jumped since.
+    const { least, most } = node.skewsMs
+    const lateMs = body.madeMs + least - body.timeMs
+    if (lateMs > MESSAGE_DELAY_MS * 1.1 ** round + PRECISION_MS || this.nowMs + most - body.timeMs < -PRECISION_MS)
+      this.checks.fail(`node ${node.id} prepares a block that is not timely: ${lateMs} ms late when it was made`)
+  }
   /** Whether an honest node, up or down, has this body. */
   isHeld(hash: Hash): boolean {
     return this.nodes.some((node) => this.isHonest(node.id) && node.holds(hash))
@@ -219,7 +274,8 @@ export class World {
 
   /** `to`: everybody, or indices in the set of a height. */
   send(from: number, height: number, to: 'all' | readonly number[], parcel: Parcel): void {
-    const ids = to === 'all' ? this.nodes.map(({ id }) => id) : to.map((i) => this.nodeOf(height, i))
+    const named = to === 'all' ? null : to.map((i) => this.nodeOf(height, i))
+    const ids = this.#keys.flatMap((key, id) => (named === null || named.includes(key) ? [id] : []))
     const had = to === 'all' && this.nodes.length > GOSSIP_ABOVE ? this.#hadBy(parcel) : null
     for (const id of ids) {
       if (id === from || had?.has(id)) continue
