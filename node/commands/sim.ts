@@ -1,21 +1,37 @@
 // sim: simulated networks with crashes, partitions and liars, one for each seed, replayable to the byte.
+import { readFile } from 'node:fs/promises'
 import { NodeError } from '../../chain/base/errors.ts'
-import { type Command, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { runBatch } from '../sim/batch.ts'
+import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { replay, runBatch } from '../sim/batch.ts'
+import { flagsOf } from '../sim/run.ts'
+import { parseScenario, type Scenario, scenarioOf, type Wishes } from '../sim/scenario.ts'
 
-const usage = 'sim [--seed <first>] [--runs <count>] | sim replay <seed>'
+const usage = 'sim [--seed <first>] [--runs <count>] | sim replay <seed> | sim replay --scenario <json or file>'
 const RUNS = 200
+const FAULTS = ['none', 'network', 'crash', 'all'] as const
 
 export const sim: Command = {
   usage,
-  summary: 'Run simulated networks with every fault: disagreement or a stall exits 1 with the seed.',
-  options: { seed: 'first seed, default 1', runs: `how many seeds, default ${RUNS}` },
-  async run({ args, flags, out }): Promise<ExitCode> {
+  summary:
+    'Run simulated networks with every fault: disagreement or a stall exits 1 with the command that shows it again. ' +
+    'With --byzantine at a third of the validators or more, disagreement must name the guilty instead.',
+  options: {
+    seed: 'first seed, default 1',
+    runs: `how many seeds, default ${RUNS}`,
+    validators: 'how many in each network, default 4 to 7 by seed',
+    heights: 'to be decided after the disturbance, default 2 to 4 by seed',
+    byzantine: 'how many of the validators lie, default by seed and below a third',
+    faults: 'none|network|crash|all, default all: what happens besides; liars by default only with all',
+    scenario: 'for replay: a scenario as JSON, or a file that holds one',
+  },
+  async run(context): Promise<ExitCode> {
+    const { args, flags, signal, out } = context
+    const wishes = wishesOf(flags)
     const [verb, text] = args
-    if (verb !== undefined && verb !== 'replay')
-      throw new NodeError(UsageErrors.ARGUMENT, { reason: `there is no verb ${verb}`, usage })
-    const seed = whole(verb === 'replay' ? (text ?? '') : (flags.seed ?? '1'))
-    const batch = runBatch(seed, verb === 'replay' ? 1 : whole(flags.runs ?? String(RUNS)))
+    if (verb === 'replay') return tell(await scenarioFrom(text, wishes, flags), context)
+    if (verb !== undefined) throw refusal(`there is no verb ${verb}`)
+    const [seed, runs] = [whole(flags.seed ?? '1', SEED_MAX), whole(flags.runs ?? String(RUNS), RUNS_MAX)]
+    const batch = await runBatch(seed, runs, wishes, signal)
     const faults = [...batch.violations, ...batch.stalled]
     const share = (100 * batch.firstRoundShare).toFixed(1)
     const line = `${batch.runs} networks, ${batch.heights} heights, ${faults.length} at fault; ${share} % of heights in the first honest round`
@@ -24,9 +40,59 @@ export const sim: Command = {
   },
 }
 
-const whole = (text: string): number => {
+const SEED_MAX = 0xffff_ffff
+const RUNS_MAX = 10_000_000
+/** More than this is `npm run sim:1247`. */
+const VALIDATORS_MAX = 200
+const HEIGHTS_MAX = 1_000
+
+const tell = (scenario: Scenario, { out }: CommandContext): ExitCode => {
+  const { story, outcome } = replay(scenario)
+  const { fault, heights, events, trace } = outcome
+  const end = `${fault ?? 'nothing is wrong'}; ${heights} heights, ${events} events, trace ${(trace >>> 0).toString(16)}`
+  out({ fault, heights, events, trace: trace >>> 0, story }, [...story, end].join('\n'))
+  return fault === null ? exitCode.ok : exitCode.failed
+}
+
+const scenarioFrom = async (
+  seed: string | undefined,
+  wishes: Wishes,
+  flags: CommandContext['flags'],
+): Promise<Scenario> => {
+  const { scenario } = flags
+  if (scenario === undefined) return scenarioOf(whole(seed ?? '', SEED_MAX), wishes)
+  if (seed !== undefined || flagsOf(wishes).length > 0)
+    throw refusal('a scenario is given whole, without a seed or other flags')
+  const isJson = scenario.trimStart().startsWith('{')
+  const text = isJson
+    ? scenario
+    : await readFile(scenario, 'utf8').catch(() => {
+        throw refusal(`${scenario} is neither JSON nor a file that can be read`)
+      })
+  const parsed = parseScenario(text)
+  if (typeof parsed === 'string') throw refusal(`the scenario ${parsed}`)
+  return parsed
+}
+
+const wishesOf = (flags: CommandContext['flags']): Wishes => {
+  const faults = FAULTS.find((name) => name === (flags.faults ?? 'all'))
+  if (faults === undefined) throw refusal(`faults are ${FAULTS.join(', ')}, not ${flags.faults}`)
+  const numbers = (['validators', 'heights', 'byzantine'] as const).flatMap((name) => {
+    const text = flags[name]
+    return text === undefined ? [] : [[name, whole(text, name === 'heights' ? HEIGHTS_MAX : VALIDATORS_MAX)] as const]
+  })
+  const wishes: Wishes = { faults, ...Object.fromEntries(numbers) }
+  const { validators, byzantine } = wishes
+  if (validators === 0 || wishes.heights === 0) throw refusal('a network has validators, and heights to decide')
+  if (byzantine !== undefined && byzantine >= (validators ?? 4))
+    throw refusal(`of ${validators ?? 4} validators not all may lie`)
+  return wishes
+}
+
+const refusal = (reason: string) => new NodeError(UsageErrors.ARGUMENT, { reason, usage })
+const whole = (text: string, max: number): number => {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new NodeError(UsageErrors.ARGUMENT, { reason: `${text === '' ? 'nothing' : text} is no whole number`, usage })
+  if (!/^\d+$/.test(text) || value > max)
+    throw refusal(`${text === '' ? 'nothing' : text} is no whole number up to ${max}`)
   return value
 }

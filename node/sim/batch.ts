@@ -1,9 +1,18 @@
 // Many simulated networks in a row, one for each seed, and what came of them.
+import { setImmediate } from 'node:timers/promises'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { RULES } from '../../chain/consensus/rules.ts'
 import { fakeCurves } from './fake-bls.ts'
+import { CRASH_POINTS } from './node.ts'
 import { type Outcome, reportOf, run } from './run.ts'
-import { scenarioOf } from './scenario.ts'
+import { ALL_FAULTS, type Scenario, scenarioOf, TRICKS, type Wishes } from './scenario.ts'
+
+const COUNTERS: readonly string[] = [
+  ...TRICKS,
+  ...[...CRASH_POINTS.map((point) => `crash at ${point}`), 'disk full', 'clock jump', 'store lost'],
+  ...['log lost', 'log torn', 'log damaged at its end', 'log damaged in the middle'],
+  ...['signer record damaged', 'signer record rolled back', 'faulty message dropped', 'body lost by all'],
+]
 
 /** The JSON of `novachain sim`. */
 export interface Batch {
@@ -16,28 +25,34 @@ export interface Batch {
   readonly stalled: readonly string[]
   /** Of the heights after that, those decided in the first round that an honest validator led. */
   readonly firstRoundShare: number
-  /** How often each rule of the protocol was taken. */
+  /** How often each rule of the protocol was taken, each lie told, each fault met and each crash point hit. */
   readonly coverage: Readonly<Record<string, number>>
 }
 
 /** Runs the seeds `from` to `from + runs - 1`; stops early when `signal` says so. Signatures are stand-ins in this process from here on. */
-export function runBatch(from: number, runs: number, signal?: AbortSignal): Batch {
+export async function runBatch(
+  from: number,
+  runs: number,
+  wishes: Wishes = ALL_FAULTS,
+  signal?: AbortSignal,
+): Promise<Batch> {
   installCurves(fakeCurves)
-  const coverage: Record<string, number> = Object.fromEntries(RULES.map((rule) => [rule, 0]))
+  const coverage: Record<string, number> = Object.fromEntries([...RULES, ...COUNTERS].map((name) => [name, 0]))
   const faults: { readonly outcome: Outcome; readonly report: string }[] = []
   let heights = 0
   let done = 0
   const rounds = { first: 0, all: 0 }
   for (let seed = from; seed < from + runs && signal?.aborted !== true; seed++) {
-    const outcome = run(scenarioOf(seed))
+    await setImmediate() // lets the signal come through
+    const outcome = run(scenarioOf(seed, wishes))
     done++
     heights += outcome.heights
-    for (const [rule, times] of outcome.taken) coverage[rule] = (coverage[rule] ?? 0) + times
+    for (const [name, times] of [...outcome.taken, ...outcome.counters]) coverage[name] = (coverage[name] ?? 0) + times
     for (const [round, times] of outcome.honestRounds) {
       rounds.all += times
       if (round === 0) rounds.first += times
     }
-    if (outcome.fault !== null) faults.push({ outcome, report: reportOf(seed) })
+    if (outcome.fault !== null) faults.push({ outcome, report: reportOf(seed, wishes) })
   }
   const isStall = ({ outcome }: (typeof faults)[number]): boolean => outcome.fault?.startsWith('stalled') === true
   return {
@@ -48,4 +63,12 @@ export function runBatch(from: number, runs: number, signal?: AbortSignal): Batc
     firstRoundShare: rounds.all === 0 ? 1 : rounds.first / rounds.all,
     coverage,
   }
+}
+
+/** One network again, with what happened in it line by line: the same for the same scenario. */
+export function replay(scenario: Scenario): { readonly story: readonly string[]; readonly outcome: Outcome } {
+  installCurves(fakeCurves)
+  const story: string[] = []
+  const outcome = run(scenario, story)
+  return { story, outcome }
 }

@@ -2,11 +2,13 @@
 import { bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { BOUNDS } from '../../chain/consensus/bounds.ts'
 import type { Evidence } from '../../chain/consensus/io.ts'
-import { type Message, type Signed, STEPS, stepOf } from '../../chain/types/message.ts'
+import { guiltyPower, offencesBetween } from '../../chain/types/evidence.ts'
+import { heightOf, type Message, type Signed, STEPS, stepOf } from '../../chain/types/message.ts'
 import type { ValidatorSet } from '../../chain/types/validators.ts'
 import { checkQc, type Qc, type Tc, timeoutPayload, votePayload } from '../../chain/types/vote.ts'
 import type { SimNode } from './node.ts'
 import { type Body, DOMAIN } from './parcel.ts'
+import { isMinority } from './scenario.ts'
 import { Signatures } from './signatures.ts'
 import { Witness } from './witness.ts'
 import type { World } from './world.ts'
@@ -24,6 +26,12 @@ export class Checks {
   readonly #open = new Map<number, number>()
   readonly #certified = new WeakSet<object>()
   readonly #witness: Witness
+  /** Liars have a third of the power or more: agreement is not promised, but that whoever breaks it is named. */
+  readonly #isMajor: boolean
+  /** By height, there: what honest nodes hold in their archives. */
+  readonly #archive = new Map<number, Set<Message>>()
+  /** It forked and the guilty are named: what comes after means nothing. */
+  isForked = false
   /** By height: the round above which the calm is measured. */
   readonly roughRounds = new Map<number, number>()
   /** The last height that somebody had decided by then. */
@@ -36,6 +44,8 @@ export class Checks {
   constructor(world: World) {
     this.#world = world
     this.#witness = new Witness(world, (what) => this.fail(what))
+    const { powers, byzantine } = world.scenario
+    this.#isMajor = !isMinority(powers, byzantine)
   }
 
   fail(what: string): never {
@@ -64,20 +74,46 @@ export class Checks {
     const { type, blockHash } = message.vote
     if (!by.hasSynced(blockHash))
       this.fail(`node ${by.id} votes in ${height}/${round} on a body that is not on its disk`)
-    if (type === 'prepare') this.#world.checkTimely(by, blockHash, round)
-    else if (by.record?.highQc?.round !== round && !by.hasSyncedQc(round))
+    if (type === 'prepare' && !this.#isMajor) this.#world.checkTimely(by, blockHash, round)
+    else if (type === 'commit' && by.record?.highQc?.round !== round && !by.hasSyncedQc(round))
       this.fail(`node ${by.id} signed COMMIT ${height}/${round} without its PrepareQC on disk`)
   }
 
   /** Says what an honest validator must have reported by now. */
   onHeard(node: SimNode, message: Message): void {
-    if (this.#world.isHonest(node.id)) this.#witness.onHeard(node, message)
+    if (!this.#world.isHonest(node.id)) return
+    this.#keep(message)
+    this.#witness.onHeard(node, message)
+  }
+
+  #keep(message: Message): void {
+    if (!this.#isMajor) return
+    const height = heightOf(message)
+    const kept = this.#archive.get(height) ?? new Set()
+    this.#archive.set(height, kept.add(message))
+  }
+
+  /** Two blocks decided at one height: what the honest hold together names a third of the power, and nobody honest. */
+  #onFork(height: number): void {
+    const set = this.#world.setOf(height)
+    const found = offencesBetween([...(this.#archive.get(height) ?? [])], set.members.length)
+    const named = [...new Set(found.flatMap(({ members }) => members))].map((i) => this.#world.nodeOf(height, i))
+    for (const node of named)
+      if (this.#world.isHonest(node)) this.fail(`honest node ${node} is named for a disagreement`)
+    const power = guiltyPower(found, set)
+    if (3n * power < set.powerTotal)
+      this.fail(`a disagreement at height ${height} names power ${power} of ${set.powerTotal} only`)
+    for (const { offence } of found) this.#world.count(`disagreement shown by ${offence}`)
+    this.#world.count('disagreement, the guilty named')
+    this.#world.note(() => `height ${height} forks; its archives name nodes ${named.join(', ')}`)
+    this.isForked = true
   }
 
   /** Whatever certificate an honest node holds: a quorum, and no honest validator in it who did not say just that. */
   #checkQuorum(certificate: Qc | Tc): void {
     if (this.#certified.has(certificate)) return
     this.#certified.add(certificate)
+    this.#keep('type' in certificate ? { kind: 'qc', qc: certificate } : { kind: 'tc', tc: certificate })
     const { height, round } = certificate
     const set = this.#world.setOf(height)
     const isQc = 'type' in certificate
@@ -122,10 +158,16 @@ export class Checks {
     )
     const before = this.decided.get(height)
     if (before === undefined) this.decided.set(height, { body, qc })
-    else if (!equalBytes(before.body.hash, body.hash))
+    else if (!equalBytes(before.body.hash, body.hash)) {
+      if (this.#isMajor) {
+        this.#onFork(height)
+        return
+      }
       this.fail(
         `disagreement at height ${height}: ${bytesToHex(before.body.hash)} and ${bytesToHex(body.hash)} of node ${node.id}`,
       )
+    }
+    if (this.#isMajor) return
     if (world.isCalm && height > this.#roughHeight && !this.#lostAt.has(height)) this.#checkRound(node, height, parent)
   }
 
@@ -194,14 +236,15 @@ export class Checks {
     if (h === undefined || h === null || !this.#world.isHonest(node.id)) return
     const qc = h.highQc
     for (const held of [qc, h.commitQc, h.entry]) if (held !== null) this.#checkQuorum(held)
-    if (h.cur > (this.#open.get(h.start.height) ?? 0))
+    if (!this.#isMajor && h.cur > (this.#open.get(h.start.height) ?? 0))
       this.fail(`node ${node.id} is in round ${h.cur} of height ${h.start.height}, which no honest validator opened`)
     if (qc !== null) {
       if (qc.round > h.cur) this.fail(`node ${node.id} holds PrepareQC(${qc.round}) in round ${h.cur}`)
       const key = `${qc.height}:${qc.round}`
       const before = this.#prepared.get(key)
       if (before === undefined) this.#prepared.set(key, qc.blockHash)
-      else if (!equalBytes(before, qc.blockHash)) this.fail(`two blocks prepared at height and round ${key}`)
+      else if (!this.#isMajor && !equalBytes(before, qc.blockHash))
+        this.fail(`two blocks prepared at height and round ${key}`)
     }
     if (this.#world.events % 64 === 0) this.#checkBounds(node)
   }

@@ -23,7 +23,11 @@ type Entry = { readonly height: number } & (
 )
 
 /** The order of effects of section 5, as places where a process can die. */
-export type CrashPoint = Effect['kind'] | 'log synced' | 'recorded' | 'stored'
+export const CRASH_POINTS = [
+  ...(['log', 'sign', 'send', 'reply', 'serve', 'arm', 'build', 'fetch', 'check', 'commit', 'report'] as const),
+  ...(['log synced', 'recorded', 'stored'] as const),
+] as const
+type CrashPoint = Effect['kind'] | (typeof CRASH_POINTS)[number]
 
 const SYNC_MS = 2
 const FULL = { kind: 'crash', steps: 0, downMs: 1_500, log: 'synced', record: 'kept', store: 'kept' } as const

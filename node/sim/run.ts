@@ -2,7 +2,7 @@
 // it must go on. And the search for the smallest scenario that still fails.
 import type { Rule } from '../../chain/consensus/rules.ts'
 import { Violation } from './checks.ts'
-import { type Fault, type Scenario, scenarioOf } from './scenario.ts'
+import { ALL_FAULTS, type Fault, isMinority, type Scenario, scenarioOf, type Wishes } from './scenario.ts'
 import { World } from './world.ts'
 
 export interface Outcome {
@@ -17,6 +17,8 @@ export interface Outcome {
 
 /** The longest run of Byzantine leaders at the longest timeouts stays below this. */
 const STALL_MS = 1_800_000
+/** With a third and more against it a network may well stand still, which says nothing. */
+const MAJOR_STALL_MS = 20_000
 
 export function run(scenario: Scenario, story: string[] | null = null): Outcome {
   const world = new World(scenario, story)
@@ -33,7 +35,8 @@ export function run(scenario: Scenario, story: string[] | null = null): Outcome 
   })
   world.at(0, () => world.adversary.start())
   let isStalled = false
-  world.at(calmMs + STALL_MS, () => {
+  const isMajor = !isMinority(scenario.powers, scenario.byzantine)
+  world.at(calmMs + (isMajor ? MAJOR_STALL_MS : STALL_MS), () => {
     isStalled = true
   })
   const outcome = (fault: string | null): Outcome => ({
@@ -46,13 +49,13 @@ export function run(scenario: Scenario, story: string[] | null = null): Outcome 
     honestRounds: world.checks.honestRounds,
   })
   try {
-    world.run(() => isStalled || honest.every(({ height }) => height >= goal))
+    world.run(() => isStalled || world.checks.isForked || honest.every(({ height }) => height >= goal))
   } catch (error) {
     if (!(error instanceof Violation)) throw error
     return outcome(error.message)
   }
   for (const node of world.nodes) node.leave()
-  if (!isStalled) return outcome(null)
+  if (!isStalled || isMajor) return outcome(null)
   if (world.isBodyLost()) {
     world.count('halted: every holder lost the body')
     return outcome(null)
@@ -102,12 +105,22 @@ function* smaller(s: Scenario): Generator<Scenario> {
   if (s.calmMs > 2_000) yield { ...s, calmMs: Math.floor(s.calmMs / 2) }
 }
 
-/** For a test's message: the seed, what went wrong, and the smallest scenario to replay. */
-export function reportOf(seed: number, scenario: Scenario = scenarioOf(seed)): string {
+/** What went wrong, how to see it again, and the smallest scenario found that still fails. */
+export function reportOf(seed: number, wishes: Wishes = ALL_FAULTS): string {
+  const scenario = scenarioOf(seed, wishes)
   const small = shrink(scenario)
   return [
     `seed ${seed}: ${run(scenario).fault}`,
+    `replay:   novachain sim replay ${[seed, ...flagsOf(wishes)].join(' ')}`,
     `smallest: ${run(small).fault}`,
-    `replay:   run(${JSON.stringify(small)})`,
+    `replay:   novachain sim replay --scenario '${JSON.stringify(small)}'`,
   ].join('\n')
 }
+
+/** The flags that give these wishes. */
+export const flagsOf = ({ validators, heights, byzantine, faults }: Wishes): string[] => [
+  ...Object.entries({ validators, heights, byzantine }).flatMap(([name, n]) =>
+    n === undefined ? [] : [`--${name} ${n}`],
+  ),
+  ...(faults === 'all' ? [] : [`--faults ${faults}`]),
+]

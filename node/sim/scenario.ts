@@ -233,3 +233,41 @@ const drawFault = (random: Random, { calmMs, count }: Ground): Fault => {
       }
   }
 }
+
+const NODES_MAX = 2_000
+
+/** A scenario as it was printed; or what is wrong with it. Shape and bounds only: any values that fit are a scenario. */
+export function parseScenario(text: string): Scenario | string {
+  const json = parseJson(text)
+  if (!isRecord(json)) return 'is no JSON object'
+  const pattern: Scenario = scenarioOf(1)
+  for (const [name, value] of Object.entries(pattern))
+    if (typeof json[name] !== typeof value || Array.isArray(json[name]) !== Array.isArray(value)) return `lacks ${name}`
+  for (const name of ['minMs', 'meanMs', 'loss', 'duplicates', 'lossOf'] as const)
+    if (!isRecord(json.network) || typeof json.network[name] !== typeof pattern.network[name])
+      return `lacks network.${name}`
+  const { powers, byzantine, faults, tricks, epochBlocks, heights } = json as unknown as Scenario // as far as checked
+  const count = powers[0]?.length ?? 0
+  const isIndex = (n: unknown): boolean => Number.isInteger(n) && Number(n) >= 0 && Number(n) < count
+  const isRow = (row: unknown): boolean =>
+    Array.isArray(row) &&
+    row.length === count &&
+    row.every((n) => Number.isSafeInteger(n) && n >= 0) &&
+    row.some((n) => n > 0)
+  if (count === 0 || count > NODES_MAX || !powers.every(isRow)) return 'has powers that are no rows of the same length'
+  if (!byzantine.every(isIndex)) return 'names a liar that is no node'
+  if (epochBlocks < 1 || heights < 1) return 'has no blocks'
+  if (!tricks.every((trick) => TRICKS.includes(trick))) return 'has tricks that nobody knows'
+  const isFault = (f: unknown): boolean =>
+    isRecord(f) && typeof f.atMs === 'number' && (f.kind === 'cut' ? Array.isArray(f.group) : isIndex(f.node))
+  return faults.every(isFault) ? (json as unknown as Scenario) : 'has a fault of no node or time'
+}
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -6,20 +6,20 @@ import type { Effect, Input, Seen, Start } from '../../chain/consensus/io.ts'
 import { RULES } from '../../chain/consensus/rules.ts'
 import { createValidatorSet } from '../../chain/types/validators.ts'
 import type { Qc, Vote } from '../../chain/types/vote.ts'
-import { runBatch } from '../../node/sim/batch.ts'
+import { replay, runBatch } from '../../node/sim/batch.ts'
 import { run } from '../../node/sim/run.ts'
-import { scenarioOf } from '../../node/sim/scenario.ts'
+import { parseScenario, type Scenario, scenarioOf } from '../../node/sim/scenario.ts'
+import kept from './kept.json' with { type: 'json' }
 
-/** Seeds that once failed stay here, with what was wrong. */
-const KEPT: readonly (readonly [number, string])[] = [
-  [430, 'the liveness bound was measured from the first member to come in, not from the last'],
-  [6303, 'the old set decided its last block and left; those who lacked it waited in silence for each other'],
-  [9470, 'a signer whose record was not read at first: a TIMEOUT below the lock is refused with the record, not fatal'],
-  [9906, 'as 6303'],
-  [10_417, 'as 6303'],
-]
+/** Scenarios that once failed stay, with what was wrong. */
+const KEPT: readonly { readonly what: string; readonly scenario: unknown }[] = kept
 
-const batch = runBatch(1, 200)
+const scenarioFrom = (json: unknown): Scenario => {
+  const scenario = parseScenario(JSON.stringify(json))
+  if (typeof scenario === 'string') throw new TypeError(scenario)
+  return scenario
+}
+const batch = await runBatch(1, 200)
 
 test('200 networks: nobody disagrees, nobody signs twice, all go on', () => {
   expect(batch.violations).toEqual([])
@@ -28,8 +28,28 @@ test('200 networks: nobody disagrees, nobody signs twice, all go on', () => {
   expect(batch.heights).toBeGreaterThan(1_000)
 })
 
-test.each(KEPT)('seed %d: %s', (seed) => {
-  expect(run(scenarioOf(seed)).fault).toBeNull()
+test.each(KEPT)('once it failed: $what', ({ scenario }) => {
+  expect(replay(scenarioFrom(scenario)).outcome.fault).toBeNull()
+})
+
+test('a scenario is read back as it was printed, and refused where it does not fit', () => {
+  const scenario = scenarioOf(7)
+  expect(scenarioFrom(scenario)).toEqual(scenario)
+  for (const odd of [null, {}, { ...scenario, powers: [[1, 1], [1]] }, { ...scenario, byzantine: [99] }])
+    expect(typeof parseScenario(JSON.stringify(odd))).toBe('string')
+})
+
+test('what a replay tells is the same each time, and no part of the run', () => {
+  const first = replay(scenarioOf(5))
+  expect(first.story.length).toBeGreaterThan(20)
+  expect(replay(scenarioOf(5))).toEqual(first)
+  expect(run(scenarioOf(5))).toEqual(first.outcome)
+})
+
+test('where a third and more lie, a disagreement names them', async () => {
+  const { violations, coverage } = await runBatch(1, 12, { faults: 'none', validators: 4, byzantine: 2 })
+  expect(violations).toEqual([])
+  expect(coverage['disagreement, the guilty named']).toBeGreaterThan(0)
 })
 
 test('the same seed is the same run', () => {
