@@ -9,7 +9,17 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
  * Errors that are no failure of the machine: a guard refused what would be unsafe, so that a script must not simply try again.
  */
 const REFUSALS: readonly string[] = [
-  ...['SIGNER_LOCK', 'SIGNER_RECORD', 'START_DEVELOPMENT', 'KEYSTORE_EXISTS', 'KEYSTORE_OTHER_KEY', 'KEYS_UNCONFIRMED'],
+  ...[
+    'SIGNER_LOCK',
+    'SIGNER_RECORD',
+    'GUARD_NO_RECORD',
+    'GUARD_DOPPELGANGER',
+    'LOCK_HELD',
+    'START_DEVELOPMENT',
+    'KEYSTORE_EXISTS',
+    'KEYSTORE_OTHER_KEY',
+    'KEYS_UNCONFIRMED',
+  ],
 ]
 export const exitCodeOf = (code: string): ExitCode =>
   code.startsWith('USAGE_') ? exitCode.usage : REFUSALS.includes(code) ? exitCode.refused : exitCode.failed

@@ -20,6 +20,7 @@ export const ConfigErrors = defineErrors('CONFIG', {
 })
 
 const port = z.coerce.number().int().min(0).max(65_535)
+const height = z.coerce.number().int().min(-1).max(Number.MAX_SAFE_INTEGER)
 const names = z.union([
   z.array(z.string()),
   z.string().transform((text) => text.split(',').filter((name) => name !== '')),
@@ -56,6 +57,16 @@ const KEYS = {
     schema: z.string().regex(/^(0x[0-9a-fA-F]{40})?$/, 'expected an address'),
     fallback: '',
     says: 'address that earns the tips; empty: the validator’s own',
+  },
+  'validator.recordLostAt': {
+    schema: height,
+    fallback: -1,
+    says: 'the signer record is lost as of this height: watch 20 blocks above it, then sign; has no effect on a whole record; -1: not given',
+  },
+  'validator.signFrom': {
+    schema: height,
+    fallback: -1,
+    says: 'the key signed nothing at this height or above: sign from there at once; has no effect on a whole record; -1: not given',
   },
   'p2p.listen': {
     schema: names,

@@ -64,6 +64,7 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
   const mortalWal: Wal = {
     height: wal.height,
     records: wal.records,
+    cutBytes: wal.cutBytes,
     sync: () => wal.sync(),
     close: () => wal.close(),
     endHeight: (height) => wal.endHeight(height),

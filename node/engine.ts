@@ -9,8 +9,8 @@ import { TIMES } from '../chain/consensus/bounds.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
 import type { Effect, Input, Start, Verdict } from '../chain/consensus/io.ts'
 import type { Wal } from '../chain/store/wal.ts'
-import { type Block, decodeBlock, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
-import { encodeMessage, type Message, type SignRecord } from '../chain/types/message.ts'
+import { type Block, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
+import type { Message, SignRecord } from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
 import type { Validator } from '../chain/types/validators.ts'
 import type { Qc } from '../chain/types/vote.ts'
@@ -18,12 +18,15 @@ import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
 import { Bodies } from './bodies.ts'
 import type { EvidencePool } from './evidence.ts'
+import { Guard, type GuardDeps, type SigningChoice } from './guard.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import { decodeLogged, encodeLogged, RECORDS } from './logged.ts'
+import { encodeLogged, RECORDS } from './logged.ts'
 import { createPace, type Pace, type PaceOptions } from './pace.ts'
 import { Progress } from './progress.ts'
+import { readLog } from './recovery.ts'
 import type { StartService } from './service.ts'
-import type { Signer } from './signer.ts'
+import type { SignAnswer, Signer } from './signer.ts'
+import { Signing } from './signing.ts'
 import type { Verifier } from './verifier.ts'
 
 export const EngineErrors = defineErrors('ENGINE', {
@@ -53,11 +56,13 @@ export interface EngineDeps {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
+  /** The simulator's liars have one that looks away. */
+  readonly createGuard?: (deps: GuardDeps) => Guard
   readonly log: Log
   readonly meter: Meter
 }
 
-export interface EngineOptions extends PaceOptions {
+export interface EngineOptions extends PaceOptions, SigningChoice {
   readonly coinbase: Address
 }
 
@@ -105,6 +110,8 @@ class Driver implements Engine {
   readonly #meters: ReturnType<typeof meters>
   readonly #self: number | null
   readonly #progress: Progress
+  /** What signs; null for a follower. */
+  readonly #voice: { readonly guard: Guard; readonly signing: Signing } | null
   readonly bodies: Bodies
   #state: State = createState()
   readonly #inputs: Input[] = []
@@ -119,9 +126,8 @@ class Driver implements Engine {
   /** Own messages of this height's current round, for peers that come later. */
   #said: Message[] = []
   readonly #judging = new Map<Hex, Verdict | null>()
-  /** Runs, one after another: what builds, verifies and commits; and what is signed. */
+  /** Runs, one after another: what builds, verifies and commits. */
   #work: Promise<void> = Promise.resolve()
-  #signing: Promise<void> = Promise.resolve()
   #fail: (error: unknown) => void = () => {}
   #isStopped = false
   #onAhead: (height: number, peer: PeerId) => void = () => {}
@@ -135,6 +141,7 @@ class Driver implements Engine {
     this.bodies = new Bodies(deps)
     this.#self = placeOf(deps)
     this.#progress = new Progress({ ...deps, self: this.#self, blockOf: (hash) => this.bodies.get(hash) })
+    this.#voice = deps.signer === null || this.#self === null ? null : this.#createVoice(deps.signer, this.#self)
     this.#inbox = createInbox({
       ...deps,
       state: () => this.#state,
@@ -143,10 +150,26 @@ class Driver implements Engine {
       hold: (sketch, from) => this.bodies.hold(sketch, from),
       judged: (proposer, lateMs, isTimely) => this.#progress.judged(proposer, lateMs, isTimely),
       onAhead: (height, from) => this.#onAhead(height, from),
-      onChecked: (message) => deps.evidence.onChecked(message),
+      onChecked: (message) => {
+        this.#voice?.guard.heard(message)
+        deps.evidence.onChecked(message)
+      },
       onDropped: (message) => deps.evidence.onDropped(message),
       fail: (error) => this.#fail(error),
     })
+  }
+
+  #createVoice(signer: Signer, self: number): { readonly guard: Guard; readonly signing: Signing } {
+    const { wal } = this.#deps
+    const fail = (error: unknown) => this.#fail(error)
+    const createGuard = this.#deps.createGuard ?? ((deps) => new Guard(deps))
+    const guard = createGuard({ ...this.#deps, self, fail, onOpen: () => signing.go() })
+    const onAnswer = (answer: SignAnswer): void => {
+      if (answer.kind === 'signed') this.#deps.evidence.onChecked(answer.message)
+      this.#push(answer)
+    }
+    const signing = new Signing({ ...this.#deps, signer, guard, wal, fail, onAnswer })
+    return { guard, signing }
   }
 
   readonly start: StartService = async (signal) => {
@@ -162,7 +185,8 @@ class Driver implements Engine {
       this.#unsetTick()
       this.#unsetTimer()
       this.#pace.stop(new NodeError(EngineErrors.STOPPED, undefined))
-      await Promise.allSettled([this.#work, this.#signing])
+      this.#voice?.guard.close()
+      await Promise.allSettled([this.#work, this.#voice?.signing.stop()])
     }
     return { name: 'engine', done: done.finally(end) }
   }
@@ -170,6 +194,7 @@ class Driver implements Engine {
   #tickLater(): void {
     this.#unsetTick = this.#deps.timers.after(TIMES.repeatMs, () => {
       this.#push({ kind: 'tick' })
+      this.#voice?.guard.tick()
       this.#tickLater()
     })
   }
@@ -192,10 +217,9 @@ class Driver implements Engine {
   }
 
   async append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void> {
-    const { chain, wal, evidence } = this.#deps
+    const { chain, wal } = this.#deps
     await this.#chainWork(async () => {
       const before = chain.head().header.number
-      await evidence.archive()
       try {
         for (const { block, commit } of run) {
           if (block.header.number !== chain.head().header.number + 1) continue
@@ -280,7 +304,7 @@ class Driver implements Engine {
       kind: 'start',
       height,
       set,
-      self: this.#self,
+      self: this.#voice === null || this.#voice.guard.at(height) === 'no' ? null : this.#self,
       proposer: chain.proposer(height),
       parentRandao: head.header.prevRandao,
       nextProposer: chain.proposer(height + 1),
@@ -314,7 +338,7 @@ class Driver implements Engine {
         this.#inBackground(wal.append(RECORDS.input, encodeLogged(effect.input), { sync: false }))
         return
       case 'sign':
-        this.#sign(effect)
+        this.#voice?.signing.ask(effect)
         return
       case 'send':
         this.#send(effect.message, effect.to, salt)
@@ -345,6 +369,7 @@ class Driver implements Engine {
         this.#commit(effect)
         return
       case 'report':
+        this.#voice?.guard.offended(effect.evidence)
         evidence.onReport(effect.evidence)
         return
       case 'alarm':
@@ -406,27 +431,12 @@ class Driver implements Engine {
     return block === null ? null : encodeEnvelope({ message, sketch: sketchOf(block) }, salt)
   }
 
-  #sign(order: Extract<Effect, { readonly kind: 'sign' }>): void {
-    const { signer, wal, evidence } = this.#deps
-    assert(signer !== null, 'only a validator is asked to sign')
-    this.#signing = this.#signing.then(async () => {
-      if (this.#isStopped) return
-      await wal.sync()
-      const answer = await signer.sign(order)
-      if (answer.kind === 'signed') {
-        evidence.onChecked(answer.message)
-        this.#inBackground(wal.append(RECORDS.own, encodeMessage(answer.message), { sync: false }))
-      }
-      this.#push(answer)
-    })
-    this.#inBackground(this.#signing)
-  }
-
   #build({ height, round, lastCommit }: Extract<Effect, { readonly kind: 'build' }>): void {
-    const { chain, signer, wal } = this.#deps
+    const { chain, wal } = this.#deps
     const proposerIndex = this.#self
-    assert(signer !== null && proposerIndex !== null, 'only a validator is asked to build')
-    const work = this.#chainWork(async () => {
+    const voice = this.#voice
+    assert(voice !== null && proposerIndex !== null, 'only a validator is asked to build')
+    const build = async (reveal: Uint8Array): Promise<void> => {
       if (height !== this.#next) return
       const share = chain.validators().members.length === 1 ? BUILD_SHARE.alone : BUILD_SHARE.shared
       const block = await chain.build({
@@ -436,14 +446,18 @@ class Driver implements Engine {
         proposerIndex,
         coinbase: this.#options.coinbase,
         lastCommit,
-        reveal: await signer.reveal(height),
+        reveal,
         budgetMs: chain.genesis.blockTimeMs * share,
       })
       await wal.append(RECORDS.body, encodeBlock(block), { sync: false })
       this.bodies.add(block)
       this.#push({ kind: 'built', height, round, blockHash: block.hash })
-    })
-    this.#inBackground(work)
+    }
+    const work = async (): Promise<void> => {
+      const reveal = await voice.signing.reveal(height)
+      if (reveal !== null) await this.#chainWork(() => build(reveal))
+    }
+    this.#inBackground(work())
   }
 
   /** Gets a block and runs it, once; holds nothing up meanwhile. */
@@ -513,30 +527,29 @@ class Driver implements Engine {
 
   /** Replays the log of an unfinished height into the machine, without performing anything; then the signer's record over it. */
   async #recover(): Promise<void> {
-    const { signer, wal, log, evidence } = this.#deps
+    const { chain, signer, wal, log, evidence } = this.#deps
     const height = this.#next
-    const bodies = wal.records.flatMap(({ type, payload }) => (type === RECORDS.body ? [decodeBlock(payload)] : []))
-    for (const block of bodies) {
-      if (block.header.number !== height) continue
-      this.bodies.add(block)
-      this.#judging.set(bytesToHex(block.hash), 'valid')
-    }
-    const judged = new Map(this.#judging)
+    if (wal.cutBytes > 0)
+      log.warn({ bytes: wal.cutBytes }, 'the end of the log was being written when the node died: cut')
+    const { bodies, inputs, own, foreign } = readLog(wal.records, chain, this.#self)
+    if (foreign > 0)
+      log.warn({ height, records: foreign }, 'the log is of another network: what does not verify is ignored')
     const record = (await signer?.record()) ?? null
+    this.#voice?.guard.open(record, own, this.#options)
+    for (const block of bodies) this.bodies.add(block)
     this.#refuseLostBody(record, height)
     if (wal.height !== height - 1) await wal.endHeight(height - 1) // a crash between the store's batch and the log
     this.#isReplaying = true
     this.#enterNext()
-    for (const [key, verdict] of judged) this.#judging.set(key, verdict)
-    for (const { type, payload } of wal.records) {
-      if (type !== RECORDS.input) continue
-      const input = decodeLogged(payload)
+    for (const { hash } of bodies) this.#judging.set(bytesToHex(hash), 'valid')
+    for (const input of inputs) {
       if (input.kind === 'message') evidence.onLogged(input.message)
       this.#push(input)
     }
     this.#isReplaying = false
-    if (wal.records.length > 0) log.info({ height, records: wal.records.length }, 'the unfinished height is resumed')
+    if (inputs.length > 0) log.info({ height, records: inputs.length }, 'the unfinished height is resumed')
     this.#push({ kind: 'resume', record })
+    this.#voice?.guard.tick()
   }
 
   /** Who is alone has nobody to fetch from: it would wait for ever. */

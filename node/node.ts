@@ -17,7 +17,9 @@ import { LIMITS } from '../rpc/method.ts'
 import { startRpc } from '../rpc/server.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
 import { installFastCurves } from './curves.ts'
+import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
+import { lockKey } from './lock.ts'
 import { aborted } from './service.ts'
 import { openRecordFile, openSigner } from './signer.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
@@ -37,7 +39,13 @@ export interface NodeOptions {
   readonly dir: string
   readonly genesisText: string
   /** The BLS secret of a validator; null follows the chain without signing. */
-  readonly validator: { readonly secret: Uint8Array; readonly coinbase: Address } | null
+  readonly validator: {
+    readonly secret: Uint8Array
+    readonly coinbase: Address
+    /** Where the secret comes from, for its lock; null: a development key, which everybody has. */
+    readonly keyFile: string | null
+    readonly signing: SigningChoice
+  } | null
   readonly rpc: {
     readonly host: string
     readonly port: number
@@ -154,6 +162,7 @@ const takePart = async (
 ): Promise<Consensus> => {
   const { validator, dir } = options
   const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
+  if (validator !== null && validator.keyFile !== null) closers.push(await lockKey(validator.keyFile, ports.log))
   const record = openRecordFile(join(dir, 'signer.json'))
   const signer = validator === null ? null : await openSigner(record, validator.secret, domain)
   const wal = await openWal(await openLogFile(join(dir, 'wal', 'consensus.wal')))
@@ -168,6 +177,7 @@ const takePart = async (
       coinbase: validator?.coinbase ?? asAddress(new Uint8Array(20)),
       sealing: options.sealing,
       emptyBlocksMs: options.emptyBlocksMs,
+      ...validator?.signing,
     },
   )
   closers.push(() => consensus.stop())

@@ -36,8 +36,10 @@ export const SignerErrors = defineErrors('SIGNER', {
   },
   RECORD: {
     text: (d: { file: string; reason: string }) =>
-      `the signer record ${d.file} ${d.reason}. Restore it from the machine that signed last; a new one is safe only for a key that never signed`,
+      `the signer record ${d.file} ${d.reason}. Fix what hinders it, or put the latest copy back. If it is gone for good, move it away and ` +
+      'start: the node follows the chain without signing and says how to go on',
   },
+  UNREACHABLE: { text: (d: { reason: string }) => `the signer cannot be reached: ${d.reason}` },
 })
 
 /** What the engine wants signed, and what must be on record with it. */
@@ -53,16 +55,25 @@ export type SignAnswer =
   /** It would go back, or conflict: the record says from where to go on. */
   | { readonly kind: 'refused'; readonly record: SignRecord }
 
+/**
+ * Whoever has a key and its record: this process, or another machine behind an adapter. What a validator may rely on, so that one
+ * behind a network keeps to it too:
+ * - Its record is synced before `sign` answers, and it applies the rules of `keepRecord` itself: it serves one key, whoever asks.
+ * - Asked again for the same it answers the same. So a lost or late answer is asked for again, and two answers never differ.
+ * - It answers in the order it is asked. An answer may take its time; the engine waits, and after a while asks again.
+ * - Out of reach it throws SIGNER_UNREACHABLE: the validator is silent until it is back. Anything else that it throws stops the node.
+ * - The adapter checks the signature it is handed. It can serve one process at a time: two would sign in turn, and both be refused.
+ */
 export interface Signer {
   /** 48 bytes. */
   readonly publicKey: Uint8Array
-  /** Signs once; asked again for the same it answers the same. Throws SIGNER_LOCK and, where the disk fails, SIGNER_RECORD. */
+  /** Throws SIGNER_LOCK, SIGNER_UNREACHABLE and, where the disk fails, SIGNER_RECORD. */
   sign(order: SignOrder): Promise<SignAnswer>
-  /** The RANDAO reveal of a height is unique, so it needs no record. */
+  /** The RANDAO reveal of a height is unique, so it needs no record. Throws SIGNER_UNREACHABLE. */
   reveal(height: number): Promise<Uint8Array>
   /** Signs that this validator speaks through a peer. No vote has its type byte, so it needs no record either. */
   announce(peerId: string): Promise<Uint8Array>
-  /** The last signature and what came with it; null for a key that never signed here. */
+  /** The last signature and what came with it; null for a key that never signed here. Throws SIGNER_UNREACHABLE. */
   record(): Promise<SignRecord | null>
 }
 
@@ -75,20 +86,40 @@ export interface RecordFile {
   replace(text: string): Promise<void>
 }
 
-/** Loads the record beside the key, or begins one. Throws SIGNER_RECORD where it is damaged or of another network or key. */
-export async function openSigner(file: RecordFile, secret: Uint8Array, domain: Domain): Promise<Signer> {
-  const publicKey = curves().blsPublicKey(secret)
-  const owner: Owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(publicKey) }
-  let kept = await readRecord(file, owner, domain)
+/** A key of this process with its record. Throws as `keepRecord`. */
+export const openSigner = (file: RecordFile, secret: Uint8Array, domain: Domain): Promise<Signer> =>
+  keepRecord(file, bareKey(secret, domain), domain)
+
+/** Signs whatever it is asked: never without `keepRecord`. */
+const bareKey = (secret: Uint8Array, domain: Domain): Signer => {
   const signAs = (type: SignType, payload: Uint8Array): Uint8Array =>
     curves().blsSign(secret, signBytes(domain, type, payload))
+  return {
+    publicKey: curves().blsPublicKey(secret),
+    async sign({ message }) {
+      const { type, payload } = signedPart(message)
+      return { kind: 'signed', message: withSignature(message, signAs(type, payload)) }
+    },
+    reveal: async (height) => signAs(SignType.randao, randaoPayload(height)),
+    announce: async (peerId) => signAs(SignType.peer, peerPayload(peerId)),
+    record: async () => null,
+  }
+}
+
+/**
+ * The rules of signing over a key: loads the record in this file, or begins one. Where the key keeps a record of its own, this is a
+ * second copy and the higher one counts. Throws SIGNER_RECORD where it is damaged or of another network or key.
+ */
+export async function keepRecord(file: RecordFile, key: Signer, domain: Domain): Promise<Signer> {
+  const owner: Owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(key.publicKey) }
+  let kept = higher(await readRecord(file, owner, domain), await key.record())
   let queue: Promise<unknown> = Promise.resolve()
 
   return {
-    publicKey,
+    publicKey: key.publicKey,
     record: async () => kept?.record ?? null,
-    reveal: async (height) => signAs(SignType.randao, randaoPayload(height)),
-    announce: async (peerId) => signAs(SignType.peer, peerPayload(peerId)),
+    reveal: (height) => key.reveal(height),
+    announce: (peerId) => key.announce(peerId),
     // One after another: two askers at once must not both pass the check before either is on disk.
     sign(order) {
       const turn = queue.then(() => signNext(order))
@@ -97,12 +128,13 @@ export async function openSigner(file: RecordFile, secret: Uint8Array, domain: D
     },
   }
 
-  async function signNext({ message, highQc, entry }: SignOrder): Promise<SignAnswer> {
-    const { type, payload } = signedPart(message)
+  async function signNext(asked: SignOrder): Promise<SignAnswer> {
+    const { message, highQc, entry } = asked
+    const { payload } = signedPart(message)
     const at = stepOf(message)
     if (kept !== null) {
       const { record } = kept
-      const order = at.height - record.height || at.round - record.round || at.step - record.step
+      const order = orderOf(at, record)
       if (order === 0 && equalBytes(payload, signedPart(record.message).payload))
         return { kind: 'signed', message: record.message }
       if (order <= 0) return { kind: 'refused', record }
@@ -116,17 +148,29 @@ export async function openSigner(file: RecordFile, secret: Uint8Array, domain: D
       const { height, round, hqcRound: named } = message.timeout
       throw new NodeError(SignerErrors.LOCK, { height, round, named, lock: lockBefore ?? -1 })
     }
-    const isCommit = message.kind === 'vote' && message.vote.type === 'commit'
-    const signed = withSignature(message, signAs(type, payload))
-    const next = {
-      record: { ...at, message: signed, highQc, entry },
-      lockRound: isCommit ? at.round : lockBefore,
+    const answer = await key.sign(asked)
+    if (answer.kind === 'refused') {
+      kept = higher(kept, answer.record)
+      return answer
     }
+    const record = { ...at, message: answer.message, highQc, entry }
+    const next = { record, lockRound: lockOf(record) ?? lockBefore }
     await writeRecord(file, owner, next)
     kept = next
-    return { kind: 'signed', message: signed }
+    return answer
   }
 }
+
+const higher = (kept: Kept | null, other: SignRecord | null): Kept | null => {
+  if (other === null || (kept !== null && orderOf(other, kept.record) <= 0)) return kept
+  const lockBefore = kept?.record.height === other.height ? kept.lockRound : null
+  return { record: other, lockRound: lockOf(other) ?? lockBefore }
+}
+const orderOf = (a: Step, b: Step): number => a.height - b.height || a.round - b.round || a.step - b.step
+type Step = Pick<SignRecord, 'height' | 'round' | 'step'>
+/** The round that a COMMIT locks. */
+const lockOf = ({ message, round }: SignRecord): number | null =>
+  message.kind === 'vote' && message.vote.type === 'commit' ? round : null
 
 /** With this and the order of steps no offence of consensus, section 4, can be signed, whatever the engine asks. */
 const isAboveLock = (

@@ -44,6 +44,8 @@ export interface Wal {
   readonly height: number | null
   /** What was recorded after it, when the log was opened. */
   readonly records: readonly WalRecord[]
+  /** Bytes of a record that was being written when the process died, cut off when the log was opened. */
+  readonly cutBytes: number
   /** In call order. With `sync` it is on disk, and all before it, when this returns. */
   append(type: number, payload: Uint8Array, options: { readonly sync: boolean }): Promise<void>
   /** Returns when everything appended so far is on disk; free where it is already. */
@@ -158,6 +160,7 @@ export async function openWal(file: LogFile, options: WalOptions = {}): Promise<
   return {
     height: ended === undefined ? null : Number(viewOf(ended.payload).getBigUint64(0)),
     records: records.slice(last + 1),
+    cutBytes: bytes.length - end,
     async append(type, payload, { sync }) {
       if (payload.length > recordMaxBytes)
         throw new NodeError(WalErrors.TOO_LARGE, { size: payload.length, max: recordMaxBytes })

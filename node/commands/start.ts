@@ -54,6 +54,8 @@ export const start: Command = {
     'p2p-listen': 'multiaddrs to hear peers on, comma between',
     'p2p-persistent': 'multiaddrs of peers to stay connected with',
     'p2p-bootstrap': 'multiaddrs of peers to begin with',
+    'record-lost-at': 'the signer record is lost as of this height: watch 20 blocks, then sign above them',
+    'sign-from': 'the validator key signed nothing at this height or above: sign from there at once',
     'log-level': 'debug, info, warn or error',
   },
   async run({ flags, env, signal, out }) {
@@ -66,6 +68,8 @@ export const start: Command = {
       'p2p.listen': flags['p2p-listen'],
       'p2p.persistent': flags['p2p-persistent'],
       'p2p.bootstrap': flags['p2p-bootstrap'],
+      'validator.recordLostAt': flags['record-lost-at'],
+      'validator.signFrom': flags['sign-from'],
       'log.level': flags['log-level'],
     })
     const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
@@ -132,12 +136,17 @@ const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeO
   const index = config['validator.developmentIndex']
   if (index < 0 && config['validator.keyFile'] === '') return null
   if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
-  const secret = index >= 0 ? developmentSecret(index) : await secretOf({ dir, config, env })
+  const keyFile = index >= 0 ? null : resolve(dir, config['validator.keyFile'])
+  const secret = keyFile === null ? developmentSecret(index) : await secretOf({ dir, config, env })
   const key = curves().blsPublicKey(secret)
   const member = genesis.validators.members.find((each) => equalBytes(each.blsKey, key))
   if (member === undefined) throw new NodeError(StartErrors.NOT_MEMBER, { blsKey: bytesToHex(key) })
   const recipient = config['validator.feeRecipient']
-  return { secret, coinbase: recipient === '' ? member.address : asAddress(hexToBytes(recipient)) }
+  const given = (height: number): number | null => (height < 0 ? null : height)
+  return {
+    ...{ secret, keyFile, coinbase: recipient === '' ? member.address : asAddress(hexToBytes(recipient)) },
+    signing: { recordLostAt: given(config['validator.recordLostAt']), signFrom: given(config['validator.signFrom']) },
+  }
 }
 
 interface Folder {

@@ -14,6 +14,7 @@ import type { Signed } from '../../chain/types/message.ts'
 import { possessionBytes } from '../../chain/types/vote.ts'
 import { bundledGenesis } from '../commands/genesis.ts'
 import { type Consensus, startConsensus } from '../consensus.ts'
+import { Guard } from '../guard.ts'
 import { openSigner, type Signer } from '../signer.ts'
 import { inlineVerifier } from '../verifier.ts'
 import { type CrashPoint, Disk, type Life } from './disk.ts'
@@ -193,6 +194,16 @@ class Whole {
   }
 }
 
+/** Whoever runs a key twice looks away. */
+class Blind extends Guard {
+  override open(): void {}
+  override heard(): void {}
+  override offended(): void {}
+  override at(): 'yes' {
+    return 'yes'
+  }
+}
+
 /** Runs one node, ends with it, and comes back. */
 class Process {
   readonly id: string
@@ -262,6 +273,7 @@ class Process {
         ...{ chain, signer, wal, ...ports, timers: life, random: () => this.#random.next(), pause: async () => {} },
         verifier: inlineVerifier,
         join: async (handlers) => world.links.join(this.id, life, handlers),
+        createGuard: (deps) => (world.isHonest(this.key) ? new Guard(deps) : new Blind(deps)),
       },
       { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
     )
@@ -287,14 +299,14 @@ class Process {
     return {
       debug() {},
       info() {},
-      warn: (fields) => {
-        if (!('offence' in fields && 'validator' in fields)) return
-        const accused = Number(`0x${String(fields.validator).slice(-2)}`) - 1 // as `genesisOf` makes addresses
-        world.count(`reported: ${fields.offence}`)
-        if (world.isHonest(accused)) world.fail(`process ${this.id} accuses honest ${accused} of ${fields.offence}`)
-      },
+      warn() {},
       error: (fields, message) => {
-        if (world.isHonest(this.key)) world.fail(`process ${this.id} cries: ${message} ${JSON.stringify(fields)}`)
+        if ('offence' in fields && 'validator' in fields) {
+          const accused = Number(`0x${String(fields.validator).slice(-2)}`) - 1 // as `genesisOf` makes addresses
+          world.count(`reported: ${fields.offence}`)
+          if (world.isHonest(accused)) world.fail(`process ${this.id} accuses honest ${accused} of ${fields.offence}`)
+        } else if (world.isHonest(this.key))
+          world.fail(`process ${this.id} cries: ${message} ${JSON.stringify(fields)}`)
       },
     }
   }

@@ -1,0 +1,308 @@
+// May this node sign? Owns the answer wherever the signer's record cannot give it: lost, rolled back, or never written; and the watch for
+// another process that signs with this key (consensus, section 5). The record itself, which forbids the rest, is the signer's.
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import type { Log, Meter } from '../chain/base/ports.ts'
+import type { Chain } from '../chain/chain.ts'
+import type { Evidence } from '../chain/consensus/io.ts'
+import { decodeExtra } from '../chain/types/block.ts'
+import { testimoniesOf } from '../chain/types/evidence.ts'
+import { heightOf, type Message, type Signed, type SignRecord, STEPS, stepOf } from '../chain/types/message.ts'
+import { isQuorum } from '../chain/types/validators.ts'
+import { bitmapMembers, type Qc } from '../chain/types/vote.ts'
+import type { Network, PeerId } from '../p2p/network.ts'
+import { decodeRun, encodeRange } from '../p2p/wire.ts'
+
+export const GuardErrors = defineErrors('GUARD', {
+  NO_RECORD: {
+    text: (d: { shown: string; height: number; flags: string }) =>
+      `this key signed ${d.shown} and the signer record (signer.json) does not show it: it is lost or older than that. Nothing is ` +
+      `signed, because signing twice is slashed. Put the latest record back; if it is gone for good and no other process has this key, ` +
+      d.flags,
+  },
+  DOPPELGANGER: {
+    text: (d: { shown: string; known: string }) =>
+      `another process signs with this key: ${d.shown} came from the network, and this process signed ${d.known}. The node stops ` +
+      'before both are slashed: find the other process and stop it, then start again',
+  },
+})
+
+/** What the operator answers for; each names a height, so that an answer left in a file does not serve for the next loss. */
+export interface SigningChoice {
+  /** The record is lost as of this height: watch 20 blocks above it, then sign above all that was seen. */
+  readonly recordLostAt?: number | null
+  /** The key signed nothing at this height or above: sign from there at once. For a network that halted. */
+  readonly signFrom?: number | null
+}
+
+export interface GuardDeps {
+  readonly chain: Chain
+  /** Index of the key in the set. */
+  readonly self: number
+  readonly network: () => Network | null
+  readonly log: Log
+  readonly meter: Meter
+  /** Another process has the key: stop. */
+  readonly fail: (error: unknown) => void
+  /** Orders that had to wait may go on. */
+  readonly onOpen: () => void
+}
+
+/** Height, round and step of a signature, in the order in which a key gives them. */
+export interface Place {
+  readonly height: number
+  readonly round: number
+  readonly step: number
+}
+
+type Standing =
+  /** From this height on, as far as the record lets it. Whatever was signed below is forgiven. */
+  | { readonly kind: 'signs'; readonly from: number }
+  /** No signature of this key is known, here or in the chain: signs where the peers' chain ends. */
+  | { readonly kind: 'new' }
+  | { readonly kind: 'observes'; readonly since: number }
+  | { readonly kind: 'refuses'; readonly shown: Place }
+
+/** Blocks watched after a lost record: whoever else has the key is in one of their certificates. */
+const OBSERVED_BLOCKS = 20
+/** Nothing older is slashed (consensus, section 4), and it bounds the time a start takes. */
+const SEARCHED_CERTIFICATES = 100_000
+/** Blocks whose own section is read too: it names late COMMITs that the stored certificate lacks. */
+const SEARCHED_BLOCKS = 1_000
+/** Peers asked each second whether the chain goes on above the own head. */
+const ASKED_MAX = 8
+const REMIND_TICKS = 60
+
+export class Guard {
+  readonly #deps: GuardDeps
+  readonly #signing: ReturnType<Meter['gauge']>
+  #standing: Standing = { kind: 'new' }
+  /** The last signature that this process, or the record it began with, answers for. */
+  #known: Place | null = null
+  /** Highest height of a message that verified. */
+  #seen = 0
+  readonly #answers = new Map<PeerId, 'same' | 'ahead'>()
+  #headAtTick = -1
+  #ticks = 0
+  #unwatch = (): void => {}
+
+  constructor(deps: GuardDeps) {
+    this.#deps = deps
+    this.#signing = deps.meter.gauge('consensus_signing', '1 while this validator may sign, 0 while it only watches')
+  }
+
+  /** `logged`: own signatures of the write-ahead log. Throws GUARD_NO_RECORD where following would lead nowhere. */
+  open(record: SignRecord | null, logged: readonly Signed[], choice: SigningChoice): void {
+    const { chain, log } = this.#deps
+    this.#known = record
+    const head = chain.head().header.number
+    const shown = highest([...logged.map(stepOf), this.#inCertificates(record)])
+    const isIntact = record !== null && (shown === null || compare(shown, record) <= 0)
+    if (isIntact) this.#become({ kind: 'signs', from: 0 })
+    else this.#become(this.#chosen(shown, choice))
+    this.#unwatch = chain.watch('head', ({ block }) => this.#onHead(block.header.number))
+    const standing = this.#standing
+    if (standing.kind === 'refuses' && this.#isAlone) throw this.#refusal(standing.shown)
+    if (standing.kind === 'new' && this.#isAlone && head === 0) this.#become({ kind: 'signs', from: 1 })
+    this.#remind()
+    if (isIntact && (choice.recordLostAt ?? choice.signFrom ?? null) !== null)
+      log.info({}, 'the signer record is whole: record-lost-at and sign-from have no effect')
+  }
+
+  close(): void {
+    this.#unwatch()
+  }
+
+  /** `wait`: not known yet, for peers have not said where the chain ends. */
+  at(height: number): 'yes' | 'no' | 'wait' {
+    const standing = this.#standing
+    if (standing.kind === 'signs') return height >= standing.from ? 'yes' : 'no'
+    return standing.kind === 'new' && height === 1 ? 'wait' : 'no'
+  }
+
+  /** This process signed. */
+  made(message: Signed): void {
+    this.#known = stepOf(message)
+  }
+
+  /** A message that verified, whoever brought it. */
+  heard(message: Message): void {
+    this.#seen = Math.max(this.#seen, heightOf(message))
+    const shown = this.#shownBy(message)
+    if (shown !== null) this.#onShown(shown, 'message')
+  }
+
+  /** Two signatures of one validator that exclude each other. Of this key, and not by this process: the record excludes that. */
+  offended({ validator, first, second }: Evidence): void {
+    const shown = highest([stepOf(first), stepOf(second)])
+    if (validator === this.#deps.self && shown !== null && shown.height >= this.#forgivenBelow) this.#stop(shown)
+  }
+
+  /** Once a second. */
+  tick(): void {
+    if (this.#standing.kind === 'new') this.#askPeers()
+    if (++this.#ticks % REMIND_TICKS === 0) this.#remind()
+  }
+
+  #become(standing: Standing): void {
+    this.#standing = standing
+    this.#signing.set(standing.kind === 'signs' ? 1 : 0)
+  }
+
+  #chosen(shown: Place | null, { recordLostAt, signFrom }: SigningChoice): Standing {
+    const head = this.#deps.chain.head().header.number
+    const signed = shown?.height ?? 0
+    if (signFrom != null && signFrom > signed && signFrom > head) return { kind: 'signs', from: signFrom }
+    if (recordLostAt != null && recordLostAt >= signed) return { kind: 'observes', since: Math.max(recordLostAt, head) }
+    return shown === null ? { kind: 'new' } : { kind: 'refuses', shown }
+  }
+
+  /** No other has a say in what is final: without this key no block comes. */
+  get #isAlone(): boolean {
+    const set = this.#deps.chain.validators()
+    return isQuorum(set.members[this.#deps.self]?.power ?? 0n, set)
+  }
+
+  /** While a lost record is made up for, what the key signed around the loss may still arrive. */
+  get #forgivenBelow(): number {
+    const standing = this.#standing
+    if (standing.kind === 'signs') return standing.from
+    // The height under way when the watch began may hold the last signature before the loss.
+    return standing.kind === 'observes' ? standing.since + 2 : Number.POSITIVE_INFINITY
+  }
+
+  #onShown(shown: Place, by: 'message' | 'certificate'): void {
+    if (this.#known !== null && compare(shown, this.#known) <= 0) return
+    const standing = this.#standing
+    if (standing.kind === 'refuses') {
+      if (compare(shown, standing.shown) > 0) this.#become({ kind: 'refuses', shown })
+      return
+    }
+    const isOld = standing.kind !== 'new' && shown.height < this.#forgivenBelow
+    if (isOld) return
+    // What is signed now is signed by somebody now; an old certificate may speak of a record that was rolled back.
+    if (standing.kind === 'observes' || (standing.kind === 'signs' && by === 'message')) {
+      this.#stop(shown)
+      return
+    }
+    this.#become({ kind: 'refuses', shown })
+    this.#remind()
+  }
+
+  #stop(shown: Place): void {
+    this.#become({ kind: 'refuses', shown })
+    const known = this.#known === null ? 'nothing' : `nothing above ${nameOf(this.#known)}`
+    this.#deps.fail(new NodeError(GuardErrors.DOPPELGANGER, { shown: nameOf(shown), known }))
+  }
+
+  #onHead(height: number): void {
+    const shown = this.#inBlock(height)
+    if (shown !== null) this.#onShown(shown, 'certificate')
+    const standing = this.#standing
+    if (standing.kind !== 'observes' || height < standing.since + OBSERVED_BLOCKS) return
+    const from = this.#aboveAllSeen(height)
+    this.#become({ kind: 'signs', from })
+    this.#deps.log.warn({ from }, 'nobody else signed with this key in the blocks watched: it signs from here on')
+  }
+
+  /** The height under way counts as seen. */
+  #aboveAllSeen(head: number): number {
+    return Math.max(head + 1, this.#seen) + 1
+  }
+
+  // What a key that nobody knows asks its peers: an empty disk looks the same on a new network and on an old one.
+
+  #askPeers(): void {
+    const { chain } = this.#deps
+    const head = chain.head().header.number
+    const network = this.#deps.network()
+    const isCatchingUp = head !== this.#headAtTick && this.#headAtTick >= 0
+    this.#headAtTick = head
+    if (network === null || isCatchingUp) return
+    const peers = network.peers().map(({ id }) => id)
+    for (const id of this.#answers.keys()) if (!peers.includes(id)) this.#answers.delete(id)
+    for (const id of peers.slice(0, ASKED_MAX)) void this.#askPeer(network, id, head)
+  }
+
+  async #askPeer(network: Network, peer: PeerId, head: number): Promise<void> {
+    const { chain, log } = this.#deps
+    try {
+      const run = decodeRun(await network.request(peer, 'blocks', encodeRange({ from: head + 1, count: 1 })))
+      this.#answers.set(peer, run.blocks.length > 0 ? 'ahead' : 'same')
+    } catch (error) {
+      log.debug({ peer, error: String(error) }, 'a peer does not say where the chain ends')
+      return
+    }
+    const answers = [...this.#answers.values()]
+    if (this.#standing.kind !== 'new' || chain.head().header.number !== head || answers.includes('ahead')) return
+    const from = head === 0 ? 1 : this.#aboveAllSeen(head)
+    this.#become({ kind: 'signs', from })
+    log.info({ from }, 'this key has signed nothing yet: it signs from here on')
+    this.#deps.onOpen()
+  }
+
+  #remind(): void {
+    const { chain, log } = this.#deps
+    const standing = this.#standing
+    if (standing.kind === 'refuses') log.error({}, this.#refusal(standing.shown).message)
+    if (standing.kind === 'observes') {
+      const [since, until] = [standing.since, standing.since + OBSERVED_BLOCKS]
+      log.warn({ head: chain.head().header.number, since, until }, 'the signer record is lost: watching before signing')
+    }
+  }
+
+  #refusal(shown: Place): NodeError {
+    const height = Math.max(this.#deps.chain.head().header.number, shown.height)
+    const flags = this.#isAlone
+      ? `start with --sign-from ${height + 1}, above everything it signed`
+      : `start with --record-lost-at ${height}: the node watches ${OBSERVED_BLOCKS} blocks and signs above them; or, where the ` +
+        `network halted for want of this key and it signed nothing at height ${height + 1}, with --sign-from ${height + 1}`
+    return new NodeError(GuardErrors.NO_RECORD, { shown: nameOf(shown), height, flags })
+  }
+
+  // Where signatures of the own key are seen.
+
+  #inCertificates(record: SignRecord | null): Place | null {
+    const { chain } = this.#deps
+    const head = chain.head().header.number
+    const lowest = Math.max((record?.height ?? 1) - 1, chain.kept().blocks - 1, head - SEARCHED_CERTIFICATES, 0)
+    for (let height = head; height > lowest; height--) {
+      const shown = height > head - SEARCHED_BLOCKS ? this.#inBlock(height) : this.#inQc(chain.commitOf(height))
+      if (shown !== null) return shown
+    }
+    return null
+  }
+
+  /** What a final block shows: its certificate, its parent's as its section has it, its proposer. */
+  #inBlock(height: number): Place | null {
+    const { chain, self } = this.#deps
+    const block = chain.block(height)
+    const section = block?.section ?? null
+    const proposed =
+      block !== null && section?.proposerIndex === self
+        ? { height, round: decodeExtra(block.header.extraData).originRound, step: STEPS.proposal }
+        : null
+    return highest([this.#inQc(chain.commitOf(height)), proposed, this.#inQc(section?.lastCommit ?? null)])
+  }
+
+  #inQc(qc: Qc | null): Place | null {
+    return qc === null ? null : this.#shownBy({ kind: 'qc', qc })
+  }
+  #shownBy(message: Message): Place | null {
+    const { chain, self } = this.#deps
+    const count = chain.validators().members.length
+    const own = testimoniesOf(message, count).filter(({ bitmap }) => bitmapMembers(bitmap, count)?.includes(self))
+    return highest(own.map(({ statement: { kind, height, round } }) => ({ height, round, step: STEP_OF[kind] })))
+  }
+}
+
+const STEP_OF = { propose: STEPS.proposal, prepare: STEPS.prepare, commit: STEPS.commit, timeout: STEPS.timeout }
+const compare = (a: Place, b: Place): number => a.height - b.height || a.round - b.round || a.step - b.step
+const highest = (places: readonly (Place | null)[]): Place | null =>
+  places.reduce((best, place) => (place !== null && (best === null || compare(place, best) > 0) ? place : best), null)
+const STEP_NAMES: Readonly<Record<number, string>> = {
+  [STEPS.proposal]: 'PROPOSE',
+  [STEPS.prepare]: 'PREPARE',
+  [STEPS.commit]: 'COMMIT',
+  [STEPS.timeout]: 'TIMEOUT',
+}
+const nameOf = ({ height, round, step }: Place): string => `${STEP_NAMES[step]} of height ${height} round ${round}`

@@ -1,0 +1,70 @@
+// What the write-ahead log holds of the height under way. Owns what is believed of it: a log may be of another network, or of heights
+// that the store has, or ahead of a store that was lost.
+import { equalBytes } from '../chain/base/bytes.ts'
+import type { Chain } from '../chain/chain.ts'
+import { faultOf } from '../chain/consensus/check.ts'
+import type { Logged } from '../chain/consensus/io.ts'
+import type { WalRecord } from '../chain/store/wal.ts'
+import { type Block, decodeBlock } from '../chain/types/block.ts'
+import { decodeMessage, heightOf, type Message, type Signed } from '../chain/types/message.ts'
+import { decodeLogged, RECORDS } from './logged.ts'
+
+export interface Recovered {
+  /** Judged valid before, and children of the head. */
+  readonly bodies: readonly Block[]
+  /** Inputs of the next height, in order. */
+  readonly inputs: readonly Logged[]
+  /** Signatures of the own key, of any height. */
+  readonly own: readonly Signed[]
+  /** Records of the next height that this network did not sign. */
+  readonly foreign: number
+}
+
+/** Certificates and signatures are checked anew: it costs a few milliseconds a height. */
+export function readLog(records: readonly WalRecord[], chain: Chain, self: number | null): Recovered {
+  const head = chain.head()
+  const height = head.header.number + 1
+  const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
+  const isSound = (message: Message): boolean => faultOf(message, chain.validators(), domain) === null
+  const bodies: Block[] = []
+  const inputs: Logged[] = []
+  const own: Signed[] = []
+  let foreign = 0
+  for (const { type, payload } of records)
+    switch (type) {
+      case RECORDS.body: {
+        const block = decodeBlock(payload)
+        if (block.header.number !== height) break
+        if (equalBytes(block.header.parentHash, head.hash)) bodies.push(block)
+        else foreign++
+        break
+      }
+      case RECORDS.input: {
+        const input = decodeLogged(payload)
+        if (heightOfLogged(input) !== height) break
+        if (input.kind !== 'message' || isSound(input.message)) inputs.push(input)
+        else foreign++
+        break
+      }
+      case RECORDS.own: {
+        const message = decodeMessage(payload)
+        if (isSigned(message) && signerOf(message) === self && isSound(message)) own.push(message)
+        break
+      }
+    }
+  return { bodies, inputs, own, foreign }
+}
+
+const heightOfLogged = (input: Logged): number => (input.kind === 'message' ? heightOf(input.message) : input.height)
+const isSigned = (message: Message): message is Signed =>
+  message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'
+const signerOf = (message: Signed): number => {
+  switch (message.kind) {
+    case 'proposal':
+      return message.proposal.validator
+    case 'vote':
+      return message.vote.validator
+    case 'timeout':
+      return message.timeout.validator
+  }
+}
