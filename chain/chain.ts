@@ -347,10 +347,10 @@ class Machine implements Chain {
   }
 
   #proposerOf(height: number, round: number, parent: Header): number {
-    if (round > 0) return proposerByLot(this.#set, parent.prevRandao, height, round)
     const epoch = epochOf(height, this.genesis.epochBlocks)
     if (this.#rotation.epoch !== epoch) this.#rotation = { epoch, of: createRotation(this.#set) }
-    return this.#rotation.of.proposer((height - 1) % this.genesis.epochBlocks)
+    const first = this.#rotation.of.proposer((height - 1) % this.genesis.epochBlocks)
+    return round === 0 ? first : proposerByLot(this.#set, { parentRandao: parent.prevRandao, height, round, first })
   }
 
   #contextOf(

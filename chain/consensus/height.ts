@@ -525,7 +525,7 @@ const routeOf = (h: Height, vote: Vote): 'all' | readonly number[] => {
 
 const proposerOf = (h: Height, round: number): number => {
   const { proposer, set, parentRandao, height } = h.start
-  return round === 0 ? proposer : proposerByLot(set, parentRandao, height, round)
+  return round === 0 ? proposer : proposerByLot(set, { parentRandao, height, round, first: proposer })
 }
 
 /** A block is named whose body is not here: ask those who must have it. */

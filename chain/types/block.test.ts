@@ -179,6 +179,7 @@ test('every member proposes in proportion to its power, and lots fall within the
         power,
       }))
       const drawn = createValidatorSet(members)
+      const parentRandao = asHash(new Uint8Array(32).fill(powers.length))
       const rotation = createRotation(drawn)
       const turns = powers.map(() => 0n)
       for (let step = 0; step < Number(drawn.powerTotal); step++) {
@@ -186,8 +187,12 @@ test('every member proposes in proportion to its power, and lots fall within the
         turns[winner] = (turns[winner] as bigint) + 1n
       }
       expect(turns).toEqual(powers)
-      const lot = proposerByLot(drawn, asHash(new Uint8Array(32)), 5, 1)
-      expect(drawn.members[lot]).toBeDefined()
+      for (const first of drawn.members.keys()) {
+        const lots = [1, 2, 3].map((round) => proposerByLot(drawn, { parentRandao, height: 5, round, first }))
+        for (const lot of lots) expect(drawn.members[lot]).toBeDefined()
+        if (drawn.members.length > 1) expect(lots[0]).not.toBe(first) // who failed in round 0 does not lead the next
+        expect(lots[1]).toBe(proposerByLot(drawn, { parentRandao, height: 5, round: 2, first: 0 }))
+      }
     }),
     { numRuns: 30 },
   )

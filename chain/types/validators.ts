@@ -84,14 +84,30 @@ export function createRotation(set: ValidatorSet): { proposer(step: number): num
   }
 }
 
-/** Proposer of rounds >= 1, by lot: the member at keccak(parent's mixHash ‖ height u64 ‖ round u32) mod total power. */
-export function proposerByLot(set: ValidatorSet, parentRandao: Hash, height: number, round: number): number {
+/** One draw of a height. `first` led its round 0. */
+export interface Lot {
+  readonly parentRandao: Hash
+  readonly height: number
+  /** At least 1. */
+  readonly round: number
+  readonly first: number
+}
+
+/**
+ * Proposer of rounds >= 1, by lot: the member at keccak(parent's mixHash ‖ height u64 ‖ round u32) mod power, on the line of powers in
+ * set order. Round 1 leaves out who led round 0: he has just failed, so one who is down costs one round and never a second. Later
+ * rounds draw from all, for where most of the others are down he is who they need.
+ */
+export function proposerByLot(set: ValidatorSet, { parentRandao, height, round, first }: Lot): number {
   const turn = new Uint8Array(12)
   const view = new DataView(turn.buffer)
   view.setBigUint64(0, BigInt(height))
   view.setUint32(8, round)
-  let at = bytesToBigint(keccak(concat(parentRandao, turn))) % set.powerTotal
+  const isOut = (i: number): boolean => round === 1 && i === first && set.members.length > 1
+  const powerOut = isOut(first) ? (set.members[first] as Validator).power : 0n
+  let at = bytesToBigint(keccak(concat(parentRandao, turn))) % (set.powerTotal - powerOut)
   for (const [i, member] of set.members.entries()) {
+    if (isOut(i)) continue
     if (at < member.power) return i
     at -= member.power
   }

@@ -173,11 +173,11 @@ export class World {
   /** Index in the set of the height. */
   proposerOf(height: number, round: number, parentHash: Hash): number {
     const set = this.setOf(height)
-    if (round > 0) return proposerByLot(set, parentHash, height, round)
     const epoch = epochOf(height, this.scenario.epochBlocks)
     const rotation = this.#rotations.get(epoch) ?? createRotation(set)
     this.#rotations.set(epoch, rotation)
-    return rotation.proposer((height - 1) % this.scenario.epochBlocks)
+    const first = rotation.proposer((height - 1) % this.scenario.epochBlocks)
+    return round === 0 ? first : proposerByLot(set, { parentRandao: parentHash, height, round, first })
   }
   startOf(height: number, id: number, store: readonly { readonly body: Body; readonly qc: Qc | null }[]): Start {
     const parent = store[height - 1]
