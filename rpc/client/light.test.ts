@@ -13,13 +13,14 @@ import {
   type LightClient,
   type LightNetwork,
 } from '../../chain/light.ts'
-import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
+import { encodeHeader, encodeSection, headerHash, headerTimeMs } from '../../chain/types/block.ts'
 import { encodeQc } from '../../chain/types/vote.ts'
-import { createLightChain, type LightChain, START_SECONDS, signersFrom } from '../../test/kit/light-chain.ts'
+import { devValidatorSecret } from '../../test/kit/keys.ts'
+import { certify, createLightChain, type LightChain, START_SECONDS, signersFrom } from '../../test/kit/light-chain.ts'
 import { alice, type RpcNode, startRpcNode } from '../../test/kit/rpc-node.ts'
 import { validatorToJson } from '../format.ts'
 import type { Call } from './http.ts'
-import { type Ask, askCheckpoint, askOver, askState, crossCheckLight, syncLight } from './light.ts'
+import { type Ask, askCheckpoint, askOver, askState, crossCheckLight, reportConflict, syncLight } from './light.ts'
 
 installCurves(nativeCurves)
 const options = { trustingPeriodMs: 14 * 86_400_000 }
@@ -137,6 +138,24 @@ test('a node of another network, and one that shows another account’s proof, i
   } finally {
     await other.close()
   }
+})
+
+test('a validator that certified two blocks of one height is reported to its node, and listed there', async () => {
+  const client = clientOf(node)
+  await syncLight(client, askOver(node.url), nowMs)
+  const height = client.heights().at(-2) ?? 0
+  const { header, section } = await blockOf(askOver(node.url), height)
+  const set = node.chain.validators()
+  const forged = { ...header, stateRoot: keccak(header.stateRoot) }
+  const signers = { set, hash: section.validatorsHash, secrets: [devValidatorSecret(0)] }
+  const certificate = certify(networkOf(node), { height, blockHash: headerHash(forged) }, signers)
+  const conflict = client.crossCheck({ header: forged, section, certificate }, nowMs())
+  if (conflict === null) throw new Error('the blocks differ')
+  const ids = await reportConflict(askOver(node.url), conflict)
+  expect(ids).toHaveLength(1)
+  const { result } = await node.call('nova_evidence')
+  const validators = set.members.map(({ address }) => bytesToHex(address))
+  expect(result).toMatchObject([{ id: ids[0], offence: 'E2', height: `0x${height.toString(16)}`, validators }])
 })
 
 test.each<[string, unknown]>([

@@ -2,7 +2,7 @@
 // asks a witness. Nothing that a node says is believed but what the client verified. Runs in a browser.
 import { type Address, bytesToHex, equalBytes, type Hash, type Word } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import { address, type Codec, data, list, object, optional, quantity } from '../../chain/base/schema.ts'
+import { address, type Codec, data, list, object, optional, quantity, string } from '../../chain/base/schema.ts'
 import {
   type Checkpoint,
   decodeLightBlock,
@@ -14,6 +14,7 @@ import {
   type VerifiedBlock,
 } from '../../chain/light.ts'
 import { headerHash } from '../../chain/types/block.ts'
+import { encodeEvidence } from '../../chain/types/evidence.ts'
 import type { ProvenAccount } from '../../chain/types/proof.ts'
 import type { Validator } from '../../chain/types/validators.ts'
 import { type Call, ClientErrors, requestAll } from './http.ts'
@@ -107,6 +108,26 @@ export async function crossCheckLight(client: LightClient, witness: Ask, nowMs: 
     }
   }
   return { height, conflict: client.crossCheck(theirs, nowMs()) }
+}
+
+/**
+ * Brings a conflict to a node that is on either side; it judges each proof by itself and passes on what holds. Answers the ids of
+ * those it took: none from a node that cannot condemn anybody by them, as after a fork in different rounds.
+ */
+export async function reportConflict(node: Ask, { evidence }: LightConflict): Promise<readonly string[]> {
+  const ids: string[] = []
+  for (const proof of evidence) {
+    const call = { method: 'nova_submitEvidence', params: [bytesToHex(encodeEvidence(proof))] }
+    const id = await node([call]).then(
+      ([answer]) => decodeAnswer(call.method, string, answer),
+      (error: unknown) => {
+        if (error instanceof NodeError && error.code === ClientErrors.ANSWER.code) return null
+        throw error
+      },
+    )
+    if (id !== null) ids.push(id)
+  }
+  return ids
 }
 
 const UPDATE = 'nova_getLightClientUpdate'
