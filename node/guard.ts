@@ -128,7 +128,21 @@ export class Guard {
   heard(message: Message): void {
     this.#seen = Math.max(this.#seen, heightOf(message))
     const shown = this.#shownBy(message)
-    if (shown !== null) this.#onShown(shown, 'message')
+    if (shown !== null) this.#onShown(shown, this.#isOwn(message) ? 'message' : 'certificate')
+  }
+
+  #isOwn(message: Message): boolean {
+    const { self } = this.#deps
+    switch (message.kind) {
+      case 'proposal':
+        return message.proposal.validator === self
+      case 'vote':
+        return message.vote.validator === self
+      case 'timeout':
+        return message.timeout.validator === self
+      default:
+        return false // certificates are passed on for long
+    }
   }
 
   /** Two signatures of one validator that exclude each other. Of this key, and not by this process: the record excludes that. */
