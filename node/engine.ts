@@ -140,7 +140,12 @@ class Driver implements Engine {
     this.#meters = meters(deps.meter)
     this.bodies = new Bodies(deps)
     this.#self = placeOf(deps)
-    this.#progress = new Progress({ ...deps, self: this.#self, blockOf: (hash) => this.bodies.get(hash) })
+    this.#progress = new Progress({
+      ...deps,
+      self: this.#self,
+      blockOf: (hash) => this.bodies.get(hash),
+      silence: (height) => this.#voice?.guard.silence(height) ?? this.#voice?.signing.silence() ?? null,
+    })
     this.#voice = deps.signer === null || this.#self === null ? null : this.#createVoice(deps.signer, this.#self)
     this.#inbox = createInbox({
       ...deps,

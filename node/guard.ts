@@ -119,6 +119,21 @@ export class Guard {
     return standing.kind === 'new' && height === 1 ? 'wait' : 'no'
   }
 
+  /** Why nothing is signed at this height; null where the guard does not stand in the way. */
+  silence(height: number): string | null {
+    const standing = this.#standing
+    switch (standing.kind) {
+      case 'signs':
+        return height < standing.from ? `it signs from height ${standing.from} on` : null
+      case 'new':
+        return 'its key is new here, and its peers have not said yet where the chain ends'
+      case 'observes':
+        return `its signer record is lost: it watches until block ${standing.since + OBSERVED_BLOCKS}`
+      case 'refuses':
+        return this.#refusal(standing.shown).message
+    }
+  }
+
   /** This process signed. */
   made(message: Signed): void {
     this.#known = stepOf(message)

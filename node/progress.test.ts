@@ -30,11 +30,13 @@ let state: State
 let progress: Progress
 let now: number
 let said: string[]
+let silence: string | null
 beforeEach(() => {
   now = 1_800_000_000_000
   state = createState()
   network = null
   said = []
+  silence = null
 })
 afterEach(() => chain.close())
 
@@ -53,7 +55,16 @@ const enter = async (...powers: number[]): Promise<void> => {
   chain = await openChain({ kv: createMemoryKv(), engine, clock, pause: async () => {}, log, meter }, genesis, {
     ...{ historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
   })
-  progress = new Progress({ chain, network: () => network, clock, log, meter, self: 0, blockOf: () => null })
+  progress = new Progress({
+    chain,
+    network: () => network,
+    clock,
+    log,
+    meter,
+    self: 0,
+    blockOf: () => null,
+    silence: () => silence,
+  })
   progress.entered(1)
   const head = chain.head().header
   const start = { set: chain.validators(), self: 0, proposer: 1, nextProposer: 2, parent: null }
@@ -140,6 +151,14 @@ test('proposals that the own clock refuses are a reason, with how far off it is;
   )
   progress.judged(2, 9_000, false)
   expect(progress.status(state).halt).toMatch(/the last 9000 ms behind the own clock: check the clock of this machine/)
+})
+
+test('a validator that may not sign says so, before a halt and in it', async () => {
+  await enter(1, 1, 1, 1)
+  silence = 'its signer does not answer'
+  expect(progress.status(state)).toMatchObject({ silence, halt: null })
+  tick(10)
+  expect(progress.status(state).halt).toContain('; this validator signs nothing: its signer does not answer')
 })
 
 test('a block that a quorum prepared and nobody gives is a reason, and so is having no peer', async () => {

@@ -23,6 +23,8 @@ export interface ProgressDeps {
   readonly self: number | null
   /** Blocks of the current height, as far as they are here. */
   readonly blockOf: (hash: Hash) => Block | null
+  /** Why this validator signs nothing at this height, as a clause about it; null where nothing stands in its way, and for a follower. */
+  readonly silence: (height: number) => string | null
 }
 
 /** A block is late so long after it was due, which is three lost rounds, and the log says why so often. */
@@ -165,7 +167,14 @@ export class Progress {
       const height = chain.head().header.number + 1
       const proposer = members[chain.proposer(height)]?.address as Address // the rotation answers places in the set
       const power = { prepare: 0n, commit: 0n, timeout: 0n }
-      const rest = { missing: [], self: me, lastSigned: this.#lastSigned, waitsFor: 'its start', halt: null }
+      const rest = {
+        missing: [],
+        self: me,
+        lastSigned: this.#lastSigned,
+        waitsFor: 'its start',
+        halt: null,
+        silence: null,
+      }
       return { height, round: 0, step: 'wait', proposer, powerTotal, power, ...rest }
     }
     const { set, height } = h.start
@@ -182,6 +191,7 @@ export class Progress {
       missing: this.#missing(h, step === 'wait' || step === 'decide' ? everybody(set) : awaited(h, step, tally)),
       waitsFor: this.#waitsFor(h),
       halt: this.#haltOf(h),
+      silence: this.#silence(h),
     }
   }
 
@@ -290,12 +300,11 @@ export class Progress {
 
   /** What else stands in the way, as far as this node can see it. */
   #obstacles(h: Height): string[] {
-    const { network, self } = this.#deps
     const found: string[] = []
-    const port = network()
+    const port = this.#deps.network()
     if (port !== null && port.peers().length === 0) found.push('no peer is connected')
-    if (self !== null && h.signed.round > ROUND_MAX)
-      found.push('this validator signs nothing here: its signer record is of a later height')
+    const silence = this.#silence(h)
+    if (silence !== null) found.push(`this validator signs nothing: ${silence}`)
     for (const { blockHash, requests } of h.wanted.values())
       if (requests >= ASKED_OFTEN)
         found.push(`block ${bytesToHex(blockHash)} is nowhere to be had (asked ${requests} times)`)
@@ -312,6 +321,12 @@ export class Progress {
       )
     }
     return found
+  }
+
+  #silence(h: Height): string | null {
+    const reason = this.#deps.silence(h.start.height)
+    if (reason !== null || this.#deps.self === null || h.signed.round <= ROUND_MAX) return reason
+    return 'its signer record is of a later height'
   }
 
   #named(missing: ConsensusStatus['missing']): string {

@@ -52,6 +52,11 @@ export class Signing {
     this.go()
   }
 
+  /** Why nothing is signed; null while the signer answers. */
+  silence(): string | null {
+    return this.#misses === 0 ? null : 'its signer does not answer'
+  }
+
   /** Goes on with what had to wait for the guard. */
   go(): void {
     if (this.#isSigning || this.#isStopped) return

@@ -184,7 +184,8 @@ export const validatorToJson = (validator: Validator): { [key: string]: Json } =
 const MISSING_MAX = 100
 
 export function consensusToJson(status: ConsensusStatus): { [key: string]: Json } {
-  const { height, round, step, proposer, powerTotal, power, missing, self, lastSigned, waitsFor, halt } = status
+  const { height, round, step, proposer, powerTotal, power, missing, self, lastSigned, silence, waitsFor, halt } =
+    status
   return {
     height: hexQuantity(height),
     round: hexQuantity(round),
@@ -207,6 +208,7 @@ export function consensusToJson(status: ConsensusStatus): { [key: string]: Json 
       lastSigned === null
         ? null
         : { ...lastSigned, height: hexQuantity(lastSigned.height), round: hexQuantity(lastSigned.round) },
+    silence,
     waitsFor,
     halt,
   }

@@ -86,7 +86,9 @@ export interface ConsensusStatus {
   /** The validator that this node is; null for a follower. */
   readonly self: Address | null
   readonly lastSigned: { readonly height: number; readonly round: number; readonly step: string } | null
-  /** The same in words. */
+  /** Why this validator signs nothing; null where nothing stands in its way, and for a follower. */
+  readonly silence: string | null
+  /** The step in words. */
   readonly waitsFor: string
   /** Why no block comes; null while they do. */
   readonly halt: string | null

@@ -23,7 +23,7 @@ export const status: Command = {
 /** What `nova_consensus` answers, in numbers. */
 export async function consensusOf(url: string) {
   const status = (await request(url, 'nova_consensus')) as Consensus // our own method
-  const { step, proposer, waitsFor, halt, behind, validator, lastSigned } = status
+  const { step, proposer, waitsFor, halt, behind, validator, silence, lastSigned } = status
   const total = BigInt(status.powerTotal)
   /** In percent, rounded down to a tenth: what is short of a quorum never reads like one. */
   const shareOf = (power: string): number => Number((BigInt(power) * 1_000n) / total) / 10
@@ -43,6 +43,7 @@ export async function consensusOf(url: string) {
         ? null
         : {
             validator,
+            silence,
             last: lastSigned && {
               ...{ height: Number(lastSigned.height), round: Number(lastSigned.round), step: lastSigned.step },
             },
@@ -60,6 +61,7 @@ interface Consensus {
   readonly missing: readonly { readonly address: string; readonly heardMs: string | null }[]
   readonly missingCount: string
   readonly validator: string | null
+  readonly silence: string | null
   readonly lastSigned: { readonly height: string; readonly round: string; readonly step: string } | null
   readonly waitsFor: string
   readonly halt: string | null
@@ -110,7 +112,7 @@ const page = (found: Found): string[] => {
     ['votes', `PREPARE ${votes.prepare} %, COMMIT ${votes.commit} %, TIMEOUT ${votes.timeout} %`],
     ['missing', missing.length === 0 ? 'nobody' : listed(missing, missingCount)],
     [consensus.halt === null ? 'waits' : 'halted', consensus.halt ?? `for ${consensus.waitsFor}`],
-    ['signing', signing === null ? 'no: a follower' : `validator ${signing.validator}, last ${lastOf(signing.last)}`],
+    ['signing', signing === null ? 'no: a follower' : signingOf(signing)],
     ['network', `chain ${found.chainId}, genesis ${found.genesisHash}`],
     ['mempool', `${mempool.pending} pending, ${mempool.queued} queued`],
     ['peers', String(found.peers)],
@@ -126,6 +128,8 @@ const listed = (missing: Found['consensus']['missing'], count: number): string =
   })
   return count > names.length ? `${names.join(', ')} and ${count - names.length} more` : names.join(', ')
 }
+const signingOf = ({ validator, silence, last }: NonNullable<Found['consensus']['signing']>): string =>
+  `validator ${validator}, last ${lastOf(last)}${silence === null ? '' : `, now nothing: ${silence}`}`
 const lastOf = (last: { readonly height: number; readonly round: number; readonly step: string } | null): string =>
   last === null ? 'nothing' : `height ${last.height} round ${last.round} ${last.step}`
 

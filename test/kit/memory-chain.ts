@@ -96,7 +96,7 @@ export const evidenceOn = (chain: Chain): Promise<EvidencePool> =>
 /** What a node says of consensus before its engine takes anything. */
 export const beforeStart = (chain: Chain): Ctx['consensus'] => {
   const clock = { nowMs: () => 1_800_000_000_000 }
-  const parts = { clock, log: silent, meter, self: null, network: () => null, blockOf: () => null }
+  const parts = { clock, log: silent, meter, self: null, network: () => null, blockOf: () => null, silence: () => null }
   const progress = new Progress({ chain, ...parts })
   return { status: () => progress.status(createState()), isBehind: () => false }
 }
