@@ -24,7 +24,8 @@ export interface Life {
   after(ms: number, run: () => void): () => void
 }
 
-const never = new Promise<never>(() => {})
+/** A new one each time: a promise keeps all who wait for it. */
+const never = (): Promise<never> => new Promise(() => {})
 const NOTHING = new Uint8Array(0)
 
 export class Disk {
@@ -52,14 +53,14 @@ export class Disk {
 
   /** An operation that may find the disk full, and may be the last of its process. */
   async #operate(life: Life, point: CrashPoint, change: () => void, isSlow: boolean): Promise<void> {
-    if (life.isDead) return never
+    if (life.isDead) return never()
     life.step(point)
-    if (life.isDead) return never
+    if (life.isDead) return never()
     if (this.isFull) throw new NodeError(DiskErrors.FULL, { what: point })
     if (isSlow) await new Promise<void>((resolve) => life.after(1 + this.#random.below(this.syncMs), resolve))
     change()
     life.step(point)
-    return life.isDead ? never : undefined
+    return life.isDead ? never() : undefined
   }
 
   store(life: Life): Kv {
