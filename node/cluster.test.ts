@@ -1,6 +1,9 @@
 // Several validators in one process: what they decide, alone and together, when some of them go and come back.
 import { afterEach, expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
+import { keccak } from '../chain/base/crypto.ts'
+import type { Message } from '../chain/types/message.ts'
+import { encodeEnvelope, encodeRun } from '../p2p/wire.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 
 let cluster: Cluster
@@ -47,3 +50,30 @@ test('a follower gets every block', async () => {
   await reached(follower, 155)
   agree([validator, follower], 155)
 }, 60_000)
+
+test('a forged vote is blamed as forged on who brings it, published or said to one alone', async () => {
+  cluster = await createCluster({ validators: 4, blockTimeMs: 60_000 })
+  const { hub } = cluster
+  await cluster.start(0)
+  const stranger = hub.join('stranger', {
+    onPublished: () => 'ignore',
+    onRequest: async () => encodeRun({ blocks: [], commit: null }),
+    onPeer() {},
+    onPeerGone() {},
+  })
+  // What validator 2 would sign, under a signature of nobody's.
+  const forged = (round: number): Uint8Array => {
+    const place = { height: 1, round, blockHash: keccak(Uint8Array.of(1)) }
+    const message: Message = {
+      kind: 'vote',
+      vote: { type: 'prepare', ...place, validator: 2, signature: new Uint8Array(96).fill(round) },
+    }
+    return encodeEnvelope({ message, sketch: null }, 0)
+  }
+  await expect(stranger.request('0', 'direct', forged(1))).rejects.toThrow(/is refused/)
+  expect(hub.blamed).toEqual([{ peer: 'stranger', offence: 'forged' }])
+  stranger.publish('consensus', forged(2))
+  const deadline = Date.now() + 20_000
+  while (hub.blamed.length < 2 && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve))
+  expect(hub.blamed.at(1)).toEqual({ peer: 'stranger', offence: 'forged' })
+}, 30_000)

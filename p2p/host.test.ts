@@ -155,7 +155,7 @@ test('nodes that know only one peer find each other through it, but for the priv
 })
 
 test('what is accepted travels on, what is ignored or rejected does not, and a second rejection bans', async () => {
-  const verdicts: Record<string, Judgement> = { good: 'accept', dull: 'ignore', bad: 'reject', worse: 'reject' }
+  const verdicts: Record<string, Judgement> = { good: 'accept', dull: 'ignore', bad: 'reject', worse: 'forged' }
   const a = await peers.host()
   const onPublished = (_: string, message: Uint8Array): Judgement =>
     verdicts[Buffer.from(message).toString()] ?? 'accept'
