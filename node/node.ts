@@ -165,7 +165,9 @@ const takePart = async (
   if (validator !== null && validator.keyFile !== null) closers.push(await lockKey(validator.keyFile, ports.log))
   const record = openRecordFile(join(dir, 'signer.json'))
   const signer = validator === null ? null : await openSigner(record, validator.secret, domain)
-  const wal = await openWal(await openLogFile(join(dir, 'wal', 'consensus.wal')))
+  const file = await openLogFile(join(dir, 'wal', 'consensus.wal'))
+  closers.push(() => file.close()) // also where what is in it is refused
+  const wal = await openWal(file)
   closers.push(() => wal.close())
   const consensus = await startConsensus(
     {

@@ -60,6 +60,11 @@ const listen = (): { readonly log: Log; readonly lines: string[] } => {
   return { log: { debug() {}, info: note, warn: note, error: note }, lines }
 }
 
+/** Settles when such a message leaves somebody. */
+const said = async (cluster: Cluster, since: number, isMeant: (message: Signed) => boolean): Promise<void> => {
+  while (!cluster.said.slice(since).some(isMeant)) await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Four validators some blocks on; the last one is down. */
 const threeOfFour = async () => {
   const cluster = await createFast()
@@ -87,9 +92,9 @@ test('a lost record: the node follows and says how to go on; told so, it watches
 
   const lostAt = headOf(a)
   const watching = await restart(world, { recordLostAt: lostAt })
-  await allReached([...others, watching.member], lostAt + 24)
+  await allReached([...others, watching.member], lostAt + 27)
   expect(heightsSaid(cluster, place, watching.before)[0]).toBeGreaterThan(lostAt + 21)
-  expect(heightsSaid(cluster, place, watching.before)[0]).toBeLessThanOrEqual(lostAt + 24)
+  expect(heightsSaid(cluster, place, watching.before)[0]).toBeLessThanOrEqual(lostAt + 27)
   await watching.member.stop()
 
   const whole = await restart(world, { recordLostAt: lostAt }) // left in the configuration: there is a record now
@@ -109,14 +114,18 @@ test('a word about an earlier loss does not serve for a later one', async () => 
 
 test('where the network halted for want of the key, the operator may let it sign at the halted height', async () => {
   const world = await threeOfFour()
+  const { cluster } = world
   const [a, b, c] = world.others as [Member, Member, Member]
+  const before = cluster.said.length
   await c.stop()
   world.disk.lose('record')
+  // Two of four give up the round of a height that they cannot decide.
+  await said(cluster, before, (message) => message.kind === 'timeout' && message.timeout.height === headOf(a) + 1)
   const halted = headOf(a) + 1
-  const { member, before } = await restart(world, { signFrom: halted })
+  const { member, before: restarted } = await restart(world, { signFrom: halted })
   await allReached([a, b, member], halted + 1)
-  expect(heightsSaid(world.cluster, world.place, before)[0]).toBe(halted)
-  expect(offences(world.cluster)).toEqual([])
+  expect(heightsSaid(cluster, world.place, restarted)[0]).toBe(halted)
+  expect(offences(cluster)).toEqual([])
 }, 60_000)
 
 test('a disk that lost everything: the blocks it fetches show what the key signed, and it signs nothing', async () => {

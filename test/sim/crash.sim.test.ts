@@ -1,0 +1,63 @@
+// One of four whole nodes, or all four, dying at each operation of a height in turn: of the log, the record, the store, the network. And
+// clocks of hosts that jump. Virtual time, real engine, signer, log and store; the verdict is the simulator's.
+import { expect, test } from 'vitest'
+import type { Blow, Story } from '../../node/sim/story.ts'
+import { runWhole } from '../../node/sim/whole.ts'
+
+/** Four equals in fair weather. */
+const storyWith = (seed: number, blows: readonly Blow[]): Story => ({
+  ...{ seed, powers: [1, 1, 1, 1], followers: 0, twins: [], noiseMs: null, txs: 1 },
+  weather: { minMs: 5, meanMs: 10, loss: 0, duplicates: 0 },
+  ...{ blows, calmMs: 9_000, heights: 2 },
+})
+const crash = (node: number, steps: number): Blow => ({
+  ...{ kind: 'crash', node, steps, log: 'torn' },
+  // In the second height; back before the calm.
+  ...{ atMs: 3_500, downMs: 500 },
+})
+const faultsOf = async (stories: readonly Story[]): Promise<{ faults: string[]; died: Map<string, number> }> => {
+  const faults: string[] = []
+  const died = new Map<string, number>()
+  for (const story of stories) {
+    const { fault, counters } = await runWhole(story)
+    if (fault !== null) faults.push(`${JSON.stringify(story.blows)}: ${fault}`)
+    for (const [what, times] of counters) died.set(what, (died.get(what) ?? 0) + times)
+  }
+  return { faults, died }
+}
+/** Operations of a height and into the next, before and after each. */
+const STEPS = Array.from({ length: 48 }, (_, i) => i)
+
+test('one of four that dies at any operation comes back, and nobody signs twice', async () => {
+  const { faults, died } = await faultsOf(STEPS.map((steps) => storyWith(steps, [crash(steps % 4, steps)])))
+  expect(faults).toEqual([])
+  const crashes = [...died].filter(([what]) => what.startsWith('crash at')).map(([, times]) => times)
+  expect(crashes.reduce((sum, times) => sum + times, 0)).toBeGreaterThan(STEPS.length - 8)
+  for (const point of ['log append', 'log sync', 'record', 'store'])
+    expect(died.get(`crash at ${point}`)).toBeGreaterThan(0)
+})
+
+test('all four that die at the same operation come back and go on with what they signed', async () => {
+  const stories = STEPS.filter((steps) => steps % 2 === 0).map((steps) =>
+    storyWith(
+      steps,
+      [0, 1, 2, 3].map((node) => crash(node, steps)),
+    ),
+  )
+  expect((await faultsOf(stories)).faults).toEqual([])
+})
+
+test.each([3_600_000, -3_600_000])(
+  'a host’s clock that jumps by %d ms stops neither its validator nor the others',
+  async (byMs) => {
+    const jumps = [1, 2, 3].map((seed) => storyWith(seed, [{ kind: 'clock', node: seed, atMs: 3_000, byMs }]))
+    // The wrong clock is right again: what it did in between is forgotten.
+    const back = [1, 2, 3].map((seed) =>
+      storyWith(seed, [
+        { kind: 'clock', node: seed, atMs: 2_000, byMs },
+        { kind: 'clock', node: seed, atMs: 5_000, byMs: 0 },
+      ]),
+    )
+    expect((await faultsOf([...jumps, ...back])).faults).toEqual([])
+  },
+)
