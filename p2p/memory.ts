@@ -34,7 +34,10 @@ interface Member {
 }
 const NONE = new Uint8Array(0)
 
-export function createMemoryHub(): MemoryHub {
+/** What passes from one to another, published or asked. */
+export type Tap = (from: PeerId, to: PeerId, what: Topic | Protocol, bytes: Uint8Array) => void
+
+export function createMemoryHub(tap: Tap = () => {}): MemoryHub {
   const members = new Map<PeerId, Member>()
   const blamed: { readonly peer: PeerId; readonly offence: Offence }[] = []
   let cuts: (readonly [readonly PeerId[], readonly PeerId[]])[] = []
@@ -53,6 +56,7 @@ export function createMemoryHub(): MemoryHub {
         const member = members.get(id)
         if (member === undefined || member.seen.has(key) || !isLinked(from, id)) return
         member.seen.add(key)
+        tap(from, id, topic, bytes)
         const judgement = await member.handlers.onPublished(topic, bytes, from)
         if (judgement === 'accept') spread(topic, bytes, id)
         const offence = OFFENCES[judgement]
@@ -67,6 +71,7 @@ export function createMemoryHub(): MemoryHub {
     await new Promise((resolve) => setImmediate(resolve))
     const member = members.get(peer)
     if (member === undefined || !isLinked(self, peer)) throw fail('not connected')
+    tap(self, peer, protocol, bytes)
     const answer = await member.handlers.onRequest(protocol, bytes, self).catch((error: unknown) => {
       throw fail(String(error))
     })

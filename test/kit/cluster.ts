@@ -19,7 +19,7 @@ import { openSigner, type Signer } from '../../node/signer.ts'
 import type { Sync } from '../../node/sync.ts'
 import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
 import { createVerifier } from '../../node/verifier.ts'
-import { createMemoryHub, type MemoryHub } from '../../p2p/memory.ts'
+import { createMemoryHub, type MemoryHub, type Tap } from '../../p2p/memory.ts'
 import type { Network } from '../../p2p/network.ts'
 import { decodeEnvelope } from '../../p2p/wire.ts'
 import { Disk } from './disk.ts'
@@ -65,6 +65,7 @@ export async function createCluster(choice: {
   /** Of the network's clock, against this machine's; 1 where it is not given. */
   readonly speed?: number
   readonly log?: Log
+  readonly tap?: Tap
 }): Promise<Cluster> {
   const genesis = parseGenesis(
     developmentGenesis(bundledGenesis(), {
@@ -73,7 +74,7 @@ export async function createCluster(choice: {
       chainId: null,
     }),
   )
-  const hub = createMemoryHub()
+  const hub = createMemoryHub(choice.tap)
   const disks = new Map<number, Disk>()
   const disk = (index: number): Disk => {
     const found = disks.get(index) ?? new Disk()
