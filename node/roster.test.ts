@@ -39,8 +39,10 @@ afterEach(async () => {
 })
 
 /** Index of the development key of a place in the set. */
-const keyAt = (set: ValidatorSet, place: number): number =>
-  set.members.findIndex((_, index) => equalBytes(keyOf(index), set.members[place]?.blsKey ?? keyOf(0)))
+const keyAt = (set: ValidatorSet | undefined, place: number): number => {
+  const key = set?.members[place]?.blsKey ?? new Uint8Array(0)
+  return set?.members.findIndex((_, index) => equalBytes(keyOf(index), key)) ?? -1
+}
 
 test('above 64 validators votes go to who collects them alone, and to all where he is not connected', async () => {
   const votes: { readonly from: string; readonly to: string; readonly what: string }[] = []
@@ -49,11 +51,14 @@ test('above 64 validators votes go to who collects them alone, and to all where 
     blockTimeMs: 200,
     tap(from, to, what, bytes) {
       if (what !== 'consensus' && what !== 'direct') return
-      if (decodeEnvelope(bytes).message.kind === 'vote') votes.push({ from, to, what })
+      const { message } = decodeEnvelope(bytes)
+      const isOwn =
+        message.kind === 'vote' && String(keyAt(cluster?.genesis.validators, message.vote.validator)) === from
+      if (isOwn) votes.push({ from, to, what }) // and not what it passes on
     },
   })
-  const { hub, genesis, start } = cluster
-  const set = genesis.validators
+  const { hub, start } = cluster
+  const set = cluster.genesis.validators
   const first = createRotation(set).proposer(0)
   const [leader, a, b] = [first, (first + 1) % 66, (first + 2) % 66].map((place) => keyAt(set, place)) as [
     ...[number, number, number],
@@ -63,10 +68,10 @@ test('above 64 validators votes go to who collects them alone, and to all where 
       await new Promise((resolve) => setTimeout(resolve, 5))
   }
   hub.cut([String(b)], [String(leader)])
-  await Promise.all([a, b].map(start))
+  await Promise.all([start(a), start(b)])
   await start(leader)
   await Promise.all([seen(a, leader), seen(b, a)]) // the other hears of the proposal through a, and cannot reach who made it
   const of = (from: number) => votes.filter((vote) => vote.from === String(from))
-  expect(of(a).every(({ to, what }) => to === String(leader) && what === 'direct')).toBe(true)
-  expect(of(b).every(({ what }) => what === 'consensus')).toBe(true)
+  expect(of(a).filter(({ to, what }) => to !== String(leader) || what !== 'direct')).toEqual([])
+  expect(of(b).filter(({ what }) => what !== 'consensus')).toEqual([])
 }, 60_000)
