@@ -14,7 +14,9 @@ import {
   type LightNetwork,
 } from '../../chain/light.ts'
 import { encodeHeader, encodeSection, headerHash, headerTimeMs } from '../../chain/types/block.ts'
+import { epochOf } from '../../chain/types/validators.ts'
 import { encodeQc } from '../../chain/types/vote.ts'
+import { createCluster, reached } from '../../test/kit/cluster.ts'
 import { devValidatorSecret } from '../../test/kit/keys.ts'
 import { certify, createLightChain, type LightChain, START_SECONDS, signersFrom } from '../../test/kit/light-chain.ts'
 import { alice, type RpcNode, startRpcNode } from '../../test/kit/rpc-node.ts'
@@ -99,6 +101,28 @@ const blockOf = async (source: Ask, height: number) => {
     certificate: hexToBytes(bytes.certificate ?? ''),
   })
 }
+
+test('what four validators agree on verifies, certificate by certificate', async () => {
+  const cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, speed: 5 })
+  try {
+    const [first] = await Promise.all([cluster.start(0), ...[1, 2, 3].map((index) => cluster.start(index))])
+    await reached(first, 4)
+    const { chain } = first
+    const { chainId, epochBlocks, validators, time } = chain.genesis
+    const start: Checkpoint = { kind: 'genesis', timeMs: time * 1_000, validators }
+    const of = { chainId, genesisHash: chain.genesisHash, epochBlocks }
+    const clock = (): number => headerTimeMs(chain.head().header)
+    const client = createLightClient(of, start, { trustingPeriodMs: Number.MAX_SAFE_INTEGER }, clock())
+    for (const height of [1, 2, 3, 4]) {
+      const [block, certificate] = [chain.block(height), chain.commitOf(height)]
+      if (block?.section == null || certificate === null) throw new Error('it was committed')
+      client.verify({ header: block.header, section: block.section, certificate }, clock())
+    }
+    expect(client.heights()).toEqual([1, 2, 3, 4])
+  } finally {
+    await cluster.close()
+  }
+})
 
 test('a checkpoint of height and hash is a start; one of another hash is none', async () => {
   const source = askOver(node.url)
@@ -246,22 +270,26 @@ test('a witness on the same chain agrees, also from behind; one that has nothing
   expect(await refusal(() => crossCheckLight(client, sourceOf(made, 1), madeNowMs))).toBe('LIGHT_UNKNOWN')
 })
 
-test('a witness behind a fork leads to the first block that both have certified', async () => {
-  const client = startMade()
-  await syncLight(client, sourceOf(made, 41), madeNowMs)
-  // From height 21 another history, whose sets from epoch 11 on nobody of ours knows.
-  const forked = createLightChain(
-    network,
-    (epoch) => signersFrom(seeds(epoch > 10 ? epoch + 1_000 : epoch)),
-    (height) => (height === 21 ? { header: { gasUsed: 1n } } : {}),
-  )
-  expect(forked.block(20)).toEqual(made.block(20))
-  const { conflict } = await crossCheckLight(client, sourceOf(forked, 41), madeNowMs)
-  expect(conflict?.height).toBe(22)
-  expect(conflict?.signers).toEqual(made.signers(10).set.members.map(({ address }) => address))
-  expect(conflict?.witness.header).toEqual(forked.block(22).header)
-  expect(await refusal(() => syncLight(client, sourceOf(made, 43), madeNowMs))).toBe('LIGHT_CONFLICT')
-})
+test.each([1, 2, 3, 20, 21, 40, 41])(
+  'a witness behind a fork at height %i leads to the first block kept that both have certified',
+  async (height) => {
+    const client = startMade()
+    await syncLight(client, sourceOf(made, 41), madeNowMs)
+    // From there another history, whose later sets nobody of ours knows.
+    const epoch = epochOf(height, 2)
+    const forked = createLightChain(
+      network,
+      (at) => signersFrom(seeds(at > epoch ? at + 1_000 : at)),
+      (at) => (at === height ? { header: { gasUsed: 1n } } : {}),
+    )
+    const { conflict } = await crossCheckLight(client, sourceOf(forked, 41), madeNowMs)
+    const first = Math.min(41, 2 * (epoch + 1))
+    expect(conflict?.height).toBe(first)
+    expect(conflict?.signers).toEqual(made.signers(epoch).set.members.map(({ address }) => address))
+    expect(conflict?.witness.header).toEqual(forked.block(first).header)
+    expect(await refusal(() => syncLight(client, sourceOf(made, 43), madeNowMs))).toBe('LIGHT_CONFLICT')
+  },
+)
 
 test('a witness that only makes blocks up is refused and does no harm', async () => {
   const client = startMade()

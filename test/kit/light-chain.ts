@@ -135,7 +135,7 @@ export function createLightChain(
     const parent = height === 1 ? null : block(height - 1)
     const epoch = epochOf(height, network.epochBlocks)
     const sets = { signers: signers(epoch), next: signers(epoch + 1) }
-    if (parent === null) return { height, parentHash: network.genesisHash, ...sets }
+    if (parent === null) return { height, parentHash: network.genesisHash, ...sets, ...change(height) }
     const header = { prevRandao: nextRandao(parent.header, NO_REVEAL), ...change(height).header }
     const section = { lastCommit: parent.certificate }
     return { height, parentHash: headerHash(parent.header), ...sets, header, section }
