@@ -113,6 +113,18 @@ for (const [name, curves] of [
     expect(await curves.blsVerifyAllAsync(swapped)).toBe(false)
   })
 
+  test(`${name}: nor do faults that cancel out over different messages`, async () => {
+    const { Point } = bls12_381.G2
+    const [a, b] = [job(0), job(1, messages[1])]
+    const shifted = [
+      { ...a, signature: Point.fromBytes(a.signature).add(Point.BASE).toBytes(true) },
+      { ...b, signature: Point.fromBytes(b.signature).subtract(Point.BASE).toBytes(true) },
+    ]
+    expect(curves.blsVerifyAll([a, b])).toBe(true)
+    expect(curves.blsVerifyAll(shifted)).toBe(false)
+    expect(await curves.blsVerifyAllAsync(shifted)).toBe(false)
+  })
+
   test(`${name}: nothing to verify holds`, async () => {
     expect(curves.blsVerifyAll([])).toBe(true)
     expect(await curves.blsVerifyAllAsync([])).toBe(true)

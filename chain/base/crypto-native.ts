@@ -1,5 +1,5 @@
-// The same functions as `crypto.ts` over native secp256k1 and blst: 68 us a recovery against 1,576, 0.5 ms a BLS
-// signature against 9.8. Owns the split of a batch between this thread and those of the library.
+// The same functions as `crypto.ts` over native secp256k1 and blst: 68 us a recovery against 1,576, 1.0 ms a check of a BLS signature
+// against 32, 0.11 ms in a batch of a hundred against 7.6. Owns the split of a batch between this thread and those of the library.
 import {
   aggregatePublicKeys,
   aggregateSignatures,
