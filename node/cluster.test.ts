@@ -3,7 +3,6 @@ import { afterEach, expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import type { Message } from '../chain/types/message.ts'
-import { encodeEnvelope, encodeRun } from '../p2p/wire.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 
 let cluster: Cluster
@@ -76,4 +75,14 @@ test('a forged vote is blamed as forged on who brings it, published or said to o
   const deadline = Date.now() + 20_000
   while (hub.blamed.length < 2 && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve))
   expect(hub.blamed.at(1)).toEqual({ peer: 'stranger', offence: 'forged' })
+}, 30_000)
+
+test('what is said of heights long final is stale, and of the last ones is not', async () => {
+  cluster = await createCluster({ validators: 1, blockTimeMs: 100 })
+  const [member] = (await startAll(1)) as [Member]
+  await reached(member, 6)
+  const say = (height: number) =>
+    member.engine.onMessage(encodeEnvelope({ message: { kind: 'status', height }, sketch: null }, 0), 'a peer')
+  expect(await Promise.all([1, 3].map(say))).toEqual(['stale', 'stale'])
+  expect(await say(member.chain.head().header.number)).toBe('ignore')
 }, 30_000)

@@ -19,6 +19,8 @@ import type { Verifier } from './verifier.ts'
 const PRECISION_MS = 500
 /** Timestamps rise by whole seconds, so blocks that come faster (development) lead the clock by up to one more. */
 const LEAD_MS = 1_000
+/** Below the head by more than so many heights a message is yesterday's. */
+const STALE_HEIGHTS = 2
 const MESSAGE_DELAY_MS = 4_000
 /** MESSAGE_DELAY_MS grows by a tenth with each round up to here. */
 const DELAY_ROUNDS_MAX = 50
@@ -157,7 +159,10 @@ class Door implements Inbox {
     const worth = this.#worthOf(message, from)
     if (worth !== 'drop' && height > chain.head().header.number + 1) onAhead(height, from)
     if (this.#isClosed) return 'ignore'
-    if (worth !== 'check') return this.#deps.onDropped(message)
+    if (worth !== 'check') {
+      const judgement = this.#deps.onDropped(message)
+      return judgement === 'ignore' && height < chain.head().header.number - STALE_HEIGHTS ? 'stale' : judgement
+    }
     if (!this.#hasRoom(from, sizeBytes)) {
       this.#dropped.add()
       return 'ignore'

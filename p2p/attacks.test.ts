@@ -164,7 +164,7 @@ test('a peer that asks without end is banned', async () => {
 })
 
 test('yesterday’s messages are borne so often and no more; they reach nobody else', async () => {
-  const onPublished = (_: string, bytes: Uint8Array) => (bytes.length === 16 ? 'accept' : 'ignore')
+  const onPublished = (_: string, bytes: Uint8Array) => (bytes.length === 16 ? 'accept' : 'stale')
   const at = await scene({ handlers: { onPublished } })
   const flooder = await peers.host({ persistent: [at.victim.address], outboundMax: 0 })
   await until(() => knows(at.victim, flooder) && knows(flooder, at.victim))

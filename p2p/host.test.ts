@@ -1,8 +1,10 @@
 // Hosts on loopback, over real sockets: who is let in, told and dropped, who finds whom, and what passes between them.
+import { createSocket } from 'node:dgram'
 import { afterEach, expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
-import { type Peer, Peers, peerIdOf, until } from '../test/kit/peers.ts'
+import { NETWORK, type Peer, Peers, peerIdOf, until } from '../test/kit/peers.ts'
+import { namesOf } from './libp2p.ts'
 import type { Judgement } from './network.ts'
 import { BAN_MS } from './peers.ts'
 
@@ -220,4 +222,55 @@ test('an address in use is refused in a sentence, and so is one that is none', a
   const listen = [a.address.split('/p2p/')[0] ?? '']
   await expect(peers.host({ listen })).rejects.toMatchObject({ code: 'P2P_LISTEN' })
   await expect(peers.host({ persistent: ['10.0.0.1:30333'] })).rejects.toMatchObject({ code: 'P2P_ADDRESS' })
+})
+
+/** Whether this machine hears its own multicast: not every container does. */
+const hasMulticast = await new Promise<boolean>((resolve) => {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  const done = (is: boolean): void => {
+    clearTimeout(timer)
+    socket.close()
+    resolve(is)
+  }
+  const timer = setTimeout(() => done(false), 500)
+  socket.on('error', () => done(false))
+  socket.on('message', (message) => message.toString() === NETWORK && done(true))
+  socket.bind(0, () => {
+    try {
+      socket.addMembership('224.0.0.251')
+      socket.send(NETWORK, socket.address().port, '224.0.0.251')
+    } catch {
+      done(false)
+    }
+  })
+})
+// skipped where multicast does not work
+test.skipIf(!hasMulticast)(
+  'nodes of a local network find each other by mDNS where it is on, within their network',
+  async () => {
+    const listen = ['/ip4/0.0.0.0/tcp/0']
+    const [a, b] = await Promise.all([peers.host({ mdns: true, listen }), peers.host({ mdns: true, listen })])
+    const other = await peers.host({ mdns: true, listen, networkId: bytesToHex(keccak(bytes('another'))) })
+    const off = await peers.host({ listen })
+    await meet(a, b)
+    expect([...other.network.peers(), ...off.network.peers()]).toEqual([])
+  },
+)
+test('the name that mDNS is asked for is of the network', () => {
+  expect(namesOf(NETWORK, 1).serviceTag).toBe(`novachain-${NETWORK.slice(2, 18)}`)
+})
+
+test('a validator behind sentries speaks to them alone, and nobody else learns of it', async () => {
+  const ids = [await peerIdOf(971), await peerIdOf(972)]
+  const sentry = (seed: number) => peers.host({ seed, privatePeers: [ids[0] ?? ''] })
+  const guard = await sentry(972)
+  const validator = await peers.host({ seed: 971, outboundMax: 0, allow: ids.slice(1), persistent: [guard.address] })
+  await meet(validator, guard)
+  const world = await peers.host({ persistent: [guard.address], bootstrap: [validator.address] })
+  await meet(world, guard)
+  validator.network.publish('consensus', bytes('a vote'))
+  await until(() => world.heard.length === 1)
+  expect(world.heard[0]?.from).toBe(guard.id)
+  await until(() => world.said.some((line) => line.includes('not on the list')))
+  expect(knows(world, validator)).toBe(false)
 })

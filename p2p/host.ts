@@ -112,6 +112,7 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
 const RESULTS: Readonly<Record<Judgement, Result>> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
+  stale: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
   forged: TopicValidatorResult.Reject,
 }
@@ -362,8 +363,7 @@ class Host implements Network {
     }
     const offence = OFFENCES[judgement]
     if (offence !== null) this.blame(peer, offence)
-    // Pools differ, so a batch of transactions that is no news here may be news to the next.
-    if (judgement === 'ignore' && topic !== 'txs' && !this.#scores.allows(peer, 'stale', 1)) this.blame(peer, 'flood')
+    if (judgement === 'stale' && !this.#scores.allows(peer, 'stale', 1)) this.blame(peer, 'flood')
     return RESULTS[judgement]
   }
 

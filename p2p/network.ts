@@ -10,10 +10,11 @@ export type Topic = 'consensus' | 'txs' | 'evidence'
 export type Protocol = 'hello' | 'direct' | 'body' | 'txs' | 'blocks' | 'peers'
 
 /**
- * Of a published message: `accept` passes it on, `ignore` does not and blames nobody (a duplicate, an old height), `reject` blames
- * the peer it came from for bytes that no honest node sends, `forged` for a signature in them that does not verify.
+ * Of a published message: `accept` passes it on, `ignore` does not and blames nobody (a duplicate, a height ahead), `stale` neither,
+ * so often and no more (a height long final, which nobody passes on), `reject` blames the peer it came from for bytes that no honest
+ * node sends, `forged` for a signature in them that does not verify.
  */
-export type Judgement = 'accept' | 'ignore' | 'reject' | 'forged'
+export type Judgement = 'accept' | 'ignore' | 'stale' | 'reject' | 'forged'
 
 /** Why a peer is marked down; `PENALTIES` in peers.ts says how far. */
 export type Offence =
@@ -32,6 +33,7 @@ export type Offence =
 export const OFFENCES: Readonly<Record<Judgement, Offence | null>> = {
   accept: null,
   ignore: null,
+  stale: null,
   reject: 'malformed',
   forged: 'forged',
 }

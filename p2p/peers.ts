@@ -23,7 +23,7 @@ export const ALLOWANCES = {
   messages: { size: 4_000, perSecond: 1_000 },
   /** Their bytes: the transactions of a full block of 1.6 Ggas come at 3 MB a second. */
   bytes: { size: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 },
-  /** Messages of consensus that are no news: yesterday's, or of heights long final. Nobody passes those on. */
+  /** Messages of heights long final: who is behind speaks of them now and then, and nobody passes them on. */
   stale: { size: 1_000, perSecond: 50 },
 } as const
 export type Allowance = keyof typeof ALLOWANCES
