@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import type { Message } from '../chain/types/message.ts'
+import { encodeEnvelope, encodeRun } from '../p2p/wire.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 
 let cluster: Cluster
