@@ -103,11 +103,12 @@ export function createChild(index: number, args: readonly string[], say: (chunk:
         say(chunk)
       })
       createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(line))
-      child.once('exit', () => {
+      const over = (): void => {
         if (running !== child) return
         running = null
         for (const answer of waiting.splice(0)) answer(null)
-      })
+      }
+      child.once('exit', over).once('error', over) // it ended, or was never there
       waiting = []
       const line = await nextLine()
       if (line === null) throw new NodeError(ChildErrors.START, { index, reason: lastSentence(said) })
