@@ -307,6 +307,12 @@ describe('E6: a COMMIT certificate over a header that no honest validator can ha
     expect(decodeEvidence(encodeEvidence(evidence))).toEqual(evidence)
   })
   const bad = child(parent, { section: { epoch: 3 } })
+  test('a block of its parent’s second where blocks may come faster than seconds', () => {
+    const block = child(parent, {
+      header: { time: parent.header.time, extraData: encodeExtra({ originRound: 0, ms: 900 }) },
+    })
+    expect(guiltyOf(attack(block), { ...where, intervalMs: 100 })).toBe('E6 7/2 1,2,3')
+  })
   const fork = child(at(5), { header: { stateRoot: B } })
   const first = child(at(9), { header: { stateRoot: B } })
   const right: readonly (readonly [string, Evidence, string])[] = [
@@ -407,6 +413,7 @@ describe('a ledger', () => {
       for (let byte = 0; byte < 5; byte++)
         ledger.add({ statement: statement(round, byte), bitmap: bitmapOf([2], COUNT), signature })
     expect(ledger.all().length).toBe(1_024)
+    expect(ledger.all().filter((said) => said.statement.round === 7).length).toBe(2)
   })
 })
 
@@ -513,7 +520,11 @@ describe('bytes', () => {
   test('more bytes than any proof has are refused unread; so are two parts in the wrong order', () => {
     const refused = (bytes: Uint8Array): void =>
       expect(() => decodeEvidence(bytes)).toThrowError(expect.objectContaining({ code: 'EVIDENCE_MALFORMED' }))
-    refused(new Uint8Array(EVIDENCE_MAX_BYTES + 1))
+    const wide = (blockHash: Hash): Testimony => ({
+      ...ofVote(vote('prepare', blockHash, 2)),
+      bitmap: new Uint8Array(EVIDENCE_MAX_BYTES / 2),
+    })
+    refused(encodeEvidence(evidenceOf(wide(A), wide(B))))
     const right = evidenceOf(ofVote(vote('prepare', A, 2)), ofVote(vote('prepare', B, 2)))
     if (right.kind !== 'conflict') expect.fail('a conflict')
     refused(encodeEvidence({ kind: 'conflict', first: right.second, second: right.first }))

@@ -439,8 +439,7 @@ export function accusationOf(evidence: Evidence, set: ValidatorSet): Accusation 
   for (const { statement, bitmap } of [first, second]) {
     const fault = shapeFault(statement)
     if (fault !== null) return fault
-    const signers = bitmapMembers(bitmap, count)
-    if (signers === null || signers.length === 0) return `a bitmap does not fit ${count} validators`
+    if (bitmapMembers(bitmap, count) === null) return `a bitmap does not fit ${count} validators`
   }
   const conflict = conflictOf(first.statement, second.statement)
   if (conflict === null) return 'an honest validator may sign both'
