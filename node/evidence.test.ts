@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { asHash, bytesToHex, type Hash, hexToBytes } from '../chain/base/bytes.ts'
-import { curves } from '../chain/base/crypto.ts'
+import { curves, installCurves } from '../chain/base/crypto.ts'
 import type { Log, Meter, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import { headerHash, type Section, sectionHash } from '../chain/types/block.ts'
@@ -330,6 +330,38 @@ describe('proofs between nodes', () => {
     expect(kept(pool)).toEqual([])
   })
 
+  test('cost signatures once: what is known, or judged at this head, is not verified again', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain } = await join('a')
+    const plain = curves()
+    let verified = 0
+    installCurves({
+      ...plain,
+      blsVerify(...args) {
+        verified++
+        return plain.blsVerify(...args)
+      },
+    })
+    try {
+      const cost = (bytes: Uint8Array): number => {
+        const before = verified
+        pool.onPublished(bytes, 'x')
+        return verified - before
+      }
+      expect(cost(proofOf(doubleSign(chain, 2)))).toBe(2)
+      expect(cost(proofOf(doubleSign(chain, 2), 1))).toBe(0)
+      expect(cost(proofOf(doubleSign(chain, 2, { round: 5 })))).toBe(0)
+      const { header, section } = chain.head()
+      const other = { ...header, stateRoot: OTHER }
+      const qc = qcOf(chain, [0], { type: 'commit', height: 3, round: 0, blockHash: headerHash(other) })
+      const valid = { kind: 'header', header: other, section: section as Section, qc } as const
+      expect(cost(proofOf(valid))).toBeGreaterThan(0)
+      expect(cost(proofOf(valid, 1))).toBe(0)
+    } finally {
+      installCurves(plain)
+    }
+  })
+
   test('bytes of any kind are judged and convict nobody', async () => {
     const { join } = await createPools(3)
     const { pool, chain } = await join('a')
@@ -401,6 +433,29 @@ describe('proofs between nodes', () => {
 })
 
 describe('what a node finds itself', () => {
+  test('is told to all others', async () => {
+    const { join } = await createPools(3)
+    const [a, b] = [await join('a'), await join('b')]
+    for (const byte of [1, 2]) {
+      const blockHash = asHash(new Uint8Array(32).fill(byte))
+      a.pool.onChecked({ kind: 'vote', vote: voteOf(a.chain, 0, { type: 'prepare', height: 4, round: 0, blockHash }) })
+    }
+    await turns()
+    expect(kept(b.pool)).toEqual(['E1 4/0'])
+  })
+
+  test('messages of old heights are looked up so many a second', async () => {
+    const { join, fire } = await createPools(6)
+    const { pool, chain } = await join('a')
+    const lie = voteOf(chain, 0, { type: 'commit', height: 2, round: 0, blockHash: OTHER })
+    for (let i = 0; i < 32; i++) pool.onDropped({ kind: 'vote', vote: { ...lie, type: 'prepare' } })
+    pool.onDropped({ kind: 'vote', vote: lie })
+    expect(kept(pool)).toEqual([])
+    await fire()
+    pool.onDropped({ kind: 'vote', vote: lie })
+    expect(kept(pool)).toEqual(['E2 2/0'])
+  })
+
   test('votes of a height to come convict when it is there', async () => {
     const { join } = await createPools(3)
     const { pool, chain, seal } = await join('a')
