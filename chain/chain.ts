@@ -107,7 +107,7 @@ export interface Chain {
   signedAt(height: number): SignedAt
   /** What offences are judged by, at the present head. */
   evidenceContext(): EvidenceContext
-  readonly evidence: Pick<Archive, 'evidence' | 'change'>
+  readonly evidence: Omit<Archive, 'at' | 'writes'>
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void
   close(): Promise<void>
 }

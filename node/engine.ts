@@ -222,9 +222,10 @@ class Driver implements Engine {
   }
 
   async append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void> {
-    const { chain, wal } = this.#deps
+    const { chain, wal, evidence } = this.#deps
     await this.#chainWork(async () => {
       const before = chain.head().header.number
+      await evidence.archive()
       try {
         for (const { block, commit } of run) {
           if (block.header.number !== chain.head().header.number + 1) continue

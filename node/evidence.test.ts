@@ -468,6 +468,19 @@ describe('what a node finds itself', () => {
     expect(kept(pool)).toEqual(['E1 5/0'])
   })
 
+  test('a certificate of a height that others decided convicts after a restart', async () => {
+    const { join } = await createPools(3)
+    const { pool, chain, seal } = await join('a')
+    const qcAt4 = (blockHash: Hash): Qc => qcOf(chain, [0], { type: 'prepare', height: 4, round: 0, blockHash })
+    pool.onLogged({ kind: 'qc', qc: qcAt4(OTHER) })
+    await pool.archive()
+    for (let i = 0; i < 4; i++) await seal()
+    await pool.close()
+    const again = await join('b', chain)
+    again.pool.onDropped({ kind: 'qc', qc: qcAt4(asHash(new Uint8Array(32).fill(1))) })
+    expect(kept(again.pool)).toEqual(['E1 4/0'])
+  })
+
   test('a quorum behind a block that its parent forbids; not behind one that only runs otherwise here', async () => {
     const { join } = await createPools(3)
     const { pool, chain } = await join('a')

@@ -91,7 +91,9 @@ type Refusal = Exclude<EvidenceVerdict, Proven>
 
 /** With the evidence of the store, checked again. */
 export async function openEvidence(deps: EvidenceDeps): Promise<EvidencePool> {
-  return new EvidencePool(deps, await deps.chain.evidence.evidence())
+  const { evidence } = deps.chain
+  await evidence.prune(deps.chain.head().header.number)
+  return new EvidencePool(deps, await evidence.evidence())
 }
 
 export class EvidencePool {
@@ -181,7 +183,7 @@ export class EvidencePool {
   }
 
   /** For the batch that commits this height: what was signed at it and the one before. */
-  signedUpTo(height: number, qc: Qc): readonly SignedAt[] {
+  signedUpTo(height: number, qc: Qc | null): readonly SignedAt[] {
     return [height - 1, height].flatMap((each) => {
       const at = this.#at.get(each)
       const decided = each === height ? qc : this.#deps.chain.commitOf(each)
@@ -192,6 +194,12 @@ export class EvidencePool {
       const certificates = at.certificates.all().filter((testimony) => !isElsewhere(testimony))
       return [{ height: each, certificates, votes: at.heard.all().filter((said) => !at.certificates.covers(said)) }]
     })
+  }
+
+  /** Before blocks come that others decided: the batch that commits them knows nothing of what was signed here. */
+  async archive(): Promise<void> {
+    const { chain } = this.#deps
+    await chain.evidence.keep(this.signedUpTo(chain.head().header.number + 1, null))
   }
 
   /** Newest first. */

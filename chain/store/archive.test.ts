@@ -32,6 +32,18 @@ test('certificates stay for the window and votes for the last two heights, over 
   expect(again.at(2).certificates.length).toBe(1)
 })
 
+test('what blocks that others decided left behind is pruned', async () => {
+  const kv = createMemoryKv()
+  const archive = openArchive(kv)
+  await archive.keep([1, 2, 3, 4].map(signedAt))
+  await archive.prune(2 + EVIDENCE_WINDOW_BLOCKS)
+  expect([1, 2].map((height) => archive.at(height).certificates.length)).toEqual([0, 1])
+  expect([1, 2, 3, 4].map((height) => archive.at(height).votes.length)).toEqual([0, 0, 0, 0])
+  await archive.keep([signedAt(4)])
+  await archive.prune(5)
+  expect(archive.at(4)).toEqual(signedAt(4))
+})
+
 test('evidence is kept and dropped by itself, ascending by height', async () => {
   const kv = createMemoryKv()
   const archive = openArchive(kv)

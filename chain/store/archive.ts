@@ -14,6 +14,7 @@ import {
   evidenceId,
   heightOfEvidence,
   type SignedAt,
+  type Testimony,
 } from '../types/evidence.ts'
 import { corrupt, seal, unseal } from './seal.ts'
 
@@ -28,6 +29,10 @@ export interface Archive {
   at(height: number): SignedAt
   /** For the batch that commits `height`: what was signed there and before, and what leaves. */
   writes(height: number, signed: readonly SignedAt[]): KvWrite[]
+  /** By itself: before blocks come that others decided. */
+  keep(signed: readonly SignedAt[]): Promise<void>
+  /** What commits without `writes` left behind. */
+  prune(head: number): Promise<void>
   /** All that is kept, ascending by height. */
   evidence(): Promise<readonly Evidence[]>
   change(of: { readonly keep: readonly Evidence[]; readonly drop: readonly Evidence[] }): Promise<void>
@@ -43,16 +48,22 @@ export function openArchive(kv: Kv): Archive {
   }
   return {
     at: (height) => ({ height, certificates: read('archive', height), votes: read('votes', height) }),
-    writes(height, signed) {
-      const puts = signed.flatMap(({ height: at, certificates, votes }) =>
-        Object.entries({ archive: certificates, votes }).flatMap(([table, testimonies]): KvWrite[] => {
-          if (testimonies.length === 0) return []
-          const key = keyOf(table as 'archive' | 'votes', at) // its two keys
-          return [{ key, value: seal(key, encodeRlp(testimonies.map(encodeTestimony))) }]
-        }),
-      )
-      const old = [keyOf('archive', height - EVIDENCE_WINDOW_BLOCKS - 1), keyOf('votes', height - VOTE_HEIGHTS)]
-      return [...puts, ...old.map((key) => ({ key, value: null }))]
+    writes: (height, signed) => [
+      ...putsOf(signed),
+      { key: keyOf('archive', height - EVIDENCE_WINDOW_BLOCKS - 1), value: null },
+      { key: keyOf('votes', height - VOTE_HEIGHTS), value: null },
+    ],
+    async keep(signed) {
+      const puts = putsOf(signed)
+      if (puts.length > 0) await kv.write(puts)
+    },
+    async prune(head) {
+      const drops: KvWrite[] = []
+      const ends = { archive: head - EVIDENCE_WINDOW_BLOCKS, votes: head - VOTE_HEIGHTS + 1 }
+      for (const table of ['archive', 'votes'] as const)
+        for await (const [key] of kv.entries(keyOf(table, 0), keyOf(table, ends[table])))
+          drops.push({ key, value: null })
+      if (drops.length > 0) await kv.write(drops)
     },
     async evidence() {
       const found: Evidence[] = []
@@ -73,6 +84,14 @@ export function openArchive(kv: Kv): Archive {
     },
   }
 }
+
+const putsOf = (signed: readonly SignedAt[]): KvWrite[] =>
+  signed.flatMap(({ height, certificates, votes }) => [
+    ...putOf(keyOf('archive', height), certificates),
+    ...putOf(keyOf('votes', height), votes),
+  ])
+const putOf = (key: Uint8Array, testimonies: readonly Testimony[]): KvWrite[] =>
+  testimonies.length === 0 ? [] : [{ key, value: seal(key, encodeRlp(testimonies.map(encodeTestimony))) }]
 
 const keyOf = (table: Table, height: number): Uint8Array => {
   const key = new Uint8Array(7)
