@@ -6,10 +6,12 @@ import type { Log } from '../chain/base/ports.ts'
 import { type LogFile, openWal } from '../chain/store/wal.ts'
 import { decodeBlock } from '../chain/types/block.ts'
 import { offencesBetween } from '../chain/types/evidence.ts'
-import { decodeMessage, heightOf, type Signed, stepOf } from '../chain/types/message.ts'
+import { decodeMessage, heightOf, type Signed, STEPS, stepOf } from '../chain/types/message.ts'
 import { type Cluster, createCluster, type Knobs, type Member, reached } from '../test/kit/cluster.ts'
+import { death } from '../test/kit/disk.ts'
 import { developmentSecret } from './development.ts'
 import { decodeLogged, RECORDS } from './logged.ts'
+import { readLog } from './recovery.ts'
 
 const clusters: Cluster[] = []
 afterEach(async () => {
@@ -130,10 +132,14 @@ test('where the network halted for want of the key, the operator may let it sign
 
 test('a disk that lost everything: the blocks it fetches show what the key signed, and it signs nothing', async () => {
   const world = await threeOfFour()
+  const { cluster, a, others } = world
   world.disk.lose('record', 'log', 'store')
+  cluster.hub.cut(['3'], ['0', '1', '2'])
   const { member, before, lines } = await restart(world)
-  await allReached([...world.others, member], headOf(world.a) + 3)
-  expect(heightsSaid(world.cluster, world.place, before)).toEqual([])
+  await allReached(others, headOf(a) + 6) // longer than a round: nobody tells it that this is not a new network
+  cluster.hub.heal()
+  await allReached([...others, member], headOf(a) + 3)
+  expect(heightsSaid(cluster, world.place, before)).toEqual([])
   expect(lines.join()).toMatch(/--record-lost-at/)
 }, 60_000)
 
@@ -169,14 +175,22 @@ test.each([[['log']], [['store']], [['log', 'store']]] as const)(
 )
 
 test('a record one signature behind the log is one that was rolled back', async () => {
-  const world = await threeOfFour()
-  const { disk } = world
+  const cluster = await createFast()
+  const members = (await startMany(cluster, 0, 1, 2, 3)) as [Member, Member, Member, Member]
+  await allReached(members, 3)
+  const disk = cluster.disk(3)
+  // It dies when the log has its COMMIT, in a height that the store does not have.
+  disk.onWrite = (write) => {
+    if (write === 'append' && JSON.parse(disk.record ?? '{}').step === STEPS.commit) disk.dieAfter(1)
+  }
+  await expect(members[3].done).rejects.toBe(death)
+  await Promise.all(members.map((member) => member.stop()))
+  disk.onWrite = () => {}
+  disk.crash(disk.log.length) // all of it was written
   const rolledBack = disk.records.at(-2)?.text ?? null
   disk.record = rolledBack
-  const { member, before, lines } = await restart(world)
-  await allReached([...world.others, member], headOf(world.a) + 2)
-  expect(heightsSaid(world.cluster, world.place, before)).toEqual([])
-  expect(lines.join()).toMatch(/does not show it/)
+  const { lines } = await restart({ cluster })
+  expect(lines.join()).toMatch(/this key signed COMMIT .* does not show it/)
   expect(disk.record).toBe(rolledBack)
 }, 60_000)
 
@@ -236,6 +250,9 @@ test('a log of another network is told and ignored', async () => {
   // What another network's log held when the same key signed COMMIT of this height there.
   const at = elsewhere.disk(3).records.find(({ text }) => JSON.parse(text).h === height && JSON.parse(text).step === 3)
   const { records } = await openWal(memoryLog(at?.log ?? new Uint8Array(0)))
+  const found = readLog(records, world.d.chain, world.place)
+  expect([found.bodies, found.own, found.inputs.filter(({ kind }) => kind === 'message')]).toEqual([[], [], []])
+  expect(found.foreign).toBeGreaterThan(1)
   world.disk.lose('log')
   const wal = await openWal(world.disk.open().log)
   await wal.endHeight(height - 1)
