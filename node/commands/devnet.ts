@@ -154,12 +154,14 @@ const up = async (context: CommandContext): Promise<ExitCode> => {
     )
     const over = AbortSignal.any([signal, supervisor.stopped])
     if (!over.aborted) {
-      if (screen === null) context.out(describe(), '')
+      if (screen === null) context.out(describe(), banner(describe()))
       else screen.print(`${banner(describe())}\n`)
     }
     const watch = screen === null ? null : live(children, screen, over)
     await aborted(over)
     await watch
+  } catch (error) {
+    if (!signal.aborted) throw error // Ctrl-C ends those that were starting
   } finally {
     screen?.close()
     await supervisor.end()

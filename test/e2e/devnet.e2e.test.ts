@@ -1,9 +1,15 @@
 // The devnet as scripts use it: one JSON line, control from another shell, a real crash, and nothing left behind.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { startDevnet } from '../kit/devnet.ts'
+import { freePort, startDevnet } from '../kit/devnet.ts'
 
 const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 const novachain = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
@@ -58,6 +64,39 @@ test('status, kill, restart and stop from another shell; garbage is refused with
     stderr: expect.stringContaining('expected 1 to 100'),
   })
 }, 120_000)
+
+test('in a pipe it says where it is and how to stop it; stopped while it starts it ends well', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'novachain-'))
+  const ports = ['--rpc-port', String(await freePort()), '--p2p-port', String(await freePort())]
+  const args = [
+    main,
+    'devnet',
+    '--validators',
+    '1',
+    '--dir',
+    dir,
+    ...ports,
+    '--block-time',
+    '1000',
+    '--log-level',
+    'error',
+  ]
+  const run = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const said: string[] = []
+  for await (const line of createInterface({ input: run.stdout })) {
+    said.push(line)
+    if (line.includes('Ctrl-C')) run.kill('SIGINT')
+  }
+  expect(said.join('\n')).toMatch(/devnet, chain id 662607.*validator 0 {2}http:.*0xf39F.*Ctrl-C stops it/s)
+  const config = join(dir, 'node-0', 'config.toml') // written before the validator starts
+  await rm(config)
+  const again = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+  const ended = once(again, 'exit')
+  await expect.poll(() => existsSync(config), { timeout: 20_000 }).toBe(true)
+  process.kill(-(again.pid ?? 0), 'SIGINT') // as a terminal does: to the children too
+  expect(await ended).toEqual([0, null])
+  await rm(dir, { recursive: true })
+}, 60_000)
 
 test('a validator does not outlive a supervisor that is killed', async () => {
   const devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'])

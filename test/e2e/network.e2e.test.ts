@@ -1,6 +1,7 @@
 // Four validators, each its own process, over libp2p: what users send to one is final on all; the network outlives the death of one,
 // halts without two and says why, and goes on when it may, with nothing lost: after kills, pauses, a partition, a total outage.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { JsonRpcProvider, parseEther, Wallet } from 'ethers'
@@ -121,6 +122,10 @@ test('parted two and two nothing is decided and both halves say why; healed it g
     const response = await health(i)
     expect([response.status, await response.text()]).toEqual([503, expect.stringContaining('have 50.0 %')])
   }
+  const told = spawn(process.execPath, [main, 'status', '--rpc', at(0)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const page = Buffer.concat(await told.stdout.toArray()).toString()
+  expect(page).toMatch(/^halted {3}height \d+ round \d+: have 50\.0 %/m)
+  expect(told.exitCode ?? (await once(told, 'exit'))[0]).toBe(4)
   const halted = Math.max(...(await heights()))
   await order('heal')
   await allReached(ALL, halted + 3)
