@@ -200,6 +200,7 @@ class Driver implements Engine {
     this.#unsetTick = this.#deps.timers.after(TIMES.repeatMs, () => {
       this.#push({ kind: 'tick' })
       this.#voice?.guard.tick()
+      this.#inBackground(this.#deps.wal.sync()) // what no signature waited for; free where all is on disk
       this.#tickLater()
     })
   }

@@ -81,6 +81,7 @@ export class Guard {
   /** Highest height of a message that verified. */
   #seen = 0
   readonly #answers = new Map<PeerId, 'same' | 'ahead'>()
+  readonly #asking = new Set<PeerId>()
   #headAtTick = -1
   #ticks = 0
   #unwatch = (): void => {}
@@ -249,17 +250,20 @@ export class Guard {
     if (network === null || isCatchingUp) return
     const peers = network.peers().map(({ id }) => id)
     for (const id of this.#answers.keys()) if (!peers.includes(id)) this.#answers.delete(id)
-    for (const id of peers.slice(0, ASKED_MAX)) void this.#askPeer(network, id, head)
+    for (const id of peers.slice(0, ASKED_MAX)) if (!this.#asking.has(id)) void this.#askPeer(network, id, head)
   }
 
   async #askPeer(network: Network, peer: PeerId, head: number): Promise<void> {
     const { chain, log } = this.#deps
+    this.#asking.add(peer)
     try {
       const run = decodeRun(await network.request(peer, 'blocks', encodeRange({ from: head + 1, count: 1 })))
       this.#answers.set(peer, run.blocks.length > 0 ? 'ahead' : 'same')
     } catch (error) {
       log.debug({ peer, error: String(error) }, 'a peer does not say where the chain ends')
       return
+    } finally {
+      this.#asking.delete(peer)
     }
     const answers = [...this.#answers.values()]
     if (this.#standing.kind !== 'new' || chain.head().header.number !== head || answers.includes('ahead')) return
