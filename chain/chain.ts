@@ -15,6 +15,7 @@ import { nativesAt } from './native/index.ts'
 import { type Archive, openArchive } from './store/archive.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
 import { createMemoryKv } from './store/kv.ts'
+import { createStagedKv, type StagedKv } from './store/staged.ts'
 import { createStateStore, type Prepared, type StateStore } from './store/state.ts'
 import { orderedRoot } from './store/trie.ts'
 import {
@@ -35,6 +36,7 @@ import type { BlockContext } from './types/frame.ts'
 import type { Genesis } from './types/genesis.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
+import { type Checkpoint, checkRun, type FinalRun, fitsCheckpoint, isCommitOf } from './types/run.ts'
 import type { Reader } from './types/state.ts'
 import { checkTxGas, decodeTx, type RecoverSender, type Tx } from './types/tx.ts'
 import {
@@ -71,10 +73,13 @@ export interface ChainEvents {
 export interface Chain {
   readonly genesis: Genesis
   readonly genesisHash: Hash
+  readonly checkpoint: Checkpoint | null
   /** The last committed block. */
   head(): Block
   /** null above the head and below what is kept. */
   block(height: number): Block | null
+  /** The same as `encodeBlock` makes it, from the bytes that are stored. */
+  encoded(height: number): Uint8Array | null
   heightOf(blockHash: Hash): number | null
   /** The block's transactions, decoded, with senders as stored. */
   txs(height: number): readonly Tx[] | null
@@ -108,6 +113,11 @@ export interface Chain {
   /** What offences are judged by, at the present head. */
   evidenceContext(): EvidenceContext
   readonly evidence: Omit<Archive, 'at' | 'writes'>
+  /**
+   * Final blocks that follow the head, all of one epoch, as one durable batch. Throws RUN_FALSE or VOTE_CERTIFICATE before anything
+   * is run, and BLOCK_INVALID where one fails; those before it are committed then.
+   */
+  append(run: FinalRun): Promise<void>
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void
   close(): Promise<void>
 }
@@ -115,6 +125,11 @@ export interface Chain {
 export const ChainErrors = defineErrors('CHAIN', {
   NOT_NEXT: {
     text: (d: { height: number; head: number }) => `block ${d.height} does not follow the head at ${d.head}`,
+  },
+  CHECKPOINT: {
+    text: (d: { height: number; have: string; want: string }) =>
+      `block ${d.height} of this folder is ${d.have}, and the checkpoint says ${d.want}: if the checkpoint is right, what is here is ` +
+      'another chain: start again in an empty --dir; if not, correct --trust-height and --trust-hash',
   },
   OVERTAKEN: { text: (d: { height: number }) => `another block of height ${d.height} was committed meanwhile` },
 })
@@ -136,6 +151,7 @@ export interface ChainOptions {
   readonly proofBlocks: number | null
   readonly cacheBytes: number
   readonly pool: Partial<PoolLimits>
+  readonly checkpoint?: Checkpoint | null
 }
 
 /** A block that was run on the head, with what its commit needs. */
@@ -159,9 +175,13 @@ const meters = (m: Meter) => ({
   commitSeconds: m.histogram('chain_commit_seconds', 'Writing one block durably'),
 })
 
-/** Opens the chain in a store: makes the genesis block in an empty one, refuses another network's, checks head against state. */
+/**
+ * Opens the chain in a store: makes the genesis block in an empty one, refuses another network's and one against the checkpoint,
+ * checks head against state.
+ */
 export async function openChain(deps: ChainDeps, genesis: Genesis, options: ChainOptions): Promise<Chain> {
-  const { kv, pause } = deps
+  const { pause } = deps
+  const kv = createStagedKv(deps.kv)
   const genesisHash = await computeGenesisHash(genesis)
   const blocks = openBlockStore(kv, genesisHash, { pause })
   const states = createStateStore({ kv, pause }, options)
@@ -172,7 +192,15 @@ export async function openChain(deps: ChainDeps, genesis: Genesis, options: Chai
     await kv.write([...prepared.writes, ...writes])
     await states.applied(prepared)
   }
-  return new Machine({ ...deps, genesis, genesisHash, blocks, states, archive: openArchive(kv) }, options)
+  const checkpoint = options.checkpoint ?? null
+  const stored = checkpoint === null ? null : blocks.record(checkpoint.height)
+  if (checkpoint !== null && stored !== null && !equalBytes(stored.hash, checkpoint.hash))
+    throw new NodeError(ChainErrors.CHECKPOINT, {
+      height: checkpoint.height,
+      have: bytesToHex(stored.hash),
+      want: bytesToHex(checkpoint.hash),
+    })
+  return new Machine({ ...deps, kv, genesis, genesisHash, blocks, states, archive: openArchive(deps.kv) }, options)
 }
 
 /** The hash of the genesis block, which names the network everywhere. */
@@ -186,6 +214,7 @@ export async function computeGenesisHash(genesis: Genesis): Promise<Hash> {
 }
 
 type Opened = ChainDeps & {
+  readonly kv: StagedKv
   readonly genesis: Genesis
   readonly genesisHash: Hash
   readonly blocks: BlockStore
@@ -196,6 +225,7 @@ type Opened = ChainDeps & {
 class Machine implements Chain {
   readonly genesis: Genesis
   readonly genesisHash: Hash
+  readonly checkpoint: Checkpoint | null
   readonly pool: Pool
   readonly evidence: Archive
   readonly #deps: Opened
@@ -219,6 +249,7 @@ class Machine implements Chain {
     this.genesis = genesis
     this.genesisHash = genesisHash
     this.evidence = opened.archive
+    this.checkpoint = options.checkpoint ?? null
     this.#domain = { chainId: genesis.chainId, genesisHash }
     this.#set = genesis.validators
     this.#setHash = validatorsHash(this.#set)
@@ -245,6 +276,9 @@ class Machine implements Chain {
   }
   block(height: number): Block | null {
     return this.#deps.blocks.block(height)
+  }
+  encoded(height: number): Uint8Array | null {
+    return this.#deps.blocks.encoded(height)
   }
   heightOf(blockHash: Hash): number | null {
     return this.#deps.blocks.heightOf(blockHash)
@@ -291,7 +325,7 @@ class Machine implements Chain {
     return this.#baseFeeAfter(this.#head.header)
   }
   async verify(block: Block): Promise<void> {
-    await this.#run(block)
+    await this.#run(block, this.#head, 'unproven')
   }
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void {
     const listeners: Set<(event: ChainEvents[K]) => void> = this.#listeners[kind]
@@ -458,11 +492,11 @@ class Machine implements Chain {
     this.#candidates.set(bytesToHex(candidate.block.hash), candidate)
   }
 
-  async #run(block: Block): Promise<Candidate> {
+  /** `proven`: a quorum vouches for its hash, and so for the signatures within. */
+  async #run(block: Block, parent: Block, standing: 'proven' | 'unproven'): Promise<Candidate> {
     const known = this.#candidates.get(bytesToHex(block.hash))
     if (known !== undefined) return known
     const startMs = this.#deps.clock.nowMs()
-    const parent = this.#head
     const { header } = block
     const fault = checkHeader(header, parent, {
       gasLimit: this.genesis.gasLimit,
@@ -470,7 +504,9 @@ class Machine implements Chain {
       intervalMs: this.#intervalMs,
     })
     if (fault !== null) throw invalid(header.number, fault)
+    if (!fitsCheckpoint(block, this.checkpoint)) throw invalid(header.number, 'the checkpoint has another hash')
     this.#checkSection(block, parent)
+    if (standing === 'unproven') this.#checkSignatures(block, parent)
     const txs = await this.#decodeTxs(block)
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
@@ -486,12 +522,12 @@ class Machine implements Chain {
     const difference = differenceOf(header, roots)
     if (difference !== null) throw invalid(header.number, difference)
     const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
-    this.#remember(parent, candidate)
+    if (standing === 'unproven') this.#remember(parent, candidate)
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return candidate
   }
 
-  /** The consensus section is what the parent determines, and its signatures hold. */
+  /** The consensus section is what the parent determines. */
   #checkSection(block: Block, parent: Block): void {
     const { header, section } = block
     const refuse = (reason: string) => invalid(header.number, reason)
@@ -504,19 +540,23 @@ class Machine implements Chain {
     if (!equalBytes(sectionHash(wanted), sectionHash(section)))
       throw refuse('version, epoch, proposer or validator hashes are not what its parent determines')
     if (!equalBytes(header.prevRandao, nextRandao(parent.header, reveal))) throw refuse('mixHash does not follow')
+    if (lastCommit === null && header.number > 1) throw refuse('lastCommit is missing')
+    if (lastCommit !== null && !isCommitOf(lastCommit, parent))
+      throw invalid(parent.header.number, 'the certificate is not a COMMIT of this block')
+  }
+
+  #checkSignatures({ header, section }: Block, parent: Block): void {
+    assert(section !== null, 'the section was checked')
+    const { proposerIndex, reveal, lastCommit } = section
     const proposer = this.#set.members[proposerIndex]
     const message = signBytes(this.#domain, SignType.randao, randaoPayload(header.number))
     if (proposer === undefined || !curves().blsVerify([proposer.blsKey], message, reveal))
-      throw refuse(`the RANDAO reveal is not signed by validator ${proposerIndex}`)
-    if (header.number === 1 && lastCommit === null) return
-    if (lastCommit === null) throw refuse('lastCommit is missing')
-    this.#checkCertificate(lastCommit, parent)
+      throw invalid(header.number, `the RANDAO reveal is not signed by validator ${proposerIndex}`)
+    if (lastCommit !== null) this.#checkCertificate(lastCommit, parent)
   }
 
   #checkCertificate(qc: Qc, block: Block): void {
-    const { number } = block.header
-    if (qc.type !== 'commit' || qc.height !== number || !equalBytes(qc.blockHash, block.hash) || number === 0)
-      throw invalid(number, 'the certificate is not a COMMIT of this block')
+    if (!isCommitOf(qc, block)) throw invalid(block.header.number, 'the certificate is not a COMMIT of this block')
     checkQc(qc, this.#set, this.#domain)
   }
 
@@ -543,22 +583,51 @@ class Machine implements Chain {
     if (block.header.number !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: block.header.number, head: parent.header.number })
     this.#checkCertificate(certificate, block)
-    const { prepared, receipts, txs } = await this.#run(block)
+    const candidate = await this.#run(block, parent, 'unproven')
+    await this.#write(candidate, certificate, signed)
+    assert(this.#head === parent, 'one commit at a time')
+    this.#advance(candidate)
+    return this.#set
+  }
+
+  async append(run: FinalRun): Promise<void> {
+    const { kv } = this.#deps
+    const { checkpoint, genesis } = this
+    const rules = { set: this.#set, domain: this.#domain, epochBlocks: genesis.epochBlocks, checkpoint }
+    checkRun(run, this.#head, rules)
+    const done: Candidate[] = []
+    kv.hold()
+    try {
+      for (const [i, block] of run.blocks.entries()) {
+        const candidate = await this.#run(block, done.at(-1)?.block ?? this.#head, 'proven')
+        await this.#write(candidate, run.blocks[i + 1]?.section?.lastCommit ?? run.commit, [])
+        done.push(candidate)
+      }
+    } finally {
+      await kv.flush()
+      for (const candidate of done) this.#advance(candidate)
+    }
+  }
+
+  async #write(candidate: Candidate, certificate: Qc, signed: readonly SignedAt[]): Promise<void> {
+    const { block, prepared, receipts, txs } = candidate
     const startMs = this.#deps.clock.nowMs()
     const writes = await this.#deps.blocks.blockWrites({ block, receipts, txs, certificate })
     const archived = this.#deps.archive.writes(block.header.number, signed)
     await this.#deps.kv.write(prepared.writes.concat(writes, archived))
-    assert(this.#head === parent, 'one commit at a time')
     await this.#deps.states.applied(prepared)
+    this.#meters.commitSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
+  }
+
+  /** What is on disk is the head. */
+  #advance({ block, prepared, receipts, txs }: Candidate): void {
     this.#head = block
     this.#candidates.clear()
     this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
-    this.#meters.commitSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     this.#meters.height.set(block.header.number)
     this.#meters.txsTotal.add(txs.length)
     this.#meters.gasTotal.add(Number(block.header.gasUsed))
     for (const listener of this.#listeners.head) listener({ block, receipts, txs })
-    return this.#set
   }
 }
 

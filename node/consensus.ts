@@ -47,7 +47,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
   const leave = async (): Promise<void> => {
     txs.close()
     await late.network?.close()
-    await sync.idle()
+    await sync.close()
     await evidence.close()
   }
   try {

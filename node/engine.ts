@@ -12,8 +12,8 @@ import type { Wal } from '../chain/store/wal.ts'
 import { type Block, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
 import type { Message, SignRecord } from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
+import type { FinalRun } from '../chain/types/run.ts'
 import type { Validator } from '../chain/types/validators.ts'
-import type { Qc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
 import { Bodies } from './bodies.ts'
@@ -81,8 +81,8 @@ export interface Engine {
   onMessage(bytes: Uint8Array, from: PeerId): Judgement | Promise<Judgement>
   /** A peer came: what this node said at the current height is news to it. */
   onPeer(peer: PeerId): void
-  /** Commits final blocks that peers gave, as far as they follow the head. Throws BLOCK_INVALID. */
-  append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void>
+  /** Commits final blocks that peers gave; what consensus committed meanwhile is passed over. Throws as `Chain.append` does. */
+  append(run: FinalRun): Promise<void>
   /** Called with the peer that speaks of a height above the next. */
   onAhead(listener: (height: number, peer: PeerId) => void): void
   status(): ConsensusStatus
@@ -222,21 +222,19 @@ class Driver implements Engine {
     this.#onAhead = listener
   }
 
-  async append(run: readonly { readonly block: Block; readonly commit: Qc }[]): Promise<void> {
+  async append({ blocks, commit }: FinalRun): Promise<void> {
     const { chain, wal, evidence } = this.#deps
     await this.#chainWork(async () => {
       const before = chain.head().header.number
+      const fresh = blocks.filter(({ header }) => header.number > before)
+      if (fresh.length === 0) return
       await evidence.archive()
       try {
-        for (const { block, commit } of run) {
-          if (block.header.number !== chain.head().header.number + 1) continue
-          await chain.verify(block)
-          await chain.commit(block, commit)
-          this.#progress.committed(block)
-        }
+        await chain.append({ blocks: fresh, commit })
       } finally {
         const { number } = chain.head().header
         if (number > before) {
+          for (const block of fresh) if (block.header.number <= number) this.#progress.committed(block)
           await wal.endHeight(number)
           this.#enterNext()
         }

@@ -7,7 +7,10 @@ import type { Offence, PeerId } from './network.ts'
 export const PENALTIES: Readonly<Record<Offence, { readonly points: number; readonly reason: string }>> = {
   malformed: { points: 60, reason: 'no honest node of this version sends it: a second one soon after is a ban' },
   forged: { points: 60, reason: 'who passes a message on has checked it before' },
-  'false answer': { points: 60, reason: 'a block that fails cost us an execution' },
+  'false answer': {
+    points: 120,
+    reason: 'blocks carry their proof: one that is not what its hash says was made up; a ban',
+  },
   timeout: { points: 5, reason: 'links fail; twenty in a row do not' },
   flood: { points: 10, reason: 'an honest node stays far below its allowance' },
 }

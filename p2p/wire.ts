@@ -126,8 +126,10 @@ export interface Run {
   readonly blocks: readonly Block[]
   readonly commit: Qc | null
 }
-export const encodeRun = ({ blocks, commit }: Run): Uint8Array =>
-  encodeRlp([blocks.map(encodeBlock), commit === null ? NONE : encodeQc(commit)])
+export const encodeRun = ({ blocks, commit }: Run): Uint8Array => joinRun(blocks.map(encodeBlock), commit)
+/** The same of blocks that are encoded already. */
+export const joinRun = (blocks: readonly Uint8Array[], commit: Qc | null): Uint8Array =>
+  encodeRlp([blocks, commit === null ? NONE : encodeQc(commit)])
 export function decodeRun(bytes: Uint8Array): Run {
   const [blocks, commit] = asList(decodeSparseRlp(bytes), 2)
   const qc = asBytes(commit)

@@ -62,6 +62,18 @@ export function encodeRlp(item: Rlp): Uint8Array {
   return out
 }
 
+/** A list of items that are encoded already. */
+export function joinRlp(items: readonly Uint8Array[]): Uint8Array {
+  const payload = items.reduce((sum, item) => sum + item.length, 0)
+  const out = new Uint8Array(headerSize(payload) + payload)
+  let at = writeHeader(out, 0, payload, 0xc0)
+  for (const item of items) {
+    out.set(item, at)
+    at += item.length
+  }
+  return out
+}
+
 type Header = { list: boolean; start: number; end: number }
 
 const readHeader = (bytes: Uint8Array, at: number, limit: number): Header => {

@@ -4,7 +4,7 @@
 import { asHash, bytesToHex, concat, equalBytes, type Hash } from '../base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import type { Kv, KvWrite, Pause } from '../base/ports.ts'
-import type { Block } from '../types/block.ts'
+import { type Block, joinBlock } from '../types/block.ts'
 import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
 import type { Tx } from '../types/tx.ts'
 import { decodeQc, encodeQc, type Qc } from '../types/vote.ts'
@@ -20,6 +20,7 @@ import {
   type HeaderRecord,
   type IndexedReceipt,
   type ReceiptChunk,
+  splitHeaderRecord,
   type TxChunk,
 } from './records.ts'
 import { corrupt, seal, sealInto, unseal } from './seal.ts'
@@ -94,8 +95,10 @@ export interface BlockStore {
   lowest(): number
   /** null above the head. */
   record(height: number): HeaderRecord | null
-  /** Null above the head and below `lowest()`; so are the next four. */
+  /** Null above the head and below `lowest()`; so are the next five. */
   block(height: number): Block | null
+  /** The block as `encodeBlock` makes it, from the bytes that are stored. */
+  encoded(height: number): Uint8Array | null
   txs(height: number): readonly Tx[] | null
   tx(height: number, index: number): Tx | null
   receipts(height: number): readonly IndexedReceipt[] | null
@@ -123,17 +126,16 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
   /** A whole block, chunk by chunk. */
   const each = <C extends { readonly count: number }, T>(
     height: number,
+    txCount: number,
     load: (height: number, index: number) => C,
     table: 'txs' | 'receipts',
     pick: (chunk: C, at: number) => T,
-  ): T[] | null => {
-    const found = heightsKept(height) ? record(height) : null
-    if (found === null) return null
+  ): T[] => {
     const out: T[] = []
-    while (out.length < found.txCount) {
+    while (out.length < txCount) {
       const key = chunkKey(table, height, chunkOf(out.length))
       const chunk = load(height, out.length)
-      if (chunk.count !== Math.min(CHUNK_COUNT, found.txCount - out.length)) throw corrupt(table, key, 'wrong count')
+      if (chunk.count !== Math.min(CHUNK_COUNT, txCount - out.length)) throw corrupt(table, key, 'wrong count')
       decoded(table, key, () => {
         for (let at = 0; at < chunk.count; at++) out.push(pick(chunk, at))
       })
@@ -141,7 +143,7 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     return out
   }
   const one = <T>(height: number, index: number, read: (record: HeaderRecord) => T): T | null => {
-    const found = heightsKept(height) ? record(height) : null
+    const found = kept(height)
     return found === null || index < 0 || index >= found.txCount ? null : read(found)
   }
   const txAt = (height: number, index: number): Tx =>
@@ -152,11 +154,14 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     )
   const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
 
+  const kept = (height: number): HeaderRecord | null => (heightsKept(height) ? record(height) : null)
+  const rawTxs = (height: number, txCount: number): Uint8Array[] =>
+    each(height, txCount, txChunk, 'txs', (chunk, at) => chunk.raw(at))
+
   const block = (height: number): Block | null => {
-    const txs = each(height, txChunk, 'txs', (chunk, at) => chunk.raw(at))
-    const found = txs === null ? null : record(height)
-    if (txs === null || found === null) return null
-    return { header: found.header, hash: found.hash, txs, section: found.section }
+    const found = kept(height)
+    if (found === null) return null
+    return { header: found.header, hash: found.hash, txs: rawTxs(height, found.txCount), section: found.section }
   }
 
   return {
@@ -168,9 +173,21 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     lowest: reads.lowest,
     record,
     block,
-    txs: (height) => each(height, txChunk, 'txs', (chunk, at) => chunk.tx(at)),
+    encoded(height) {
+      const found = heightsKept(height) ? reads.split(height) : null
+      return found === null ? null : joinBlock(found.header, rawTxs(height, found.txCount), found.section)
+    },
+    txs(height) {
+      const found = kept(height)
+      return found === null ? null : each(height, found.txCount, txChunk, 'txs', (chunk, at) => chunk.tx(at))
+    },
     tx: (height, index) => one(height, index, () => txAt(height, index)),
-    receipts: (height) => each(height, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at)),
+    receipts(height) {
+      const found = kept(height)
+      return found === null
+        ? null
+        : each(height, found.txCount, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at))
+    },
     receipt: (height, index) => one(height, index, () => receiptAt(height, index)),
     heightOf: reads.heightOf,
     place: reads.place,
@@ -222,11 +239,15 @@ const createReads = (kv: Kv, cache: ChunkCache) => {
     if (top !== null && height >= 0 && height <= top) throw corrupt(table, key, 'it is missing')
     return value
   }
-  const record = (height: number): HeaderRecord | null => {
+  const recordAs = <T>(height: number, decode: (bytes: Uint8Array) => T): T | null => {
     const key = heightKey('headers', height)
     const value = required('headers', key, height)
-    if (value === null) return null
-    const found = decoded('headers', key, () => decodeHeaderRecord(value))
+    return value === null ? null : decoded('headers', key, () => decode(value))
+  }
+  const record = (height: number): HeaderRecord | null => {
+    const key = heightKey('headers', height)
+    const found = recordAs(height, decodeHeaderRecord)
+    if (found === null) return null
     if (found.header.number !== height) throw corrupt('headers', key, `it is header ${found.header.number}`)
     return found
   }
@@ -249,6 +270,7 @@ const createReads = (kv: Kv, cache: ChunkCache) => {
     headHeight,
     lowest,
     record,
+    split: (height: number) => recordAs(height, splitHeaderRecord),
     stored,
     meta,
     heightsKept: (height: number): boolean => height >= lowest(),

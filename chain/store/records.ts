@@ -12,7 +12,7 @@ export const CHUNK_COUNT = 256
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-export const RecordErrors = defineErrors('RECORD', {
+const RecordErrors = defineErrors('RECORD', {
   MALFORMED: { text: (d: { what: string }) => `the stored record does not decode: ${d.what}` },
 })
 const demand = (condition: boolean, what: string): void => {
@@ -37,13 +37,23 @@ export function encodeHeaderRecord(record: HeaderRecord): Uint8Array {
 }
 
 export function decodeHeaderRecord(bytes: Uint8Array): HeaderRecord {
+  const { header, section, txCount } = splitHeaderRecord(bytes)
+  return {
+    hash: asHash(bytes.subarray(0, 32)),
+    header: decodeHeader(header),
+    section: section === null ? null : decodeSection(section),
+    txCount,
+  }
+}
+
+/** Header and section still encoded. */
+export function splitHeaderRecord(bytes: Uint8Array) {
   demand(bytes.length >= 40, 'the header record is short')
   const end = 40 + viewOf(bytes).getUint32(36)
   demand(end <= bytes.length, 'the header is cut')
   return {
-    hash: asHash(bytes.subarray(0, 32)),
-    header: decodeHeader(bytes.subarray(40, end)),
-    section: end === bytes.length ? null : decodeSection(bytes.subarray(end)),
+    header: bytes.subarray(40, end),
+    section: end === bytes.length ? null : bytes.subarray(end),
     txCount: viewOf(bytes).getUint32(32),
   }
 }

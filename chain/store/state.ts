@@ -256,6 +256,7 @@ class Store implements StateStore {
   readonly #options: StateOptions
   readonly #tables: Tables
   readonly #cache: Cache
+  readonly #codes = new Map<string, Code>()
   #lowest: { readonly state: number; readonly proofs: number }
 
   constructor(kv: Kv, pause: Pause, options: StateOptions) {
@@ -300,8 +301,19 @@ class Store implements StateStore {
         if (version === undefined) return past.slot(address, key)
         return version === null || version.value === null ? 0n : slotValue(version.value)
       },
-      code: (hash) => past.code(hash),
+      code: (hash) => this.#code(hash),
     }
+  }
+
+  /** Code never changes under its hash; what every block runs is read from disk once. */
+  #code(hash: Hash): Code {
+    const name = bytesToHex(hash)
+    const known = this.#codes.get(name)
+    if (known !== undefined) return known
+    const code = readCode(this.#kv, hash)
+    if (this.#codes.size >= CODES_MAX) this.#codes.clear()
+    this.#codes.set(name, code)
+    return code
   }
 
   #newest(table: TableName, key: Uint8Array, name = cacheName(table, key)): Version | null {
@@ -434,7 +446,8 @@ class Store implements StateStore {
       if (sealed === undefined) continue
       for (const [i, changed] of asList(decodeRlp(unseal('undo', key, sealed))).entries()) {
         if (i % SLICE_WRITES === SLICE_WRITES - 1) await this.#pause()
-        writes.push(...this.#tables[table].pruneWrites(asBytes(changed), height))
+        const name = asBytes(changed)
+        writes.push(...this.#tables[table].pruneWrites(name, height, this.#newest(table, name)))
       }
       writes.push({ key, value: null })
     }
@@ -562,6 +575,8 @@ class Store implements StateStore {
 
 /** Heights pruned per block at most, so that turning an archive into a full node does not stop the chain. */
 const PRUNE_HEIGHTS = 8
+/** Contracts whose code stays in memory, of at most 24 KB each. */
+const CODES_MAX = 256
 /** The account trie's owner. No address hashes to it that anybody could find. */
 const ACCOUNTS = new Uint8Array(32)
 

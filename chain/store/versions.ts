@@ -57,11 +57,13 @@ export class WriteBuffer {
   readonly writes: KvWrite[] = []
   #slab = new Uint8Array(0)
   #used = 0
+  #slabBytes = SLAB_FIRST_BYTES
   /** Zeros. Alive as long as any other of its slab, so nothing that is kept may be in here. */
   alloc(sizeBytes: number): Uint8Array {
     if (this.#used + sizeBytes > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, sizeBytes))
+      this.#slab = new Uint8Array(Math.max(this.#slabBytes, sizeBytes))
       this.#used = 0
+      this.#slabBytes = Math.min(SLAB_BYTES, this.#slabBytes * 2)
     }
     const from = this.#used
     this.#used += sizeBytes
@@ -69,6 +71,8 @@ export class WriteBuffer {
   }
 }
 const SLAB_BYTES = 65_536
+/** An empty block writes less; zeroing and collecting more than it needs was a tenth of catching up. */
+const SLAB_FIRST_BYTES = 4_096
 
 /** The version as it is stored under `key`, sealed. */
 const encode = (key: Uint8Array, version: Version, buffer: WriteBuffer): Uint8Array => {
@@ -111,8 +115,8 @@ export interface VersionTable {
   at(key: Uint8Array, height: number): Uint8Array | null
   /** Adds to `out` what makes `value` the version of `height` on top of `before`, the newest one; answers that version. */
   put(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null, out: WriteBuffer): Version
-  /** The writes that forget what `key` was before the version of `height`, and the key where that version says nothing. */
-  pruneWrites(key: Uint8Array, height: number): KvWrite[]
+  /** The writes that forget what `key`, whose newest version is `head`, was before `height`, and the key where that says nothing. */
+  pruneWrites(key: Uint8Array, height: number, head: Version | null): KvWrite[]
   /** The stored key of the newest version, for iteration. */
   stored(key: Uint8Array): Uint8Array
   decode(stored: Uint8Array, sealed: Uint8Array): Version
@@ -175,8 +179,7 @@ export function openVersionTable(
       }
       return made
     },
-    pruneWrites(key, height) {
-      const head = newest(key)
+    pruneWrites(key, height, head) {
       if (head === null) return []
       const made = head.height === height ? head : version(key, height)
       const writes: KvWrite[] = []

@@ -11,6 +11,7 @@ import {
   decodeRlp,
   decodeSparseRlp,
   encodeRlp,
+  joinRlp,
   type Rlp,
   rlpInt,
 } from '../base/rlp.ts'
@@ -193,6 +194,10 @@ export const encodeBlock = (block: Block): Uint8Array =>
     block.txs,
     block.section === null ? new Uint8Array(0) : sectionToRlp(block.section),
   ])
+
+/** The same from its parts as they are stored; no section in the genesis block. */
+export const joinBlock = (header: Uint8Array, txs: readonly Uint8Array[], section: Uint8Array | null): Uint8Array =>
+  joinRlp([header, encodeRlp(txs), section ?? encodeRlp(new Uint8Array(0))])
 
 /** Checks shape only. Throws BLOCK_MALFORMED. */
 export function decodeBlock(bytes: Uint8Array): Block {

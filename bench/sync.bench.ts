@@ -1,0 +1,141 @@
+// Catching up from one peer over loopback: real libp2p hosts, stores on disk and engine, the serving node in a process of its own.
+// Empty blocks a second, and megabytes a second of blocks filled with calldata. Wall time, with the CPU time of the node that
+// catches up. `--profile` leaves a CPU profile of that node.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { asAddress, bytesToHex, concat, hexToBytes } from '../chain/base/bytes.ts'
+import { curves, keccak } from '../chain/base/crypto.ts'
+import { encodeRlp, rlpInt } from '../chain/base/rlp.ts'
+import type { Chain } from '../chain/chain.ts'
+import { openKv, openLogFile } from '../chain/store/kv.ts'
+import { openWal } from '../chain/store/wal.ts'
+import { startConsensus } from '../node/consensus.ts'
+import { developmentAccounts } from '../node/development.ts'
+import { systemClock, systemRandom, systemTimers } from '../node/system.ts'
+import { createVerifier } from '../node/verifier.ts'
+import { createHost } from '../p2p/host.ts'
+import { noMeter, openSealedChain, seal, sealedGenesis, silent } from '../test/kit/sealed.ts'
+
+const isSmoke = process.argv.includes('--smoke')
+const EMPTY_BLOCKS = Number(process.env.BLOCKS ?? (isSmoke ? 300 : 10_000))
+const FULL_BLOCKS = Number(process.env.FULL_BLOCKS ?? (isSmoke ? 4 : 200))
+const FULL_TXS = 12
+const DATA_BYTES = 100_000
+const genesis = sealedGenesis()
+
+/** A node without a vote: chain and log in `dir`, peers on a free port. */
+const openNode = async (dir: string, seed: number, peers: readonly string[]) => {
+  mkdirSync(dir, { recursive: true })
+  const chain = await openSealedChain(genesis, await openKv(join(dir, 'db'), { pause: nextTurn }), { pause: nextTurn })
+  const wal = await openWal(await openLogFile(join(dir, 'consensus.wal')))
+  const ports = { clock: systemClock, timers: systemTimers, random: systemRandom, log: silent, meter: noMeter }
+  const consensus = await startConsensus(
+    {
+      ...{ ...ports, chain, signer: null, wal, pause: nextTurn, verifier: createVerifier(nextTurn) },
+      join: (handlers, announcement) =>
+        createHost(
+          {
+            ...{ ...ports, handlers, announcement, version: 1, networkId: bytesToHex(chain.genesisHash) },
+            keySecret: new Uint8Array(32).fill(seed),
+          },
+          {
+            ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], persistent: peers, allow: null },
+            ...{ privatePeers: [], inboundMax: 10, outboundMax: 10, mdns: false },
+          },
+        ),
+    },
+    { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
+  )
+  consensus.done.catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+  return {
+    chain,
+    network: consensus.network,
+    async close() {
+      await consensus.stop()
+      await wal.close()
+      await chain.close()
+    },
+  }
+}
+
+const serve = async (dir: string): Promise<void> => {
+  const node = await openNode(dir, 1, [])
+  console.log(node.network?.addresses()[0])
+  await once(process.stdin.resume(), 'close')
+  await node.close()
+}
+
+const [account] = developmentAccounts(1)
+/** Transactions that are little but their calldata. */
+const fill = async (chain: Chain): Promise<void> => {
+  const secret = hexToBytes(account?.privateKey ?? '0x')
+  const sender = asAddress(hexToBytes(account?.address.toLowerCase() ?? '0x'))
+  const nonce = chain.at(chain.head().header.number).account(sender)?.nonce ?? 0n
+  for (let i = 0; i < FULL_TXS; i++) {
+    const data = new Uint8Array(DATA_BYTES).map((_, at) => (at % 7 === 0 ? i + 1 : 0))
+    const head = [genesis.chainId, nonce + BigInt(i), 1_000_000_000n, 100_000_000_000n, 3_000_000n].map(rlpInt)
+    const fields = [...head, new Uint8Array(20).fill(0xee), rlpInt(0), data, []]
+    const digest = keccak(concat(Uint8Array.of(2), encodeRlp(fields)))
+    const { signature, recovery } = curves().sign(digest, secret)
+    const [r, s] = [signature.subarray(0, 32), signature.subarray(32)].map((half) => rlpInt(BigInt(bytesToHex(half))))
+    const signed = encodeRlp([...fields, rlpInt(recovery), r ?? new Uint8Array(0), s ?? new Uint8Array(0)])
+    await chain.submit(concat(Uint8Array.of(2), signed), 'local')
+  }
+}
+
+const measure = async (name: string, root: string, blocks: number, isFull: boolean): Promise<void> => {
+  const from = join(root, `${name}-from`)
+  mkdirSync(from, { recursive: true })
+  const source = await openSealedChain(genesis, await openKv(join(from, 'db')))
+  await seal(source, blocks, isFull ? { fill } : {})
+  let sizeBytes = 0
+  for (let at = 1; at <= blocks; at++) sizeBytes += source.encoded(at)?.length ?? 0
+  await source.close()
+  const server = spawn(process.execPath, [fileURLToPath(import.meta.url), '--serve', from], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const [address] = await once(createInterface({ input: server.stdout }), 'line')
+  const node = await openNode(join(root, `${name}-to`), 2, [String(address)])
+  const { chain } = node
+  const atHeight = (height: number): Promise<void> =>
+    new Promise((resolve) => {
+      if (chain.head().header.number >= height) return resolve()
+      chain.watch('head', ({ block }) => {
+        if (block.header.number === height) resolve()
+      })
+    })
+  await atHeight(1) // greeting is not syncing
+  const [wall, cpu] = [performance.now(), process.cpuUsage()]
+  await atHeight(blocks)
+  const seconds = (performance.now() - wall) / 1_000
+  const { user, system } = process.cpuUsage(cpu)
+  const mb = sizeBytes / 1e6
+  console.log(
+    `${name}: ${blocks} blocks, ${mb.toFixed(1)} MB in ${seconds.toFixed(2)} s: ${(blocks / seconds).toFixed(0)} blocks/s, ` +
+      `${(mb / seconds).toFixed(1)} MB/s; CPU ${((user + system) / 1e6).toFixed(2)} s`,
+  )
+  await node.close()
+  server.stdin.end()
+  await once(server, 'exit')
+}
+
+const serveAt = process.argv.indexOf('--serve')
+if (serveAt > 0) await serve(process.argv[serveAt + 1] ?? '')
+else {
+  const root = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
+  try {
+    await measure('empty', root, EMPTY_BLOCKS, false)
+    await measure('full', root, FULL_BLOCKS, true)
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+}

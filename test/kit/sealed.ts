@@ -1,0 +1,105 @@
+// A chain whose blocks are made by hand, with every validator's signature: for tests and benches that need many blocks and no clock.
+import { asAddress } from '../../chain/base/bytes.ts'
+import { curves, installCurves } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import type { Kv, Log, Meter, Pause } from '../../chain/base/ports.ts'
+import { createChainEngine } from '../../chain/calls.ts'
+import { type Chain, openChain } from '../../chain/chain.ts'
+import { type Block, headerTimeMs } from '../../chain/types/block.ts'
+import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import type { Checkpoint } from '../../chain/types/run.ts'
+import { formQc, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
+import { bundledGenesis } from '../../node/commands/genesis.ts'
+import { developmentGenesis, developmentSecret } from '../../node/development.ts'
+
+installCurves(nativeCurves)
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+export const noMeter: Meter = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+}
+
+/** Of development validators; the same choice is the same network. */
+export function sealedGenesis(
+  choice: { readonly validators?: number; readonly epochBlocks?: number; readonly chainId?: number } = {},
+): Genesis {
+  const { validators = 1, epochBlocks = 1_200, chainId = null } = choice
+  const json = JSON.parse(developmentGenesis(bundledGenesis(), { validators, blockTimeMs: 1_000, chainId }))
+  json.novachain.epochBlocks = epochBlocks
+  return parseGenesis(JSON.stringify(json))
+}
+
+export const openSealedChain = (
+  genesis: Genesis,
+  kv: Kv,
+  options: { readonly checkpoint?: Checkpoint; readonly pause?: Pause } = {},
+): Promise<Chain> =>
+  openChain(
+    {
+      kv,
+      engine: createChainEngine(genesis),
+      clock: { nowMs: () => Date.now() },
+      pause: options.pause ?? (() => new Promise((resolve) => setImmediate(resolve))),
+      log: silent,
+      meter: noMeter,
+    },
+    genesis,
+    {
+      ...{ historyBlocks: 10_000, proofBlocks: 256, cacheBytes: 64 * 1024 * 1024 },
+      pool: { txBytesMax: 128 * 1024 },
+      checkpoint: options.checkpoint ?? null,
+    },
+  )
+
+/** The next block, from the pool; `coinbase` makes branches differ. */
+export async function buildNext(chain: Chain, coinbase = 0xcc): Promise<Block> {
+  const parent = chain.head()
+  const height = parent.header.number + 1
+  const proposerIndex = chain.proposer(height)
+  return chain.build({
+    ...{ height, proposerIndex, round: 0, budgetMs: 60_000 },
+    timeMs: headerTimeMs(parent.header) + 1_000,
+    coinbase: asAddress(new Uint8Array(20).fill(coinbase)),
+    lastCommit: chain.commitOf(height - 1),
+    reveal: sign(chain, secretAt(chain, proposerIndex), SignType.randao, randaoPayload(height)),
+  })
+}
+
+/** Every validator's COMMIT. */
+export function certify(chain: Chain, { header, hash }: Block): Qc {
+  const set = chain.validators()
+  const payload = votePayload(header.number, 0, hash)
+  const shares = new Map(
+    set.members.map((_, i) => [i, sign(chain, secretAt(chain, i), SignType.commit, payload)] as const),
+  )
+  return formQc({ type: 'commit', height: header.number, round: 0, blockHash: hash }, shares, set)
+}
+
+/** Builds and commits so many blocks; before each, `fill` may submit transactions. */
+export async function seal(
+  chain: Chain,
+  count: number,
+  options: { readonly coinbase?: number; readonly fill?: (chain: Chain) => Promise<void> } = {},
+): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await options.fill?.(chain)
+    const block = await buildNext(chain, options.coinbase)
+    await chain.commit(block, certify(chain, block))
+  }
+}
+
+const sign = (chain: Chain, secret: Uint8Array, type: SignType, payload: Uint8Array): Uint8Array =>
+  curves().blsSign(secret, signBytes({ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }, type, payload))
+
+const secrets = new Map<string, Uint8Array>()
+/** The set is in order of addresses, the well-known keys are not. */
+const secretAt = (chain: Chain, place: number): Uint8Array => {
+  const { members } = chain.validators()
+  if (secrets.size < members.length)
+    for (let i = 0; i < members.length; i++) {
+      const secret = developmentSecret(i)
+      secrets.set(Buffer.from(curves().blsPublicKey(secret)).toString('hex'), secret)
+    }
+  return secrets.get(Buffer.from(members[place]?.blsKey ?? []).toString('hex')) ?? new Uint8Array(32)
+}
