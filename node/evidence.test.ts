@@ -109,7 +109,8 @@ const shown = async (members: readonly Member[], count: number): Promise<void> =
 
 describe('in a network of four', () => {
   test('who signs two blocks of one round is shown by all, with a proof that anybody can check', async () => {
-    const members = await startAll()
+    // The one whose key lies stops itself when it sees it.
+    const members = (await startAll()).slice(0, 3)
     const [{ chain }] = members as [Member]
     const index = indexOf(chain, 3)
     let lies = 0
@@ -118,6 +119,7 @@ describe('in a network of four', () => {
       onPublished(topic, bytes) {
         const { message } = topic === 'consensus' ? decodeEnvelope(bytes) : { message: null }
         if (lies > 0 || message?.kind !== 'vote' || message.vote.validator !== index) return 'accept'
+        if (message.vote.height < 4) return 'accept' // all take part by then
         lies++
         const vote = voteOf(chain, 3, { ...message.vote, blockHash: OTHER })
         liar.publish('consensus', bytesOf({ kind: 'vote', vote }))
@@ -149,24 +151,23 @@ describe('in a network of four', () => {
     const vote = voteOf(chain, 2, { type: 'prepare', height: late, round: 0, blockHash: OTHER })
     liar.publish('consensus', bytesOf({ kind: 'vote', vote }))
     await shown(members, 1)
+    const old = [2, 3, 4].find((height) => chain.commitOf(height)?.round === 0) ?? 0
     // Two certificates of a height long past: another block prepared in the same round, and a round given up without its lock.
-    const qc = qcOf(chain, [0, 1, 2], { type: 'prepare', height: 2, round: 0, blockHash: OTHER })
+    const qc = qcOf(chain, [0, 1, 2], { type: 'prepare', height: old, round: 0, blockHash: OTHER })
     const keys = [0, 1, 2]
     const tc = formTc(
       0,
-      keys.map((key) => timeoutOf(chain, key, 2, 0)),
+      keys.map((key) => timeoutOf(chain, key, old, 0)),
       chain.validators(),
     )
     liar.publish('consensus', bytesOf({ kind: 'qc', qc }))
     liar.publish('consensus', bytesOf({ kind: 'tc', tc }))
-    const at2 = (member: Member): number => member.evidence.list().filter(({ height }) => height === 2).length
-    for (const member of members) while (at2(member) < 2) await reached(member, member.chain.head().header.number + 1)
+    const atOld = (member: Member): number => member.evidence.list().filter(({ height }) => height === old).length
+    for (const member of members) while (atOld(member) < 2) await reached(member, member.chain.head().header.number + 1)
     for (const member of members) {
       const guilty = said(await rowsOf(member))
       expect(guilty).toContain(`E1 ${late} ${addressOf(chain, 2)}`)
-      const commit = chain.commitOf(2)
-      expect(commit?.round).toBe(0)
-      for (const offence of ['E1 2', 'E4 2'])
+      for (const offence of [`E1 ${old}`, `E4 ${old}`])
         expect(guilty.filter((each) => each.startsWith(offence)).length).toBeGreaterThan(1)
       expect(guilty.some((each) => each.includes(addressOf(chain, 3)))).toBe(false)
     }
