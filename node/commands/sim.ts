@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { NodeError } from '../../chain/base/errors.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { replay, runBatch } from '../sim/batch.ts'
+import { replay, runBatch, runWideBatch, WIDE_ABOVE } from '../sim/batch.ts'
 import { flagsOf } from '../sim/run.ts'
 import { parseScenario, type Scenario, scenarioOf, type Wishes } from '../sim/scenario.ts'
 
@@ -18,7 +18,7 @@ export const sim: Command = {
   options: {
     seed: 'first seed, default 1',
     runs: `how many seeds, default ${RUNS}`,
-    validators: 'how many in each network, default 4 to 7 by seed',
+    validators: `how many in each network, default 4 to 7 by seed; above ${WIDE_ABOVE} honest ones over a wide area, which lose 1 %`,
     heights: 'to be decided after the disturbance, default 2 to 4 by seed',
     byzantine: 'how many of the validators lie, default by seed and below a third',
     faults: 'none|network|crash|all, default all: what happens besides; liars by default only with all',
@@ -31,10 +31,16 @@ export const sim: Command = {
     if (verb === 'replay') return tell(await scenarioFrom(text, wishes, flags), context)
     if (verb !== undefined) throw refusal(`there is no verb ${verb}`)
     const [seed, runs] = [whole(flags.seed ?? '1', SEED_MAX), whole(flags.runs ?? String(RUNS), RUNS_MAX)]
-    const batch = await runBatch(seed, runs, wishes, signal)
+    const { validators = 4, heights = 20, byzantine } = wishes
+    const isWide = validators > WIDE_ABOVE
+    if (isWide && (byzantine ?? 0) > 0) throw refusal(`liars are simulated among up to ${WIDE_ABOVE} validators`)
+    const batch = isWide
+      ? await runWideBatch(seed, runs, { validators, heights }, signal)
+      : await runBatch(seed, runs, wishes, signal)
     const faults = [...batch.violations, ...batch.stalled]
     const share = (100 * batch.firstRoundShare).toFixed(1)
-    const line = `${batch.runs} networks, ${batch.heights} heights, ${faults.length} at fault; ${share} % of heights in the first honest round`
+    const round = isWide ? 'round 0' : 'the first honest round'
+    const line = `${batch.runs} networks, ${batch.heights} heights, ${faults.length} at fault; ${share} % of heights in ${round}`
     out(batch, [...faults, line].join('\n'))
     return faults.length === 0 ? exitCode.ok : exitCode.failed
   },
@@ -43,7 +49,7 @@ export const sim: Command = {
 const SEED_MAX = 0xffff_ffff
 const RUNS_MAX = 10_000_000
 /** More than this is `npm run sim:1247`. */
-const VALIDATORS_MAX = 200
+const VALIDATORS_MAX = 500
 const HEIGHTS_MAX = 1_000
 
 const tell = (scenario: Scenario, { out }: CommandContext): ExitCode => {

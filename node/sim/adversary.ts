@@ -243,7 +243,12 @@ export class Adversary {
   #showQc(height: number): boolean {
     const all = [...this.#heardAt(height).shares.values()]
     if (all.length === 0) return false
-    return this.#show(this.#forgeQc(this.#random.pick(all).vote), (qc) => ({ kind: 'qc', qc }))
+    const qc = this.#forgeQc(this.#random.pick(all).vote)
+    const isPadded = this.#random.chance(0.15)
+    return this.#show(qc, (found) => ({
+      kind: 'qc',
+      qc: isPadded ? { ...found, bitmap: Uint8Array.of(...found.bitmap, 0) } : found,
+    }))
   }
 
   /** Two blocks, two halves of the network, and to each half every vote for its own block. */
@@ -376,9 +381,11 @@ export class Adversary {
     const rounds = [near, near + 1, 0].filter((round) =>
       liars.includes(world.proposerOf(height, round, parentBody.hash)),
     )
-    if (rounds.length === 0) return false
-    const round = this.#random.pick(rounds)
-    const validator = world.proposerOf(height, round, parentBody.hash)
+    const isPresumptuous = trick === 'propose bad' && liars.length > 0 && this.#random.chance(0.2)
+    if (rounds.length === 0 && !isPresumptuous) return false
+    const round = rounds.length === 0 ? near : this.#random.pick(rounds)
+    const leader = world.proposerOf(height, round, parentBody.hash)
+    const validator = isPresumptuous ? this.#random.pick(liars) : leader
     const honest = this.#random.shuffle(world.nodes.map(({ id }) => id).filter((id) => world.isHonest(id)))
     const cut = this.#random.between(0, honest.length)
     for (const to of [honest.slice(0, cut), honest.slice(cut)]) {
@@ -432,9 +439,9 @@ export class Adversary {
   /** Rounds and heights far ahead, properly signed. */
   #flood(height: number, current: number): boolean {
     const random = this.#random
-    for (let i = 0; i < 20; i++) {
-      const at = height + random.below(4)
-      const round = current + random.pick([1, 2, random.below(200), 1_000_000])
+    for (let i = 0; i < 40; i++) {
+      const at = height + (random.chance(0.5) ? 0 : random.below(4))
+      const round = current + random.pick([1, 2, random.below(200), random.below(1_000_000)])
       for (const validator of this.#liarsAt(at)) {
         const blockHash = this.#world.genesis.hash
         const vote = { type: random.pick(['prepare', 'commit'] as const), height: at, round, blockHash, validator }

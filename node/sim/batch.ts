@@ -6,6 +6,7 @@ import { fakeCurves } from './fake-bls.ts'
 import { CRASH_POINTS } from './node.ts'
 import { type Outcome, reportOf, run } from './run.ts'
 import { ALL_FAULTS, type Scenario, scenarioOf, TRICKS, type Wishes } from './scenario.ts'
+import { NO_COSTS, runWide, type WideOutcome } from './wide.ts'
 
 const COUNTERS: readonly string[] = [
   ...TRICKS,
@@ -62,6 +63,35 @@ export async function runBatch(
     stalled: faults.filter(isStall).map(({ report }) => report),
     firstRoundShare: rounds.all === 0 ? 1 : rounds.first / rounds.all,
     coverage,
+  }
+}
+
+/** Above so many validators a network is a wide one: honest, over links of 30 to 100 ms that lose 1 %, votes collected. */
+export const WIDE_ABOVE = 64
+
+/** As `runBatch`, of wide networks; the share is of heights decided in round 0. */
+export async function runWideBatch(
+  from: number,
+  runs: number,
+  { validators, heights }: { readonly validators: number; readonly heights: number },
+  signal?: AbortSignal,
+): Promise<Batch> {
+  installCurves(fakeCurves)
+  const outcomes: WideOutcome[] = []
+  for (let seed = from; seed < from + runs && signal?.aborted !== true; seed++) {
+    await setImmediate()
+    outcomes.push(runWide({ seed, validators, heights, costs: NO_COSTS }))
+  }
+  const firsts = outcomes.reduce((sum, { firstRoundShare }) => sum + firstRoundShare, 0)
+  return {
+    runs: outcomes.length,
+    heights: outcomes.length * heights,
+    violations: outcomes.flatMap(({ fault, isLate }, i) =>
+      fault === null || isLate ? [] : [`seed ${from + i}: ${fault}`],
+    ),
+    stalled: outcomes.flatMap(({ fault, isLate }, i) => (isLate ? [`seed ${from + i}: ${fault}`] : [])),
+    firstRoundShare: firsts / Math.max(1, outcomes.length),
+    coverage: {},
   }
 }
 

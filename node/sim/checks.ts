@@ -3,7 +3,7 @@ import { bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { BOUNDS } from '../../chain/consensus/bounds.ts'
 import type { Evidence } from '../../chain/consensus/io.ts'
 import { guiltyPower, offencesBetween } from '../../chain/types/evidence.ts'
-import { heightOf, type Message, type Signed, STEPS, stepOf } from '../../chain/types/message.ts'
+import { heightOf, type Message, type Signed, STEPS, stepOf, type Unsigned } from '../../chain/types/message.ts'
 import type { ValidatorSet } from '../../chain/types/validators.ts'
 import { checkQc, type Qc, type Tc, timeoutPayload, votePayload } from '../../chain/types/vote.ts'
 import type { SimNode } from './node.ts'
@@ -30,6 +30,9 @@ export class Checks {
   readonly #isMajor: boolean
   /** By height, there: what honest nodes hold in their archives. */
   readonly #archive = new Map<number, Set<Message>>()
+  /** The first refusal by a signer whose record the machine knew; judged at the end, for what comes of it may be worse. */
+  refusal: string | null = null
+  readonly #prepareds = new Set<string>()
   /** It forked and the guilty are named: what comes after means nothing. */
   isForked = false
   /** By height: the round above which the calm is measured. */
@@ -74,9 +77,30 @@ export class Checks {
     const { type, blockHash } = message.vote
     if (!by.hasSynced(blockHash))
       this.fail(`node ${by.id} votes in ${height}/${round} on a body that is not on its disk`)
-    if (type === 'prepare' && !this.#isMajor) this.#world.checkTimely(by, blockHash, round)
+    if (type === 'prepare' && !this.#isMajor) this.#checkPrepare(by, height, round, blockHash)
     else if (type === 'commit' && by.record?.highQc?.round !== round && !by.hasSyncedQc(round))
       this.fail(`node ${by.id} signed COMMIT ${height}/${round} without its PrepareQC on disk`)
+  }
+
+  onRefused(node: number, message: Unsigned): void {
+    const { height, round } = stepOf(message)
+    this.refusal ??= `node ${node} was refused a ${message.kind} of ${height}/${round}, with its record intact and read`
+  }
+
+  /** A block is first prepared in the round that built it, in its proposer's name, and timely. */
+  #checkPrepare(by: SimNode, height: number, round: number, hash: Hash): void {
+    const kept = by.state?.height?.proposals.get(round)?.proposal
+    const parent = by.store.at(-1)?.body
+    if (kept !== undefined && parent !== undefined) {
+      const leader = this.#world.proposerOf(height, round, parent.hash)
+      if (kept.validator !== leader)
+        this.fail(`node ${by.id} prepares a block of ${kept.validator}, not of the leader ${leader}`)
+    }
+    const key = bytesToHex(hash)
+    if (!this.#prepareds.has(key) && by.bodyOf(hash)?.originRound !== round)
+      this.fail(`node ${by.id} is the first to prepare a block in round ${round}, which names another`)
+    this.#prepareds.add(key)
+    this.#world.checkTimely(by, hash, round)
   }
 
   /** Says what an honest validator must have reported by now. */
@@ -120,6 +144,8 @@ export class Checks {
     const parts = isQc ? [{ ...certificate, hqcRound: null }] : certificate.groups
     const seen = new Set<number>()
     for (const { bitmap, hqcRound } of parts) {
+      if (bitmap.length !== Math.ceil(set.members.length / 8))
+        this.fail(`a bitmap of ${bitmap.length} bytes is believed`)
       const [step, payload] = isQc
         ? [STEPS[certificate.type], votePayload(height, round, certificate.blockHash)]
         : [STEPS.timeout, timeoutPayload(height, round, hqcRound)]

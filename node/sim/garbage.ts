@@ -79,6 +79,7 @@ const garbleTc = (tc: Tc, random: Random): Tc =>
     { ...tc, groups: tc.groups.map((group) => ({ ...group, hqcRound: null })) },
     { ...tc, groups: tc.groups.map((group) => ({ ...group, hqcRound: (group.hqcRound ?? -1) + 1 })) },
     { ...tc, groups: [...tc.groups].reverse() },
+    { ...tc, groups: tc.groups.slice(0, 1).map((group) => ({ ...group, hqcRound: null })), qc: null },
     { ...tc, groups: tc.groups.slice(1) },
     { ...tc, qc: null },
     { ...tc, qc: tc.qc === null ? null : garbleQc(tc.qc, random) },

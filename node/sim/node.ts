@@ -4,7 +4,14 @@ import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/by
 import { faultOf } from '../../chain/consensus/check.ts'
 import { createState, handle, relevance, type State } from '../../chain/consensus/core.ts'
 import type { Effect, Input, Logged, Seen, Verdict } from '../../chain/consensus/io.ts'
-import { heightOf, type Message, type SignRecord, signedPart, stepOf } from '../../chain/types/message.ts'
+import {
+  heightOf,
+  type Message,
+  type SignRecord,
+  signedPart,
+  stepOf,
+  type Unsigned,
+} from '../../chain/types/message.ts'
 import { bitmapMembers, type Qc } from '../../chain/types/vote.ts'
 import { type Body, contentOf, DOMAIN, type Parcel, signedBy } from './parcel.ts'
 import type { Random } from './random.ts'
@@ -67,7 +74,8 @@ export class SimNode {
   #pausedUntilMs = 0
   /** Effects left to perform before the crash that was ordered. */
   #crash: { steps: number; readonly fault: Crash } | null = null
-  refusals = 0
+  /** Whether the machine may ask for what the record forbids: it was not shown the record. */
+  #isRecordUnread = false
 
   constructor(world: World, id: number, random: Random, skewMs: number) {
     this.world = world
@@ -109,6 +117,7 @@ export class SimNode {
     this.state = createState()
     this.#bodies = new Map()
     this.#storing = false
+    this.#isRecordUnread = record === 'unread'
     this.#guardRecord(record)
     this.#log = this.#log.filter(({ height }) => height === this.height)
     this.#synced = this.#log.length
@@ -430,8 +439,7 @@ export class SimNode {
     if (last !== null && order <= 0) {
       if (order === 0 && equalBytes(signedPart(last.message).payload, signedPart(message).payload))
         return { kind: 'signed', message: last.message }
-      this.refusals++
-      return { kind: 'refused', record: last }
+      return this.#refuse(last, message)
     }
     if (last?.height !== height) this.#lockRound = null
     if (message.kind === 'timeout' && this.#lockRound !== null && (message.timeout.hqcRound ?? -1) < this.#lockRound) {
@@ -439,8 +447,7 @@ export class SimNode {
         this.world.checks.fail(
           `the record of node ${this.id} lacks the certificate of its lock in round ${this.#lockRound}`,
         )
-      this.refusals++
-      return { kind: 'refused', record: last }
+      return this.#refuse(last, message)
     }
     if (message.kind === 'vote' && message.vote.type === 'commit') this.#lockRound = round
     const signed = signedBy(message, this.world.secretOf(this.id))
@@ -449,6 +456,14 @@ export class SimNode {
     this.record = { height, round, step, message: signed, highQc, entry }
     this.#log.push({ height, own: { round, step } })
     return { kind: 'signed', message: signed }
+  }
+
+  #refuse(record: SignRecord, message: Unsigned): Input {
+    // A store that was lost is behind the record, which each height there learns anew.
+    const isBehind = record.height > stepOf(message).height
+    if (!this.#isRecordUnread && !isBehind && this.world.isHonest(this.id))
+      this.world.checks.onRefused(this.id, message)
+    return { kind: 'refused', record }
   }
 
   #commit(blockHash: Hash, qc: Qc): void {
@@ -460,6 +475,7 @@ export class SimNode {
     this.#later(SYNC_MS, () => {
       if (this.#isDiskFull('commit')) return
       this.world.checks.onDecide(this, held.body, qc)
+      this.world.onFinal(held.body, qc, this.#tip)
       this.store.push({ body: held.body, qc }) // one synced batch
       if (this.#isCrashDue('stored')) return
       this.#log = this.#log.filter((entry) => entry.height > height)
@@ -477,8 +493,8 @@ export class SimNode {
       if (this.state === null) return
       switch (parcel.kind) {
         case 'message':
-          this.#receiveMessage(from, parcel.message, parcel.body, null)
           if (parcel.body !== null && !parcel.isHollow) this.#receiveBodyOf(parcel.message, parcel.body)
+          this.#receiveMessage(from, parcel.message, parcel.body, null)
           return
         case 'want': {
           const body = this.bodyOf(parcel.hash)

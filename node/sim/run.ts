@@ -55,7 +55,7 @@ export function run(scenario: Scenario, story: string[] | null = null): Outcome 
     return outcome(error.message)
   }
   for (const node of world.nodes) node.leave()
-  if (!isStalled || isMajor) return outcome(null)
+  if (!isStalled || isMajor) return outcome(isMajor ? null : world.checks.refusal)
   if (world.isBodyLost()) {
     world.count('halted: every holder lost the body')
     return outcome(null)

@@ -16,7 +16,7 @@ import { Adversary } from './adversary.ts'
 import { Checks } from './checks.ts'
 import { fakeSecret } from './fake-bls.ts'
 import { MESSAGE_DELAY_MS, PRECISION_MS, SimNode } from './node.ts'
-import { type Body, contentOf, DOMAIN, type Parcel } from './parcel.ts'
+import { type Body, DOMAIN, type Parcel } from './parcel.ts'
 import { Queue } from './queue.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Scenario } from './scenario.ts'
@@ -27,8 +27,6 @@ interface Row {
   readonly ids: readonly number[]
 }
 
-/** Above this, broadcasts travel as gossip does: each node gets the same content once. */
-const GOSSIP_ABOVE = 64
 /** After the calm no message takes longer. */
 const CALM_DELAY_MS = 200
 
@@ -49,7 +47,6 @@ export class World {
   readonly #sets: readonly Row[]
   readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
   readonly #faults = new WeakMap<object, { readonly fault: string | null }>()
-  readonly #gossiped = new WeakMap<object, Set<number>>()
   /** Whose key each node signs with: twins share one. */
   readonly #keys: readonly number[]
   /** What happened, one line each, where somebody wants to read it. */
@@ -270,37 +267,27 @@ export class World {
     })
   }
 
+  /** A node holds a block final; for who measures. */
+  onFinal(_body: Body, _qc: Qc, _parent: Body): void {}
+
   // Links.
 
   /** `to`: everybody, or indices in the set of a height. */
   send(from: number, height: number, to: 'all' | readonly number[], parcel: Parcel): void {
     const named = to === 'all' ? null : to.map((i) => this.nodeOf(height, i))
     const ids = this.#keys.flatMap((key, id) => (named === null || named.includes(key) ? [id] : []))
-    const had = to === 'all' && this.nodes.length > GOSSIP_ABOVE ? this.#hadBy(parcel) : null
-    for (const id of ids) {
-      if (id === from || had?.has(id)) continue
-      if (this.sendTo(from, id, parcel)) had?.add(id)
-    }
+    for (const id of ids) if (id !== from) this.sendTo(from, id, parcel)
   }
 
-  #hadBy(parcel: Parcel): Set<number> | null {
-    if (parcel.kind !== 'message') return null
-    const content = contentOf(parcel.message)
-    const had = this.#gossiped.get(content) ?? new Set<number>()
-    this.#gossiped.set(content, had)
-    return had
-  }
-
-  /** False where it is lost. */
-  sendTo(from: number, to: number, parcel: Parcel): boolean {
+  sendTo(from: number, to: number, parcel: Parcel): void {
     if (parcel.kind === 'message') this.adversary.overhear(parcel.message, parcel.body)
     const target = this.nodes[to]
     const { network } = this.scenario
     const random = this.#network
-    if (target === undefined) return false
+    if (target === undefined) return
     if (!this.isCalm) {
       const loss = Math.max(network.loss, network.lossOf[kindOf(parcel)] ?? 0)
-      if (this.#isCut(from, to) || random.chance(loss)) return false
+      if (this.#isCut(from, to) || random.chance(loss)) return
     }
     const copies = !this.isCalm && random.chance(network.duplicates) ? 2 : 1
     for (let i = 0; i < copies; i++) {
@@ -311,7 +298,6 @@ export class World {
         target.receive(from, parcel)
       })
     }
-    return true
   }
 
   #isCut(from: number, to: number): boolean {

@@ -1,0 +1,61 @@
+// Runs mutants of the consensus rules in this process, each in its own copy of the modules, and prints one JSON line for each:
+// which seed caught it and by what. Arguments: how many seeds at most for each, then names (or all).
+import { existsSync, readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { BROKEN, CONTROLS, LEFT_OUT, type Mutant } from './mutants.ts'
+
+const root = new URL('../../', import.meta.url).href
+const [budgetText, ...names] = process.argv.slice(2)
+const budget = Number(budgetText ?? 300)
+const all = [...BROKEN, ...LEFT_OUT, ...CONTROLS]
+const used = new Map<string, Set<string>>()
+
+const isOurs = (url: string): boolean => url.startsWith(root) && !url.includes('/node_modules/')
+registerHooks({
+  resolve(specifier, context, next) {
+    const found = next(specifier, context)
+    const mark = /\?mutant=\d+$/.exec(context.parentURL ?? '')?.[0]
+    return mark === undefined || !isOurs(found.url) ? found : { ...found, url: `${found.url}${mark}` }
+  },
+  load(url, context, next) {
+    const [plain, index] = url.split('?mutant=')
+    const found = next(url, context)
+    const mutant = index === undefined ? undefined : all[Number(index)]
+    if (mutant === undefined || plain === undefined) return found
+    const file = plain.slice(root.length)
+    let source = readFileSync(fileURLToPath(plain), 'utf8')
+    for (const { file: edited, from, to } of mutant.edits) {
+      if (edited !== file) continue
+      const count = source.split(from).length - 1
+      if (count !== 1) throw new TypeError(`${mutant.name}: ${file} holds ${count} times: ${from}`)
+      source = source.replace(from, () => to)
+      used.set(mutant.name, (used.get(mutant.name) ?? new Set()).add(from))
+    }
+    return { ...found, source }
+  },
+})
+
+const trial = async (mutant: Mutant): Promise<object> => {
+  const load = (path: string) =>
+    import(`${pathToFileURL(fileURLToPath(root)).href}${path}?mutant=${all.indexOf(mutant)}`)
+  const { replay } = await load('node/sim/batch.ts')
+  const { scenarioOf } = await load('node/sim/scenario.ts')
+  if ((used.get(mutant.name)?.size ?? 0) !== mutant.edits.length)
+    throw new TypeError(`${mutant.name}: a file is not loaded`)
+  for (let seed = mutant.seed; seed < mutant.seed + budget; seed++) {
+    let by: string | null
+    try {
+      by = replay(scenarioOf(seed)).outcome.fault
+    } catch (error) {
+      by = `thrown: ${String(error)}`
+    }
+    if (by !== null && (mutant.must !== 'stall' || by.startsWith('stalled'))) return { name: mutant.name, seed, by }
+  }
+  return { name: mutant.name, seed: null, by: null }
+}
+
+if (!existsSync(fileURLToPath(`${root}chain/consensus/core.ts`))) throw new TypeError(`no sources under ${root}`)
+for (const mutant of all)
+  if (names.length === 0 || names.some((name) => mutant.name.includes(name)))
+    process.stdout.write(`${JSON.stringify(await trial(mutant))}\n`)
