@@ -152,12 +152,7 @@ export const BROKEN: readonly Mutant[] = [
   ),
   mutant(
     'certificates are not checked',
-    ...([
-      1,
-      CHECK,
-      ', ...certificateClaims(message, set, domain)]',
-      ']',
-    ] as const),
+    ...([1, CHECK, ', ...certificateClaims(message, set, domain)]', ']'] as const),
   ),
   mutant('a bitmap of any length', 1, VOTE, 'if (bitmap.length !== Math.ceil(size / 8)) return null', ''),
   mutant('rounds without end are kept', 1, BOOK, 'Math.abs(round - current) <= BOUNDS.rounds', 'round >= 0'),
