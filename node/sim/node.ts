@@ -117,8 +117,9 @@ export class SimNode {
     this.state = createState()
     this.#bodies = new Map()
     this.#storing = false
-    this.#isRecordUnread = record === 'unread'
     this.#guardRecord(record)
+    // Behind its record the machine is shown it for a height that is not yet its own, and learns of it by a refusal when it gets there.
+    this.#isRecordUnread = record === 'unread' || (this.record?.height ?? 0) > this.height
     this.#log = this.#log.filter(({ height }) => height === this.height)
     this.#synced = this.#log.length
     for (const entry of this.#log)
@@ -459,10 +460,7 @@ export class SimNode {
   }
 
   #refuse(record: SignRecord, message: Unsigned): Input {
-    // A store that was lost is behind the record, which each height there learns anew.
-    const isBehind = record.height > stepOf(message).height
-    if (!this.#isRecordUnread && !isBehind && this.world.isHonest(this.id))
-      this.world.checks.onRefused(this.id, message)
+    if (!this.#isRecordUnread && this.world.isHonest(this.id)) this.world.checks.onRefused(this.id, message)
     return { kind: 'refused', record }
   }
 
