@@ -163,7 +163,7 @@ export class EvidencePool {
     for (const testimony of testimoniesOf(message, at.set.members.length)) {
       const isNews = isRecent && !at.heard.covers(testimony) && this.#may('news', BOUNDS.newsPerSecond)
       if (!isNews && !at.heard.isSuspect(testimony)) continue
-      if (!isSigned(testimony, at.set, domain)) return 'reject'
+      if (!isSigned(testimony, at.set, domain)) return 'forged'
       this.#hear(at, testimony)
     }
     return 'ignore'
@@ -215,8 +215,7 @@ export class EvidencePool {
     if (found === 'new') return 'accept'
     if (found === 'known') return 'ignore'
     if (found.kind === 'malformed') return this.#refuse(from, found.fault)
-    if (found.kind === 'forged') this.#deps.network()?.blame(from, 'forged')
-    return 'ignore'
+    return found.kind === 'forged' ? 'forged' : 'ignore'
   }
 
   /** A proof that a user brings, a light client that was lied to for one. Throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED. */
