@@ -1,7 +1,7 @@
 // The door of consensus before the real machine of a chain with a hundred validators: what it lets in, in which order, and at what cost.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Hash, hexToBytes } from '../chain/base/bytes.ts'
+import { asAddress, type Hash } from '../chain/base/bytes.ts'
 import { type BlsJob, curves, installCurves, keccak } from '../chain/base/crypto.ts'
 import { nativeCurves } from '../chain/base/crypto-native.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
@@ -23,7 +23,12 @@ import { createVerifier, type Verifier } from './verifier.ts'
 installCurves(nativeCurves)
 const COUNT = 100
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
+let dropped = 0
+const meter: Meter = {
+  counter: () => ({ add: () => dropped++ }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+}
 const NOW_MS = 1_800_000_000_000
 const BLOCK = keccak(Uint8Array.of(1))
 
@@ -71,6 +76,7 @@ beforeEach(() => {
   state = createState()
   pushed = []
   ahead = []
+  dropped = 0
   asked = []
   gate = Promise.resolve()
   const real = createVerifier(() => nextTurn())
@@ -281,6 +287,15 @@ test('who has forged once is served last, and what he tells truly still counts',
   expect(heard().slice(31, 61)).toEqual([...Array(30).keys()].map((i) => i + 50))
 })
 
+test('who has forged once is served also where all others turn out to have no news', async () => {
+  const truths = Array.from({ length: 40 }, (_, i) => (i === 0 ? vote(99, { signer: 98 }) : vote(i)))
+  const first = truths.map((message) => hear(message, 'careless'))
+  await nextTurn()
+  const stale = hear(vote(1), 'b', 1)
+  expect((await Promise.all(first)).filter((verdict) => verdict !== 'accept')).toEqual(['forged'])
+  expect(await stale).toBe('ignore')
+})
+
 test('a certificate that rides on many messages is verified once', async () => {
   const highest = qc('prepare', 0)
   const verdicts = await Promise.all(
@@ -307,34 +322,45 @@ test('a forged certificate that rides along spoils its message and no other', as
   expect(state.height?.highQc?.signature).toEqual(highest.signature)
 })
 
-test('a peer may keep only so many bytes waiting', async () => {
-  const proposer = 0
+/** A proposal with a block of 1.5 MB, as published by different peers. */
+const fatProposal = async (): Promise<(from: PeerId, salt: number) => Promise<Judgement>> => {
+  const validator = 0
   const block = await chain.build({
-    ...{
-      height: 1,
-      timeMs: NOW_MS,
-      round: 0,
-      proposerIndex: proposer,
-      coinbase: hexToBytes(`0x${'00'.repeat(20)}`) as never,
-    },
-    ...{ lastCommit: null, budgetMs: 1_000 },
-    reveal: curves().blsSign(secrets[proposer] as Uint8Array, keccak(Uint8Array.of(1))),
+    ...{ height: 1, timeMs: NOW_MS, round: 0, proposerIndex: validator, lastCommit: null, budgetMs: 1_000 },
+    coinbase: asAddress(new Uint8Array(20)),
+    reveal: curves().blsSign(secrets[validator] as Uint8Array, keccak(Uint8Array.of(1))),
   })
   const sketch = sketchOf(block)
-  if (sketch === null) throw new TypeError('a built block has its section')
-  const proposal = signed(
-    {
-      kind: 'proposal',
-      proposal: { height: 1, round: 0, blockHash: block.hash, justify: null, tc: null, validator: proposer },
-    },
-    proposer,
-  )
-  const fat = { ...sketch, txs: [new Uint8Array(1.5 * 1024 * 1024)] }
-  const send = (from: PeerId, salt: number) =>
-    Promise.resolve(inbox.onMessage(encodeEnvelope({ message: proposal, sketch: fat }, salt), from))
+  const place = { height: 1, round: 0, blockHash: block.hash, justify: null, tc: null, validator }
+  const message = signed({ kind: 'proposal', proposal: place }, validator)
+  const fat = sketch && { ...sketch, txs: [new Uint8Array(FAT_BYTES)] }
+  return (from, salt) => Promise.resolve(inbox.onMessage(encodeEnvelope({ message, sketch: fat }, salt), from))
+}
+const FAT_BYTES = 1.5 * 1024 * 1024
+
+test('a peer may keep only so many bytes waiting', async () => {
+  const send = await fatProposal()
   const verdicts = await Promise.all([send('a', 1), send('a', 2), send('a', 3), send('b', 4), hear(vote(3), 'a')])
   expect(verdicts).toEqual(['accept', 'ignore', 'ignore', 'ignore', 'accept'])
-  expect(jobsAsked()).toBe(4) // the third was not even queued
+  expect(dropped).toBe(1)
+  expect(jobsAsked()).toBe(4)
+})
+
+test('all peers together may keep only so many bytes waiting, and then each still has room for votes', async () => {
+  const send = await fatProposal()
+  const many = Array.from({ length: 12 }, (_, i) => [send(`peer ${i}`, i), send(`peer ${i}`, 100 + i)]).flat()
+  const small = hear(vote(3), 'z')
+  expect(many.length - dropped).toBe(Math.floor(INBOX_BOUNDS.totalBytes / FAT_BYTES))
+  expect(await small).toBe('accept')
+  expect((await Promise.all(many)).filter((verdict) => verdict === 'accept')).toHaveLength(1)
+})
+
+test('the same valid vote over and over takes its place in one queue, and is verified in one batch only', async () => {
+  const again = Array.from({ length: INBOX_BOUNDS.peerMessages + 100 }, (_, i) => hear(vote(1), 'a', i + 1))
+  const verdicts = await Promise.all([...again, hear(vote(2), 'b')])
+  expect(verdicts.flatMap((verdict, i) => (verdict === 'ignore' ? [] : [i]))).toEqual([0, again.length])
+  expect(dropped).toBe(100)
+  expect(jobsAsked()).toBe(INBOX_BOUNDS.batchPeerMessages + 1)
 })
 
 test('what waits when the door closes is ignored', async () => {

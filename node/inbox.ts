@@ -241,12 +241,13 @@ class Door implements Inbox {
   async #drain(): Promise<void> {
     const { verifier } = this.#deps
     await verifier.gather()
-    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+    while (this.#queues.size > 0) {
+      const batch = this.#take()
       const open = new Map<Hex | Claim, Claim>()
       for (const { claims } of batch)
         for (const claim of claims)
           if (claim.id === null || !this.#verified.has(claim.id)) open.set(claim.id ?? claim, claim)
-      const verdicts = await verifier.verify([...open.values()].map(({ jobs }) => jobs))
+      const verdicts = open.size === 0 ? [] : await verifier.verify([...open.values()].map(({ jobs }) => jobs))
       const forged = new Set<Hex | Claim>()
       for (const [i, [key, { id }]] of [...open].entries())
         if (verdicts[i] !== true) forged.add(key)
@@ -265,16 +266,25 @@ class Door implements Inbox {
     const isFull = (): boolean => jobs >= INBOX_BOUNDS.batchJobs
     for (let turn = 0; turn < INBOX_BOUNDS.batchPeerMessages && !isFull(); turn++)
       for (const [peer, queue] of served) {
-        const item = isFull() ? undefined : queue.waiting.shift()
-        if (item === undefined) continue
+        const item = isFull() ? null : this.#next(queue)
+        if (item === null) continue
         batch.push(item)
         jobs += item.claims.reduce((sum, claim) => sum + claim.jobs.length, 0)
-        this.#resize(queue, -item.sizeBytes)
         this.#queues.delete(peer)
         this.#queues.set(peer, queue)
       }
     for (const [peer, { waiting }] of this.#queues) if (waiting.length === 0) this.#queues.delete(peer)
     return batch
+  }
+
+  /** The same may have come by another way since, or the height have ended: then it is not verified. */
+  #next(queue: Queue): Waiting | null {
+    for (let item = queue.waiting.shift(); item !== undefined; item = queue.waiting.shift()) {
+      this.#resize(queue, -item.sizeBytes)
+      if (this.#worthOf(item.message, item.from) === 'check') return item
+      item.settle(this.#deps.onDropped(item.message))
+    }
+    return null
   }
 
   #remember(id: Hex): void {
@@ -283,7 +293,7 @@ class Door implements Inbox {
     if (this.#verified.size > INBOX_BOUNDS.certificates && oldest !== undefined) this.#verified.delete(oldest)
   }
 
-  /** The height may have moved on meanwhile, or the same vote come by another way. */
+  /** The height may have ended meanwhile, or the same vote stood twice in the batch. */
   #finish({ message, sketch, seen, lateMs, from, settle }: Waiting, isVerified: boolean): void {
     const { hold, judged, onChecked, push } = this.#deps
     if (this.#isClosed) {
