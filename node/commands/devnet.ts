@@ -366,7 +366,7 @@ const live = async (children: readonly Child[], screen: Screen, signal: AbortSig
   while (!signal.aborted) {
     const found = await Promise.all(children.map(lookAt))
     const halts = found.flatMap(({ halt }, i) =>
-      halt === null ? [] : wrap(`  validator ${i}: ${halt}`, columns(), '    '),
+      halt === null ? [] : wrap(`validator ${i}: ${halt}`, columns() - 2, '  ').map((text) => `  ${text}`),
     )
     screen.draw([
       ...found.map(({ line }, i) => `  validator ${i}  ${line}`),
