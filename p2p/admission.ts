@@ -45,9 +45,14 @@ export class Admission {
     return open.filter((each) => !this.#met.has(each)).length >= HALL_MAX
   }
 
+  /** Whether the list of peers has it, if there is one. */
+  isAllowed(peer: PeerId): boolean {
+    return this.#options.allow === null || this.#options.allow.includes(peer) || this.named.has(peer)
+  }
+
   /** Whether it makes sense to dial it. */
   isWanted(peer: PeerId): boolean {
-    if (this.#isUnwelcome(peer) || !this.#isAllowed(peer)) return false
+    if (this.#isUnwelcome(peer) || !this.isAllowed(peer)) return false
     return this.named.has(peer) || (this.#strangers.get(peer) ?? 0) <= this.#clock.nowMs()
   }
 
@@ -61,7 +66,7 @@ export class Admission {
         ? `version ${version} of the protocol, where version ${mine.version} is spoken`
         : `of the network ${short(networkId)}, where this is ${short(mine.networkId)}`
     }
-    if (!this.#isAllowed(peer)) return 'not on the list of peers that may connect'
+    if (!this.isAllowed(peer)) return 'not on the list of peers that may connect'
     if (this.#isUnwelcome(peer)) return 'not wanted for now'
     const isNew = !this.#met.has(peer)
     if (isNew && direction === 'inbound' && !this.named.has(peer) && this.#inbound() >= this.#options.inboundMax)
@@ -86,9 +91,6 @@ export class Admission {
     let count = 0
     for (const [peer, direction] of this.#met) if (direction === 'inbound' && !this.named.has(peer)) count++
     return count
-  }
-  #isAllowed(peer: PeerId): boolean {
-    return this.#options.allow === null || this.#options.allow.includes(peer) || this.named.has(peer)
   }
   #isUnwelcome(peer: PeerId): boolean {
     return this.#scores.isBanned(peer) || this.#blocked.has(peer)

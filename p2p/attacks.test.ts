@@ -215,11 +215,7 @@ test('of messages that take long to judge so many bytes wait and no more', async
 
 test('a peer that does not read its gossip is dropped', async () => {
   const at = await scene({}, (stream) => stream.pause())
-  const topic = new TextEncoder().encode(at.attacker.names.topic('txs'))
-  const subscription = Uint8Array.of(0x08, 1, 0x12, topic.length, ...topic)
-  const rpc = Uint8Array.of(subscription.length + 2, 0x0a, subscription.length, ...subscription)
-  const stream = await at.attacker.node.dialProtocol(multiaddr(at.victim.address), '/meshsub/1.1.0')
-  stream.send(rpc)
+  await at.attacker.publish(at.victim, 'txs', new Uint8Array(1)) // and subscribes
   let i = 0
   await until(() => {
     const bytes = new Uint8Array(3 * MIB)
@@ -281,4 +277,34 @@ test('a peer has two connections at most, whatever it opens', async () => {
   await Promise.allSettled(tries)
   await until(() => at.attacker.node.getConnections().filter(({ status }) => status === 'open').length <= 2)
   await serves(at)
+})
+
+test('a stranger that brings an honest message first does not make the honest copy a duplicate that nobody judged', async () => {
+  const victim = await peers.host()
+  const friend = await peers.host({ persistent: [victim.address] })
+  await until(() => knows(victim, friend) && knows(friend, victim))
+  const stranger = await peers.attacker()
+  await stranger.node.handle(stranger.names.protocol('hello'), () => {}) // and says nothing
+  const vote = Uint8Array.of(1, 2, 3)
+  await stranger.publish(victim, 'consensus', vote)
+  await until(() => victim.heard.length === 1)
+  friend.network.publish('consensus', vote)
+  friend.network.publish('consensus', Uint8Array.of(4))
+  await until(() => victim.heard.length === 2)
+  expect(victim.heard.map(({ bytes }) => bytes)).toEqual([vote, Uint8Array.of(4)])
+})
+
+test('of who is not on the allow list no gossip is read, and what it brought first is heard from others', async () => {
+  const victim = await peers.host({ allow: [await peerIdOf(981)], deadlineMs: 1_000 })
+  const friend = await peers.host({ seed: 981, persistent: [victim.address] })
+  await until(() => knows(victim, friend) && knows(friend, victim))
+  const stranger = await peers.attacker()
+  await stranger.node.handle(stranger.names.protocol('hello'), () => {})
+  const vote = Uint8Array.of(1, 2, 3)
+  await stranger.publish(victim, 'consensus', vote)
+  await until(() => victim.said.some((line) => line.startsWith('a peer that does not greet is dropped')))
+  expect(victim.heard).toEqual([])
+  friend.network.publish('consensus', vote)
+  await until(() => victim.heard.length === 1)
+  expect(victim.heard[0]?.from).toBe(friend.id)
 })

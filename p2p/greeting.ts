@@ -12,8 +12,6 @@ import { decodeHello, encodeHello, type Hello } from './wire.ts'
 
 /** How long a peer's subscriptions are waited for: what is published before they are known does not reach it. */
 const SUBSCRIBED_MS = 1_000
-/** How long a peer that does not fit may take to greet and so to hear why. */
-const TELL_MS = 1_000
 
 export interface GreetingDeps {
   readonly node: Node
@@ -49,7 +47,7 @@ export class Greeting {
       const stream = await node.dialProtocol(id, names.protocol('hello'), { signal })
       const theirs = decodeHello(await ask(stream, encodeHello(hello()), answerMaxBytes, signal))
       if (this.#reasonAgainst(peer, theirs) !== null) {
-        await delay(TELL_MS, undefined, { signal }) // it greets too, and is told the reason in the answer, which drops it
+        await delay(timeoutMs, undefined, { signal }).catch(() => {}) // it greets too, and is told the reason; that drops it
         return await drop(peer, 'politely')
       }
       await this.#subscribed(id)

@@ -267,6 +267,7 @@ test('a validator behind sentries speaks to them alone, and nobody else learns o
   const validator = await peers.host({ seed: 971, outboundMax: 0, allow: ids.slice(1), persistent: [guard.address] })
   await meet(validator, guard)
   const world = await peers.host({ persistent: [guard.address], bootstrap: [validator.address] })
+  hurry(world)
   await meet(world, guard)
   validator.network.publish('consensus', bytes('a vote'))
   await until(() => world.heard.length === 1)

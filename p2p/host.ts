@@ -74,7 +74,7 @@ const SERVED: readonly Exclude<Protocol, 'hello'>[] = ['direct', 'body', 'txs', 
 const LARGE: readonly Protocol[] = ['body', 'txs', 'blocks']
 const LARGE_OF_ONE_MAX = 4
 const LARGE_MAX = 16
-/** Published bytes that are being judged: of one peer, and of all. What comes beyond is not looked at; the mesh brings it again. */
+/** Transactions that are being judged, in bytes: of one peer, and of all. What comes beyond is not looked at; a block brings it again. */
 const JUDGED_OF_ONE_MAX_BYTES = 16 * 1024 * 1024
 const JUDGED_MAX_BYTES = 64 * 1024 * 1024
 /** A ready peer without a stream for its gossip, because it does not read: dropped after so many looks. */
@@ -166,6 +166,7 @@ class Host implements Network {
     }
     const node = await createNode({
       ...{ keySecret: this.#deps.keySecret, names: this.#names, listen, announce, peersMax, mdns, gater },
+      isAllowed: (peer) => this.#admission.isAllowed(peer),
     })
     this.#node = node
     this.#hello.announcement = await this.#deps.announcement(this.self)
@@ -343,23 +344,21 @@ class Host implements Network {
 
   async #hear(topic: Topic, peer: PeerId, bytes: Uint8Array): Promise<Result> {
     this.#meters.received.add(bytes.length, { topic })
-    if (!this.#admission.hasMet(peer)) return RESULTS.ignore
+    // Also of who has not greeted yet: were it ignored, its copies of honest votes would make the honest copies duplicates.
     const isFlood = !this.#scores.allows(peer, 'messages', 1) || !this.#scores.allows(peer, 'bytes', bytes.length)
     if (isFlood) this.blame(peer, 'flood')
-    const judging = this.#judging.get(peer) ?? 0
-    const isMuch = judging > JUDGED_OF_ONE_MAX_BYTES || this.#judgingBytes > JUDGED_MAX_BYTES
-    if (isFlood || isMuch) {
+    if (isFlood || (topic === 'txs' && this.#isMuch(peer))) {
       this.#meters.unread.add(1, { topic })
       return RESULTS.ignore
     }
-    this.#count(peer, bytes.length)
+    if (topic === 'txs') this.#count(peer, bytes.length)
     let judgement: Judgement = 'ignore'
     try {
       judgement = await this.#deps.handlers.onPublished(topic, ownBytes(bytes), peer)
     } catch (error) {
       this.#deps.log.error({ topic, error: reasonOf(error) }, 'a published message could not be judged')
     } finally {
-      this.#count(peer, -bytes.length)
+      if (topic === 'txs') this.#count(peer, -bytes.length)
     }
     const offence = OFFENCES[judgement]
     if (offence !== null) this.blame(peer, offence)
@@ -367,6 +366,9 @@ class Host implements Network {
     return RESULTS[judgement]
   }
 
+  #isMuch(peer: PeerId): boolean {
+    return (this.#judging.get(peer) ?? 0) > JUDGED_OF_ONE_MAX_BYTES || this.#judgingBytes > JUDGED_MAX_BYTES
+  }
   #count(peer: PeerId, bytes: number): void {
     this.#judgingBytes += bytes
     const now = (this.#judging.get(peer) ?? 0) + bytes
@@ -436,7 +438,6 @@ class Host implements Network {
 }
 
 /** A vote that is kept must not keep the frame it came in, into which its bearer may have put three megabytes more. */
-const ownBytes = (bytes: Uint8Array): Uint8Array =>
-  bytes.byteLength * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
+const ownBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes) // a Buffer's own `slice` would not copy
 const isGossip = (protocol: string): boolean => protocol.startsWith('/meshsub/')
 const isCode = (error: unknown, code: string): boolean => error instanceof NodeError && error.code === code

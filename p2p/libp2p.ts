@@ -12,7 +12,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { Hex } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
-import { type Protocol, PUBLISH_MAX_BYTES, type Topic } from './network.ts'
+import { type PeerId, type Protocol, PUBLISH_MAX_BYTES, type Topic } from './network.ts'
 
 export type Node = Libp2p<{ readonly pubsub: GossipSub }>
 
@@ -61,7 +61,11 @@ export interface NodeOptions {
   readonly peersMax: number
   readonly mdns: boolean
   readonly gater: ConnectionGater
+  /** Of who is not, gossip is not even read; and it gets none. */
+  readonly isAllowed: (peer: PeerId) => boolean
 }
+/** Below every threshold of gossipsub's. */
+const SHUNNED = -1_000_000
 
 /** Not started yet. */
 export async function createNode({ names, listen, announce, ...options }: NodeOptions): Promise<Node> {
@@ -100,7 +104,11 @@ export async function createNode({ names, listen, announce, ...options }: NodeOp
         maxOutboundBufferSize: UNREAD_MAX_BYTES,
         allowedTopics: TOPICS.map((topic) => names.topic(topic)),
         // Test networks and operators behind one address are no attack.
-        scoreParams: { IPColocationFactorWeight: 0 },
+        scoreParams: {
+          IPColocationFactorWeight: 0,
+          appSpecificWeight: 1,
+          appSpecificScore: (peer) => (options.isAllowed(peer) ? 0 : SHUNNED),
+        },
       }),
     },
   }) as Promise<Node>

@@ -15,7 +15,7 @@ import { keccak } from '../../chain/base/crypto.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
 import { createHost, type HostDeps, type HostOptions, type HostTimes } from '../../p2p/host.ts'
 import { namesOf } from '../../p2p/libp2p.ts'
-import { type Handlers, type Network, type PeerId, PROTOCOLS, type Protocol } from '../../p2p/network.ts'
+import { type Handlers, type Network, type PeerId, PROTOCOLS, type Protocol, type Topic } from '../../p2p/network.ts'
 import { ask } from '../../p2p/reqresp.ts'
 import { encodeHello } from '../../p2p/wire.ts'
 
@@ -183,8 +183,24 @@ export class Attacker {
     })
   }
 
+  /** Publishes by hand, greeted or not. */
+  async publish(victim: Peer, topic: Topic, bytes: Uint8Array): Promise<void> {
+    const field = (id: number, value: Uint8Array): number[] => [(id << 3) | 2, value.length, ...value]
+    const name = new TextEncoder().encode(this.names.topic(topic))
+    const subscription = field(1, Uint8Array.of(8, 1, ...field(2, name)))
+    const message = field(2, Uint8Array.from([...field(2, bytes), ...field(4, name)]))
+    const stream = await this.node.dialProtocol(multiaddr(victim.address), '/meshsub/1.1.0')
+    stream.send(lengthPrefixed([...subscription, ...message]))
+  }
+
   /** Whether the victim still holds a connection to it. */
   isConnected(): boolean {
     return this.node.getConnections().some(({ status }) => status === 'open')
   }
 }
+
+/** As gossipsub frames what it sends: a varint before it. */
+const lengthPrefixed = (rpc: readonly number[]): Uint8Array =>
+  rpc.length < 128
+    ? Uint8Array.of(rpc.length, ...rpc)
+    : Uint8Array.of(128 | (rpc.length & 127), rpc.length >> 7, ...rpc)
