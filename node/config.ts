@@ -92,6 +92,16 @@ const KEYS = {
     fallback: 0,
     says: 'milliseconds between blocks without transactions; 0: the block time',
   },
+  'sync.trustHeight': {
+    schema: z.coerce.number().int().min(0),
+    fallback: 0,
+    says: 'height of a block known to be of this network, with its hash below: a chain with another is refused; 0: none',
+  },
+  'sync.trustHash': {
+    schema: z.string().regex(/^(0x[0-9a-f]{64})?$/, 'expected 0x and 64 hex digits'),
+    fallback: '',
+    says: 'its hash',
+  },
   'state.historyBlocks': {
     schema: z.coerce.number().int().min(-1),
     fallback: 10_000,

@@ -10,6 +10,7 @@ import { openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
+import type { Checkpoint } from '../chain/types/run.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
 import { createFilters } from '../rpc/filters.ts'
@@ -24,6 +25,7 @@ import { aborted } from './service.ts'
 import { openRecordFile, openSigner } from './signer.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
+import { refuseStale } from './trust.ts'
 import { createVerifier } from './verifier.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
@@ -55,6 +57,8 @@ export interface NodeOptions {
   readonly metrics: { readonly host: string; readonly port: number }
   /** `keySecret`: 32 bytes, ed25519; null stays alone. */
   readonly p2p: (HostOptions & { readonly keySecret: Uint8Array }) | null
+  /** A block the operator knows to be of this network. */
+  readonly checkpoint: Checkpoint | null
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
   readonly historyBlocks: number | null
@@ -90,7 +94,10 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   const chain = await openChain(
     { kv, engine: createChainEngine(genesis), clock: systemClock, pause: nextTurn, log, meter },
     genesis,
-    { historyBlocks: options.historyBlocks, proofBlocks: options.proofBlocks, cacheBytes: CACHE_BYTES, pool: {} },
+    {
+      ...{ historyBlocks: options.historyBlocks, proofBlocks: options.proofBlocks, cacheBytes: CACHE_BYTES, pool: {} },
+      checkpoint: options.checkpoint,
+    },
   ).catch(async (error: unknown) => {
     await kv.close()
     throw error
@@ -101,6 +108,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     for (const closer of closers.reverse()) await closer()
   }
   try {
+    if (options.p2p !== null) refuseStale(chain, systemClock.nowMs())
     const calls = createCallPool(
       { dbDir, genesisText: options.genesisText, genesisHash, gasCap: LIMITS.callGas },
       { timeoutMs: CALL_TIMEOUT_MS, waitingMax: CALLS_WAITING_MAX },

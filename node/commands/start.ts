@@ -13,6 +13,7 @@ import { openKeyFile } from '../keystore.ts'
 import { type NodeOptions, startNode } from '../node.ts'
 import { askPassword } from '../password.ts'
 import { createLog } from '../telemetry.ts'
+import { checkpointOf } from '../trust.ts'
 import { supervised } from './child.ts'
 
 export const StartErrors = defineErrors('START', {
@@ -54,6 +55,8 @@ export const start: Command = {
     'p2p-listen': 'multiaddrs to hear peers on, comma between',
     'p2p-persistent': 'multiaddrs of peers to stay connected with',
     'p2p-bootstrap': 'multiaddrs of peers to begin with',
+    'trust-height': 'height of a block known to be of this network; a chain with another hash there is refused',
+    'trust-hash': 'hash of that block',
     'record-lost-at': 'the signer record is lost as of this height: watch 20 blocks, then sign above them',
     'sign-from': 'the validator key signed nothing at this height or above: sign from there at once',
     'log-level': 'debug, info, warn or error',
@@ -68,6 +71,8 @@ export const start: Command = {
       'p2p.listen': flags['p2p-listen'],
       'p2p.persistent': flags['p2p-persistent'],
       'p2p.bootstrap': flags['p2p-bootstrap'],
+      'sync.trustHeight': flags['trust-height'],
+      'sync.trustHash': flags['trust-hash'],
       'validator.recordLostAt': flags['record-lost-at'],
       'validator.signFrom': flags['sign-from'],
       'log.level': flags['log-level'],
@@ -97,6 +102,7 @@ const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText
   },
   metrics: { host: config['metrics.host'], port: config['metrics.port'] },
   p2p: p2pOf(config, given.dir),
+  checkpoint: checkpointOf(config['sync.trustHeight'], config['sync.trustHash']),
   sealing: config['engine.sealing'],
   emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],
   historyBlocks: config['state.historyBlocks'] < 0 ? null : config['state.historyBlocks'],
