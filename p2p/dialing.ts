@@ -62,6 +62,7 @@ interface Target {
   readonly address: Multiaddr
   readonly isPersistent: boolean
   peer: PeerId | null
+  isDialing: boolean
   waitMs: number
   nextMs: number
 }
@@ -87,7 +88,7 @@ export class Dialing {
     this.#privatePeers = options.privatePeers
     this.#outboundMax = options.outboundMax
     const target = (address: Multiaddr, isPersistent: boolean): Target => ({
-      ...{ address, isPersistent, peer: peerIn(address), waitMs: times.everyMs, nextMs: 0 },
+      ...{ address, isPersistent, peer: peerIn(address), isDialing: false, waitMs: times.everyMs, nextMs: 0 },
     })
     this.#targets = [
       ...addresses.persistent.map((address) => target(address, true)),
@@ -140,10 +141,11 @@ export class Dialing {
       return
     }
     const now = clock.nowMs()
-    if (now < target.nextMs || (!target.isPersistent && !this.#hasRoom())) return
+    if (target.isDialing || now < target.nextMs || (!target.isPersistent && !this.#hasRoom())) return
     if (target.peer !== null && !target.isPersistent && !admission.isWanted(target.peer)) return
     target.nextMs = now + target.waitMs
     target.waitMs = Math.min(this.#times.waitMaxMs, target.waitMs * 2)
+    target.isDialing = true
     const trying = target.peer ?? target.address.toString()
     if (!target.isPersistent) this.#trying.add(trying)
     try {
@@ -153,6 +155,7 @@ export class Dialing {
     } catch (error) {
       log.debug({ address: target.address.toString(), error: String(error) }, 'a peer is not reached')
     } finally {
+      target.isDialing = false
       this.#trying.delete(trying)
     }
   }

@@ -6,7 +6,7 @@ import { keccak } from '../chain/base/crypto.ts'
 import { NETWORK, type Peer, Peers, peerIdOf, until } from '../test/kit/peers.ts'
 import { namesOf } from './libp2p.ts'
 import type { Judgement } from './network.ts'
-import { BAN_MS } from './peers.ts'
+import { BAN_MS, PENALTIES } from './peers.ts'
 
 const peers = new Peers()
 const timers: NodeJS.Timeout[] = []
@@ -114,10 +114,10 @@ test('a peer that offends is banned, cannot come back before the ban ends, and t
   const a = await peers.host()
   const b = await peers.host({ persistent: [a.address] })
   await meet(a, b)
-  a.network.blame(b.id, 'false answer')
+  a.network.blame(b.id, 'malformed')
   expect(knows(a, b)).toBe(true)
-  expect(a.network.peers()[0]?.score).toBe(-60)
-  a.network.blame(b.id, 'false answer')
+  expect(a.network.peers()[0]?.score).toBe(-PENALTIES.malformed.points)
+  a.network.blame(b.id, 'malformed')
   await until(() => !knows(a, b) && !knows(b, a))
   const c = await peers.host({ persistent: [a.address] })
   await meet(a, c)
