@@ -7,6 +7,7 @@ import { createMemoryKv } from '../chain/store/kv.ts'
 import { type Block, encodeBlock } from '../chain/types/block.ts'
 import { createMemoryHub, type MemoryHub } from '../p2p/memory.ts'
 import { decodeRange, decodeRun, encodeRange, joinRun, type Run } from '../p2p/wire.ts'
+import { createCluster, type Member, reached } from '../test/kit/cluster.ts'
 import { answering, atHeight, type Follower, joinPeer, startFollower } from '../test/kit/follower.ts'
 import { openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
 
@@ -251,3 +252,20 @@ test('a store whose block is not the checkpoint’s does not open', async () => 
   })
   await expect(openSealedChain(genesis, kv, { checkpoint: checkpointAt(source, 10) })).resolves.toBeDefined()
 })
+
+test('a validator that missed the first seventy blocks gets them from the others and votes with them', async () => {
+  const cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, speed: 10 })
+  try {
+    const [a, b, c] = (await Promise.all([0, 1, 2].map((i) => cluster.start(i)))) as [Member, Member, Member]
+    await reached(a, 70)
+    const late = await cluster.start(3)
+    await reached(late, 72)
+    // Two of four are no quorum: without its vote nothing would come any more.
+    await a.stop()
+    const height = late.chain.head().header.number
+    await Promise.all([b, c, late].map((member) => reached(member, height + 2)))
+    expect(cluster.hub.blamed).toEqual([])
+  } finally {
+    await cluster.close()
+  }
+}, 120_000)
