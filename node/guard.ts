@@ -5,10 +5,10 @@ import type { Log, Meter } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Evidence } from '../chain/consensus/io.ts'
 import { decodeExtra } from '../chain/types/block.ts'
-import { testimoniesOf } from '../chain/types/evidence.ts'
+import { type Testimony, testimoniesOf } from '../chain/types/evidence.ts'
 import { heightOf, type Message, type Signed, type SignRecord, STEPS, stepOf } from '../chain/types/message.ts'
 import { isQuorum } from '../chain/types/validators.ts'
-import { bitmapMembers, type Qc } from '../chain/types/vote.ts'
+import { bitmapMembers } from '../chain/types/vote.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
 import { decodeRun, encodeRange } from '../p2p/wire.ts'
 
@@ -64,10 +64,8 @@ type Standing =
 
 /** Blocks watched after a lost record: whoever else has the key is in one of their certificates. */
 const OBSERVED_BLOCKS = 20
-/** Nothing older is slashed (consensus, section 4), and it bounds the time a start takes. */
-const SEARCHED_CERTIFICATES = 100_000
-/** Blocks whose own section is read too: it names late COMMITs that the stored certificate lacks. */
-const SEARCHED_BLOCKS = 1_000
+/** Who signs at all is in one of the last few; below these, what was signed hurts nobody who signs above all that was seen. */
+const SEARCHED_BLOCKS = 10_000
 /** Peers asked each second whether the chain goes on above the own head. */
 const ASKED_MAX = 8
 const REMIND_TICKS = 60
@@ -96,7 +94,7 @@ export class Guard {
     const { chain, log } = this.#deps
     this.#known = record
     const head = chain.head().header.number
-    const shown = highest([...logged.map(stepOf), this.#inCertificates(record)])
+    const shown = highest([...logged.map(stepOf), this.#inStore(record)])
     const isIntact = record !== null && (shown === null || compare(shown, record) <= 0)
     if (isIntact) this.#become({ kind: 'signs', from: 0 })
     else this.#become(this.#chosen(shown, choice))
@@ -225,7 +223,8 @@ export class Guard {
   }
 
   #onHead(height: number): void {
-    const shown = this.#inBlock(height)
+    // The block names who committed to its parent.
+    const shown = highest([this.#atHeight(height - 1), this.#atHeight(height)])
     if (shown !== null) this.#onShown(shown, 'certificate')
     const standing = this.#standing
     if (standing.kind !== 'observes' || height < standing.since + OBSERVED_BLOCKS) return
@@ -294,37 +293,37 @@ export class Guard {
 
   // Where signatures of the own key are seen.
 
-  #inCertificates(record: SignRecord | null): Place | null {
+  #inStore(record: SignRecord | null): Place | null {
     const { chain } = this.#deps
     const head = chain.head().header.number
-    const lowest = Math.max((record?.height ?? 1) - 1, chain.kept().blocks - 1, head - SEARCHED_CERTIFICATES, 0)
+    const lowest = Math.max((record?.height ?? 1) - 1, chain.kept().blocks - 1, head - SEARCHED_BLOCKS, 0)
     for (let height = head; height > lowest; height--) {
-      const shown = height > head - SEARCHED_BLOCKS ? this.#inBlock(height) : this.#inQc(chain.commitOf(height))
+      const shown = this.#atHeight(height)
       if (shown !== null) return shown
     }
     return null
   }
 
-  /** What a final block shows: its certificate, its parent's as its section has it, its proposer. */
-  #inBlock(height: number): Place | null {
+  /** What the store has of a final block: its certificates and votes, and its proposer. */
+  #atHeight(height: number): Place | null {
     const { chain, self } = this.#deps
+    const { certificates, votes } = chain.signedAt(height)
     const block = chain.block(height)
-    const section = block?.section ?? null
     const proposed =
-      block !== null && section?.proposerIndex === self
+      block?.section?.proposerIndex === self
         ? { height, round: decodeExtra(block.header.extraData).originRound, step: STEPS.proposal }
         : null
-    return highest([this.#inQc(chain.commitOf(height)), proposed, this.#inQc(section?.lastCommit ?? null)])
+    return highest([this.#ownOf([...certificates, ...votes]), proposed])
   }
 
-  #inQc(qc: Qc | null): Place | null {
-    return qc === null ? null : this.#shownBy({ kind: 'qc', qc })
-  }
-  #shownBy(message: Message): Place | null {
+  #ownOf(testimonies: readonly Testimony[]): Place | null {
     const { chain, self } = this.#deps
     const count = chain.validators().members.length
-    const own = testimoniesOf(message, count).filter(({ bitmap }) => bitmapMembers(bitmap, count)?.includes(self))
+    const own = testimonies.filter(({ bitmap }) => bitmapMembers(bitmap, count)?.includes(self))
     return highest(own.map(({ statement: { kind, height, round } }) => ({ height, round, step: STEP_OF[kind] })))
+  }
+  #shownBy(message: Message): Place | null {
+    return this.#ownOf(testimoniesOf(message, this.#deps.chain.validators().members.length))
   }
 }
 

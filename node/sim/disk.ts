@@ -32,6 +32,7 @@ export class Disk {
   readonly #random: Random
   readonly #kv: Kv = createMemoryKv()
   #record: string | null = null
+  #firstRecord: string | null = null
   #log: { readonly bytes: Uint8Array; readonly synced: number } = { bytes: NOTHING, synced: 0 }
   /** Milliseconds a sync takes at most. */
   syncMs = 2
@@ -46,6 +47,9 @@ export class Disk {
     const { bytes, synced } = this.#log
     const kept = synced + this.#random.below(bytes.length - synced + 1)
     this.#log = { bytes: bytes.slice(0, kept), synced: kept }
+  }
+  tamper(record: 'lost' | 'first'): void {
+    this.#record = record === 'lost' ? null : this.#firstRecord
   }
   loseLog(): void {
     this.#log = { bytes: NOTHING, synced: 0 }
@@ -82,6 +86,7 @@ export class Disk {
           'record',
           () => {
             this.#record = text
+            this.#firstRecord ??= text
           },
           true,
         ),

@@ -26,6 +26,7 @@ export class Kernel {
 
   /** Until `isDone` after some event, or the time is over. True where it was done. */
   async run(untilMs: number, isDone: () => boolean): Promise<boolean> {
+    await idle() // whoever began before the first event gets as far as he can
     for (;;) {
       const event = this.#queue.pop()
       if (event === null || event.atMs > untilMs) return isDone()

@@ -12,6 +12,8 @@ export type Blow =
       readonly steps: number
       readonly downMs: number
       readonly log: 'torn' | 'lost'
+      /** The signer's record is gone, or the first that was written is back: then the node must be silent. */
+      readonly record?: 'lost' | 'first'
     }
   | {
       readonly kind: 'cut'

@@ -216,6 +216,7 @@ class Process {
   #chain: Chain | null = null
   #consensus: Consensus | null = null
   #clockOffMs = 0
+  #isTampered = false
   readonly #skewMs: number
   /** Operations left before the crash that was ordered. */
   #crash: { steps: number; readonly blow: Extract<Blow, { readonly kind: 'crash' }> } | null = null
@@ -305,8 +306,9 @@ class Process {
           const accused = Number(`0x${String(fields.validator).slice(-2)}`) - 1 // as `genesisOf` makes addresses
           world.count(`reported: ${fields.offence}`)
           if (world.isHonest(accused)) world.fail(`process ${this.id} accuses honest ${accused} of ${fields.offence}`)
-        } else if (world.isHonest(this.key))
-          world.fail(`process ${this.id} cries: ${message} ${JSON.stringify(fields)}`)
+        } else if (this.disk.isFull) world.count('cries: disk full')
+        else if (this.#isTampered) world.count('silent for want of a record')
+        else if (world.isHonest(this.key)) world.fail(`process ${this.id} cries: ${message} ${JSON.stringify(fields)}`)
       },
     }
   }
@@ -340,6 +342,8 @@ class Process {
     this.kill()
     this.disk.crash()
     if (crash.blow.log === 'lost') this.disk.loseLog()
+    if (crash.blow.record !== undefined) this.disk.tamper(crash.blow.record)
+    this.#isTampered ||= crash.blow.record !== undefined
     kernel.after(crash.blow.downMs, () => this.boot())
   }
 
