@@ -537,7 +537,7 @@ class Machine implements Chain {
     const proposerIndex = this.#proposerOf(header.number, decodeExtra(header.extraData).originRound, parent.header)
     const { reveal, lastCommit } = section
     const wanted = this.#sectionOf({ height: header.number, proposerIndex, reveal, lastCommit })
-    if (!equalBytes(sectionHash(wanted), sectionHash(section)))
+    if (!equalBytes(sectionHash(wanted), header.parentBeaconBlockRoot))
       throw refuse('version, epoch, proposer or validator hashes are not what its parent determines')
     if (!equalBytes(header.prevRandao, nextRandao(parent.header, reveal))) throw refuse('mixHash does not follow')
     if (lastCommit === null && header.number > 1) throw refuse('lastCommit is missing')
@@ -602,6 +602,7 @@ class Machine implements Chain {
         const candidate = await this.#run(block, done.at(-1)?.block ?? this.#head, 'proven')
         await this.#write(candidate, run.blocks[i + 1]?.section?.lastCommit ?? run.commit, [])
         done.push(candidate)
+        await this.#deps.pause()
       }
     } finally {
       await kv.flush()

@@ -331,12 +331,11 @@ class Store implements StateStore {
     // In the order of their keys, so that the same changes in any order are the same bytes.
     const owned: { readonly owner: Hash; readonly change: AccountChange }[] = []
     for (const change of changes.accounts) {
-      if (owned.length % SLICE_WRITES === 0) await this.#pause()
       owned.push({ owner: keccak(change.address), change })
+      if (owned.length % SLICE_WRITES === 0) await this.#pause()
     }
-    await this.#pause()
     owned.sort((a, b) => compareBytes(a.owner, b.owner))
-    await this.#pause()
+    if (owned.length > SLICE_WRITES) await this.#pause()
     for (const { owner, change } of owned) {
       leaves.push(await this.#applyAccount(block, owner, change))
       if (leaves.length % SLICE_LEAVES === 0) await this.#pause()
@@ -641,7 +640,7 @@ class BlockWrites {
       if (changed[table].length === 0) continue
       const key = undoKey(table, this.#height)
       out.writes.push({ key, value: seal(key, encodeRlp(changed[table])) })
-      await pause()
+      if (changed[table].length > SLICE_WRITES) await pause()
     }
     return made
   }
