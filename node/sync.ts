@@ -27,9 +27,9 @@ const RUN_BYTES = 15 * 128 * 1024
 const REQUEST_MS = 15_000
 /** The run that all others wait for is asked of a second peer after so long. */
 const HEDGE_MS = 2_000
-/** Requests under way over all peers, and of one. */
+/** Requests under way over all peers, and of one, which serves no more than 8 streams. */
 const FLIGHTS_MAX = 20
-const PEER_FLIGHTS_MAX = 10
+const PEER_FLIGHTS_MAX = 4
 /** Runs that wait for their turn, with those that are on their way. */
 const BUFFER_BYTES = 64 * 1024 * 1024
 /** A peer that did not answer is asked again after this, one that lied after that. */
@@ -63,6 +63,8 @@ interface Source {
   /** Requests it may have at once: doubles with each full answer, one again when it was slow. */
   windowCount: number
   flights: number
+  /** Requests in a row that broke. */
+  failures: number
   pokes: number
   /** It has the block of the checkpoint, or there is none to have. */
   isOfThisChain: boolean
@@ -176,7 +178,15 @@ export class Sync {
   #meet(id: PeerId): Source {
     const checkpoint = this.#deps.chain.checkpoint
     const isOfThisChain = checkpoint === null || checkpoint.height <= this.#head
-    const source = { id, end: Number.POSITIVE_INFINITY, windowCount: 1, flights: 0, pokes: 0, isOfThisChain }
+    const source = {
+      id,
+      end: Number.POSITIVE_INFINITY,
+      windowCount: 1,
+      flights: 0,
+      failures: 0,
+      pokes: 0,
+      isOfThisChain,
+    }
     this.#sources.set(id, source)
     this.#meters.peers.set(this.#sources.size)
     return source
@@ -336,12 +346,16 @@ export class Sync {
     source.flights--
     if (this.#isClosed || (flight.signal.aborted && flight.signal.reason !== 'late')) return 'void'
     if (bytes === null) {
-      this.#failed.add(source.id)
-      if (flight.signal.aborted) this.#deps.network()?.blame(source.id, 'timeout')
       this.#meters.requests.add(1, { answer: 'failed' })
+      source.windowCount = 1
+      // A stream may break, as one too many does; a second in a row is a peer that does not answer.
+      if (++source.failures < 2 && !flight.signal.aborted) return 'failed'
+      if (flight.signal.aborted) this.#deps.network()?.blame(source.id, 'timeout')
+      this.#failed.add(source.id)
       this.#bar(source.id, this.#times.failedMs)
       return 'failed'
     }
+    source.failures = 0
     try {
       const run = decodeRun(bytes)
       checkAnswer(run.blocks, range)

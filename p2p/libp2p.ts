@@ -26,7 +26,8 @@ export const STREAMS_OF: Readonly<Record<Protocol, number>> = {
   direct: 32,
   body: 4,
   txs: 4,
-  blocks: 4,
+  // Twice what one peer asks at once: a stream that is answered takes a moment to be gone. An answer is some 2 MB.
+  blocks: 8,
   peers: 2,
 }
 /** What waits for a peer that reads its gossip too slowly, before it is dropped: five of the largest messages. */
