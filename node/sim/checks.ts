@@ -13,6 +13,9 @@ import { Signatures } from './signatures.ts'
 import { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
+/** Ten repeats in silence, then a question and its answer: with a slow body and a full inbox. */
+const LAG_MAX_MS = 14_000
+
 export class Violation extends Error {}
 
 export class Checks {
@@ -30,6 +33,9 @@ export class Checks {
   readonly #isMajor: boolean
   /** By height, there: what honest nodes hold in their archives. */
   readonly #archive = new Map<number, Set<Message>>()
+  /** By height: when the first honest node had decided it; by node: when it came to its height. */
+  readonly #decidedMs = new Map<number, number>()
+  readonly #enteredMs = new Map<number, number>()
   /** The first refusal by a signer whose record the machine knew; judged at the end, for what comes of it may be worse. */
   refusal: string | null = null
   readonly #prepareds = new Set<string>()
@@ -96,6 +102,12 @@ export class Checks {
       if (kept.validator !== leader)
         this.fail(`node ${by.id} prepares a block of ${kept.validator}, not of the leader ${leader}`)
     }
+    const named = kept?.tc?.groups.at(-1)?.hqcRound ?? null
+    const justify = kept?.justify ?? null
+    if (named !== null && (justify === null || justify.round < named || !equalBytes(justify.blockHash, hash)))
+      this.fail(
+        `node ${by.id} prepares in ${height}/${round} another block than that of round ${named}, which the TC names`,
+      )
     const key = bytesToHex(hash)
     if (!this.#prepareds.has(key) && by.bodyOf(hash)?.originRound !== round)
       this.fail(`node ${by.id} is the first to prepare a block in round ${round}, which names another`)
@@ -183,8 +195,11 @@ export class Checks {
       () => `node ${node.id} decides height ${height} in round ${qc.round}: ${bytesToHex(body.hash).slice(0, 10)}`,
     )
     const before = this.decided.get(height)
-    if (before === undefined) this.decided.set(height, { body, qc })
-    else if (!equalBytes(before.body.hash, body.hash)) {
+    this.#enteredMs.set(node.id, world.nowMs)
+    if (before === undefined) {
+      this.decided.set(height, { body, qc })
+      this.#decidedMs.set(height, world.nowMs)
+    } else if (!equalBytes(before.body.hash, body.hash)) {
       if (this.#isMajor) {
         this.#onFork(height)
         return
@@ -272,7 +287,19 @@ export class Checks {
       else if (!this.#isMajor && !equalBytes(before, qc.blockHash))
         this.fail(`two blocks prepared at height and round ${key}`)
     }
+    this.#checkLag(node)
     if (this.#world.events % 64 === 0) this.#checkBounds(node)
+  }
+
+  /** In the calm nobody sits in a height for long that another has decided. */
+  #checkLag(node: SimNode): void {
+    const { nowMs, isCalm, scenario } = this.#world
+    const decidedMs = this.#decidedMs.get(node.height)
+    if (!isCalm || this.#isMajor || decidedMs === undefined || this.#lostAt.has(node.height)) return
+    if ((node.record?.height ?? 0) > node.height) return // its store was lost: it may sign nothing here, and block sync is not simulated
+    const sinceMs = Math.max(scenario.calmMs, decidedMs, this.#enteredMs.get(node.id) ?? 0)
+    if (nowMs - sinceMs > LAG_MAX_MS)
+      this.fail(`node ${node.id} is in height ${node.height} for ${nowMs - sinceMs} ms after another decided it`)
   }
 
   #checkBounds(node: SimNode): void {

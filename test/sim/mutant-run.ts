@@ -3,12 +3,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { BROKEN, CONTROLS, LEFT_OUT, type Mutant } from './mutants.ts'
+import type { Outcome } from '../../node/sim/run.ts'
+import type { Scenario } from '../../node/sim/scenario.ts'
+import { BROKEN, CONTROLS, LEFT_OUT, type Mutant, SLOWER } from './mutants.ts'
 
 const root = new URL('../../', import.meta.url).href
 const [budgetText, ...names] = process.argv.slice(2)
 const budget = Number(budgetText ?? 300)
-const all = [...BROKEN, ...LEFT_OUT, ...CONTROLS]
+const all = [...BROKEN, ...LEFT_OUT, ...SLOWER, ...CONTROLS]
+/** All of them, or one that the others leave behind. */
+const STANDS_STILL = /^stalled|after another decided it/
 const used = new Map<string, Set<string>>()
 
 const isOurs = (url: string): boolean => url.startsWith(root) && !url.includes('/node_modules/')
@@ -43,19 +47,30 @@ const trial = async (mutant: Mutant): Promise<object> => {
   const { scenarioOf } = await load('node/sim/scenario.ts')
   if ((used.get(mutant.name)?.size ?? 0) !== mutant.edits.length)
     throw new TypeError(`${mutant.name}: a file is not loaded`)
-  for (let seed = mutant.seed; seed < mutant.seed + budget; seed++) {
-    let by: string | null
+  const rounds = { first: 0, all: 0 }
+  const max = mutant.must === 'slow' ? Math.min(budget, 40) : budget
+  for (let seed = mutant.seed; seed < mutant.seed + max; seed++) {
+    const scenario: Scenario = scenarioOf(seed, mutant.wishes)
     try {
-      by = replay(scenarioOf(seed)).outcome.fault
+      const { fault, honestRounds }: Outcome = replay(mutant.focus?.(scenario) ?? scenario).outcome
+      for (const [round, times] of honestRounds) {
+        rounds.all += times
+        if (round === 0) rounds.first += times
+      }
+      if (fault !== null && (mutant.must !== 'stall' || STANDS_STILL.test(fault)))
+        return { name: mutant.name, seed, by: fault }
     } catch (error) {
-      by = `thrown: ${String(error)}`
+      return { name: mutant.name, seed, by: `thrown: ${String(error)}` }
     }
-    if (by !== null && (mutant.must !== 'stall' || by.startsWith('stalled'))) return { name: mutant.name, seed, by }
   }
-  return { name: mutant.name, seed: null, by: null }
+  const share = (100 * rounds.first) / rounds.all
+  const by =
+    mutant.must === 'slow' && share < 97 ? `only ${share.toFixed(1)} % of heights in the first honest round` : null
+  return { name: mutant.name, seed: null, by }
 }
 
 if (!existsSync(fileURLToPath(`${root}chain/consensus/core.ts`))) throw new TypeError(`no sources under ${root}`)
-for (const mutant of all)
-  if (names.length === 0 || names.some((name) => mutant.name.includes(name)))
-    process.stdout.write(`${JSON.stringify(await trial(mutant))}\n`)
+const isExact = (name: string): boolean => all.some((mutant) => mutant.name === name)
+const isWanted = ({ name }: Mutant): boolean =>
+  names.length === 0 || names.some((wanted) => (isExact(wanted) ? name === wanted : name.includes(wanted)))
+for (const mutant of all) if (isWanted(mutant)) process.stdout.write(`${JSON.stringify(await trial(mutant))}\n`)

@@ -1,6 +1,9 @@
 // Rules of consensus switched off one at a time, in the source: each must be caught by the simulator. Owns the list; an edit whose text is
 // not found exactly once is an error, so that the list cannot outlive the code.
 
+import type { Fault, Scenario, Wishes } from '../../node/sim/scenario.ts'
+import kept from './kept.json' with { type: 'json' }
+
 export interface Edit {
   readonly file: string
   readonly from: string
@@ -11,8 +14,13 @@ export interface Mutant {
   readonly edits: readonly Edit[]
   /** The first seed that catches it; the search starts here. */
   readonly seed: number
-  /** What must come of it: anything wrong; or that the network stands still. */
-  readonly must?: 'stall'
+  readonly wishes?: Wishes
+  /** What is made of the scenario of each seed. */
+  readonly focus?: (scenario: Scenario) => Scenario
+  /** It takes hundreds of seeds. */
+  readonly isRare?: true
+  /** What must come of it: anything wrong; that the network, or somebody in it, stands still; or that rounds are lost in the calm. */
+  readonly must?: 'stall' | 'slow'
   /** Control: an edit that is no fault, of which nothing may come. */
   readonly isControl?: true
 }
@@ -41,8 +49,60 @@ const leftOut = (name: string, seed: number, file: string, from: string, to: str
   ...mutant(`left out: ${name}`, seed, file, from, to),
   must: 'stall',
 })
+const slower = (name: string, file: string, from: string, to: string): Mutant => ({
+  ...mutant(`slower without: ${name}`, 1, file, from, to),
+  must: 'slow',
+})
 /** As `and` says, with one more edit. */
 const also = (what: Mutant, ...more: readonly Edit[]): Mutant => ({ ...what, edits: [...what.edits, ...more] })
+
+/** Scenarios in which a rule is all that helps: a few seeds of them do for hundreds of any. */
+const amongSilent =
+  (lossOf: Scenario['network']['lossOf'], faults: readonly Fault[] = []) =>
+  (s: Scenario): Scenario => ({
+    ...s,
+    ...{ powers: [[1, 1, 1, 1]], byzantine: [3], byzantineRun: false, twins: false, tricks: [], faults },
+    network: { ...s.network, loss: Math.min(s.network.loss, 0.2), lossOf },
+  })
+/** Two of three lose all but their record, at the last moment. */
+const loseLogs = (s: Scenario): Scenario => {
+  const crash = (node: number): Fault => ({
+    ...{ kind: 'crash', node, atMs: s.calmMs - 200 * (node + 1), steps: node, downMs: 100 },
+    ...{ log: 'lost', record: 'kept', store: 'kept' },
+  })
+  return amongSilent({ prepare: 0.3, commit: 0.7 }, [crash(0), crash(1)])(s)
+}
+/** What once stood still (`kept.json`), with other seeds. */
+const setThatLeft = (s: Scenario): Scenario => ({ ...(kept[1]?.scenario as unknown as Scenario), seed: s.seed }) // as it was printed
+/** As the signer would be that looks at its lock, and not for the certificate to go on with. */
+const NO_PROOF: Edit = {
+  file: NODE,
+  from: 'if (last === null || (last.highQc?.round ?? -1) < this.#lockRound)',
+  to: 'if (last === null)',
+}
+const all4 =
+  (lossOf: Scenario['network']['lossOf']) =>
+  (s: Scenario): Scenario => ({
+    ...amongSilent(lossOf)(s),
+    byzantine: [],
+  })
+const focused = (focus: (s: Scenario) => Scenario, what: Mutant): Mutant => ({ ...what, focus })
+/** Locks that only the signer remembers: the process comes back without log and record. */
+const unread = (s: Scenario): Scenario => {
+  const crash = (i: number): Fault => ({
+    ...{ kind: 'crash', node: i % 3, atMs: 3_400 + i * 1_300, steps: i % 5, downMs: 100 },
+    ...{ log: 'lost', record: 'unread', store: 'kept' },
+  })
+  return amongSilent(
+    { commit: 0.8 },
+    Array.from({ length: 8 }, (_, i) => crash(i)),
+  )(s)
+}
+/** One of four, who leads often and shows what he likes, while COMMITs are lost. */
+const attack = (s: Scenario): Scenario => ({
+  ...amongSilent({ commit: 0.6 })(s),
+  ...{ adversaryMs: 50, tricks: ['propose stale', 'prepare both', 'commit anything', 'timeout low', 'forge QC'] },
+})
 
 const NO_LOCK: Edit = {
   file: NODE,
@@ -57,13 +117,16 @@ const NO_ORDER: Edit = {
 
 /** Broken on purpose. */
 export const BROKEN: readonly Mutant[] = [
-  mutant(
-    ...(['the maximum of the timeout certificate is ignored', 1, HEIGHT] as const),
-    'return p.justify !== null && max <= p.justify.round && p.justify.round < p.round && isRepeated',
-    'return isFresh || (p.justify !== null && p.justify.round < p.round && isRepeated)',
+  focused(
+    attack,
+    mutant(
+      ...(['the maximum of the timeout certificate is ignored', 1, HEIGHT] as const),
+      'return p.justify !== null && max <= p.justify.round && p.justify.round < p.round && isRepeated',
+      'return isFresh || (p.justify !== null && p.justify.round < p.round && isRepeated)',
+    ),
   ),
   mutant(
-    ...(['no certificate and round 0 are signed as the same', 1, VOTE] as const),
+    ...(['no certificate and round 0 are signed as the same', 5, VOTE] as const),
     'u32(round === null ? 0 : round + 1)',
     'u32(round ?? 0)',
   ),
@@ -83,18 +146,18 @@ export const BROKEN: readonly Mutant[] = [
   mutant('the record is lost with the process', 1, NODE, 'this.#guardRecord(record)\n', 'this.record = null\n'),
   mutant(
     'a record that the disk rolled back is believed',
-    ...([1, NODE, "this.#mute('signer record rolled back')", "this.world.count('')"] as const),
+    ...([47, NODE, "this.#mute('signer record rolled back')", "this.world.count('')"] as const),
   ),
   mutant(
     'a damaged record is begun anew',
     ...([
-      1,
+      265,
       NODE,
       "if (record === 'damaged') this.#mute('signer record damaged')",
       "if (record === 'damaged') this.record = null",
     ] as const),
   ),
-  { name: 'the signer looks at no lock', seed: 1, edits: [NO_LOCK] },
+  { name: 'the signer looks at no lock', seed: 1, edits: [NO_LOCK], focus: unread },
   { name: 'the signer looks at no order', seed: 1, edits: [NO_ORDER] },
   also(
     mutant(
@@ -201,64 +264,73 @@ export const BROKEN: readonly Mutant[] = [
 /** Rules left out: the network must be seen to stand still. */
 export const LEFT_OUT: readonly Mutant[] = [
   leftOut(
-    'onTC',
-    1,
-    HEIGHT,
+    ...(['onTC', 2, HEIGHT] as const),
     'if (tc.qc !== null) onPrepareQc(h, tc.qc, origin, out)\n  const entry',
     'if (tc.round >= 0) return\n  const entry',
   ),
   leftOut(
-    'loading the record after replay',
-    1,
-    HEIGHT,
+    ...(['loading the record after replay', 37, HEIGHT] as const),
     'if (record !== null && record.height === height) {',
     'if (record !== null && record.height < 0) {',
   ),
-  leftOut(
-    'certificates in the record',
-    1,
-    NODE,
-    'message: signed, highQc, entry }',
-    'message: signed, highQc: null, entry: null }',
+  focused(
+    loseLogs,
+    also(
+      leftOut(
+        'certificates in the record',
+        52,
+        NODE,
+        'message: signed, highQc, entry }',
+        'message: signed, highQc: null, entry: null }',
+      ),
+      NO_PROOF,
+    ),
   ),
-  leftOut(
+  focused(
+    amongSilent({ commit: 0.6 }),
+    leftOut(
+      ...(['behind', 1, CORE] as const),
+      "else if (height < h.start.height) s.effects.push({ kind: 'serve', height, to: peer })",
+      'else if (height < h.start.height) return',
+    ),
+  ),
+  focused(
+    amongSilent({ timeout: 0.97 }),
+    leftOut('rebroadcast', 1, HEIGHT, 'if (h.timeout === null || h.isDecided) return\n', 'if (h.ticks >= 0) return\n'),
+  ),
+  focused(
+    all4({ proposal: 0.3, want: 0.97 }),
+    leftOut('fetch again', 1, HEIGHT, 'wanted.requests++\n    fetch(h, wanted, out)', 'wanted.requests++'),
+  ),
+  focused(setThatLeft, leftOut('asking after silence', 1, HEIGHT, 'h.ticks % BOUNDS.silentTicks !== 0', 'h.ticks > 0')),
+  focused(
+    amongSilent({}),
+    also(
+      leftOut(
+        ...(['TIMEOUTs that go wider, with collectors', 1, HEIGHT] as const),
+        'BOUNDS.timeoutLeaders * 2 ** Math.min(h.repeats, 20)',
+        'BOUNDS.timeoutLeaders',
+      ),
+      ...COLLECTED,
+    ),
+  ),
+]
+
+/** Rules left out that cost rounds, but do not stop the network. */
+export const SLOWER: readonly Mutant[] = [
+  slower(
     'looking again when a body comes',
-    1,
     CORE,
     '\n  settle(h, s)',
-    "\n  if (input.kind !== 'body') settle(h, s)",
-  ),
-  leftOut(
-    'behind',
-    1,
-    CORE,
-    "else if (height < h.start.height) s.effects.push({ kind: 'serve', height, to: peer })",
-    'else if (height < h.start.height) return',
-  ),
-  leftOut(
-    'ahead',
-    1,
-    CORE,
-    "if (isAhead) s.effects.push({ kind: 'reply', message: { kind: 'status', height: h.start.height }, to: peer })",
-    'if (isAhead) return',
-  ),
-  leftOut('forward', 1, HEIGHT, "if (origin === 'formed') return\n", 'if (origin) return\n'),
-  leftOut('rebroadcast', 1, HEIGHT, 'if (h.timeout === null || h.isDecided) return\n', 'if (h.ticks >= 0) return\n'),
-  leftOut('fetch again', 1, HEIGHT, 'wanted.requests++\n    fetch(h, wanted, out)', 'wanted.requests++'),
-  leftOut('asking after silence', 1, HEIGHT, 'h.ticks % BOUNDS.silentTicks !== 0', 'h.ticks > 0'),
-  also(
-    leftOut(
-      'TIMEOUTs that go wider, with collectors',
-      1,
-      HEIGHT,
-      'BOUNDS.timeoutLeaders * 2 ** Math.min(h.repeats, 20)',
-      'BOUNDS.timeoutLeaders',
-    ),
-    ...COLLECTED,
+    "\n  if (input.kind !== 'body' && input.kind !== 'tick') settle(h, s)",
   ),
 ]
 
 export const CONTROLS: readonly Mutant[] = [
   { name: 'control: nothing is changed', seed: 1, edits: [], isControl: true },
   { name: 'control: collectors in small networks', seed: 1, edits: COLLECTED, isControl: true },
+  {
+    name: 'control: collectors, one of whom is silent',
+    ...{ seed: 1, edits: COLLECTED, isControl: true, focus: amongSilent({}) },
+  },
 ]

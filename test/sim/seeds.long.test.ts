@@ -1,0 +1,32 @@
+// Thousands of seeds with every fault, and that nothing the simulator can do or a rule of the protocol stayed out of them; a hundred
+// validators over a wide area; liars with a third of the power and more.
+import { expect, test } from 'vitest'
+import { runBatch, runWideBatch } from '../../node/sim/batch.ts'
+
+/** What seeds do not bring about; `safety.sim.test.ts` takes these rules in directed runs. */
+const DIRECTED = ['alarm', 'rebroadcast wider', 'future full', 'onProposal drops']
+
+test('3,000 networks with every fault: no violation, no stall, nothing left out', async () => {
+  const batch = await runBatch(100_001, 3_000)
+  expect(batch.violations).toEqual([])
+  expect(batch.stalled).toEqual([])
+  const never = Object.entries(batch.coverage).flatMap(([name, times]) => (times === 0 ? [name] : []))
+  expect(never.filter((name) => !DIRECTED.includes(name))).toEqual([])
+})
+
+test('100 validators over a wide area decide at least 99 % of heights in round 0', async () => {
+  const batch = await runWideBatch(1, 5, { validators: 100, heights: 100 })
+  expect([...batch.violations, ...batch.stalled]).toEqual([])
+  expect(batch.heights).toBe(500)
+  expect(batch.firstRoundShare).toBeGreaterThanOrEqual(0.99)
+})
+
+test('where a third and more lie, every disagreement names a third of the power and nobody honest', async () => {
+  const many = [
+    await runBatch(1, 100, { faults: 'all', validators: 4, byzantine: 2 }),
+    await runBatch(1, 100, { faults: 'all', validators: 7, byzantine: 4 }),
+  ]
+  expect(many.flatMap(({ violations }) => violations)).toEqual([])
+  const named = many.map(({ coverage }) => coverage['disagreement, the guilty named'] ?? 0)
+  expect(Math.min(...named)).toBeGreaterThan(0)
+})
