@@ -209,7 +209,10 @@ export class Sync {
     if (!this.#isApplying && this.#isNextHere()) {
       this.#isApplying = true
       this.#apply()
-        .catch(this.#deps.fail)
+        .catch((error: unknown) => {
+          this.#isClosed = true // nothing that follows could be applied
+          this.#deps.fail(error)
+        })
         .finally(() => {
           this.#isApplying = false
           if (this.#isClosed) this.#finish()
