@@ -18,6 +18,7 @@ import {
   onSigned,
   onTimer,
   repeat,
+  resume,
   settle,
 } from './height.ts'
 import type { Effect, Input, MessageInput, Peer, Start } from './io.ts'
@@ -63,7 +64,7 @@ const apply = (s: State, h: Height, input: Input): void => {
       return
     }
     case 'resume':
-      loadRecord(h, input.record, s)
+      resume(h, input.record, s)
       return
     case 'refused':
       take(s, 'refused')

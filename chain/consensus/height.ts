@@ -111,10 +111,15 @@ export function enterHeight(start: Start, late: ReadonlyMap<number, Uint8Array>,
   }
 }
 
-/** Signer record over the replayed state: what no record shows was never signed, what it shows was. */
-export function loadRecord(h: Height, record: SignRecord | null, out: Out): void {
+/** What the replay ordered was performed before the crash, or never: it is ordered again. */
+export function resume(h: Height, record: SignRecord | null, out: Out): void {
   h.isDecided = false
   h.asked = null
+  loadRecord(h, record, out)
+}
+
+/** Signer record over the replayed state: what no record shows was never signed, what it shows was. */
+export function loadRecord(h: Height, record: SignRecord | null, out: Out): void {
   h.signed = NOT_SIGNED
   const { height } = h.start
   if (record !== null && record.height > height) h.signed = ALL_SIGNED

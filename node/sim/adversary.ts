@@ -315,9 +315,8 @@ export class Adversary {
     const known = [0, 1].flatMap((ahead) => [...this.#heardAt(height + ahead).bodies.values()])
     if (known.length === 0) return false
     const body = this.#random.pick(known)
-    const odd = this.#random.chance(0.5) ? body : { ...body, height: body.height + 1 }
     for (const id of this.#someHonest())
-      this.#world.sendTo(this.#random.pick(this.#world.scenario.byzantine), id, { kind: 'body', body: odd })
+      this.#world.sendTo(this.#random.pick(this.#world.scenario.byzantine), id, { kind: 'body', body })
     return true
   }
 

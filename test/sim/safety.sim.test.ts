@@ -4,6 +4,7 @@ import { asAddress, asHash } from '../../chain/base/bytes.ts'
 import { createState, handle, type State } from '../../chain/consensus/core.ts'
 import type { Effect, Input, Seen, Start } from '../../chain/consensus/io.ts'
 import { RULES } from '../../chain/consensus/rules.ts'
+import type { SignRecord } from '../../chain/types/message.ts'
 import { createValidatorSet } from '../../chain/types/validators.ts'
 import type { Qc, Vote } from '../../chain/types/vote.ts'
 import { replay, runBatch } from '../../node/sim/batch.ts'
@@ -83,6 +84,27 @@ const proposal = (validator: number, height = 5): Input => {
   return { kind: 'message', message: { kind: 'proposal', proposal: said }, from: 'a', seen }
 }
 const feed = (state: State, ...inputs: Input[]): Effect[] => inputs.flatMap((input) => handle(state, input))
+
+// Seed 7530, where a store was lost and its owner was refused while it decided again.
+test('a refusal while a decision is being stored does not order it twice', () => {
+  const state = createState()
+  feed(state, startOf(4), proposal(1), { kind: 'body', height: 5, blockHash: hash(1), verdict: 'valid' })
+  const qc: Qc = { type: 'commit', height: 5, round: 0, blockHash: hash(1), bitmap: Uint8Array.of(7), signature }
+  const kinds = (effects: readonly Effect[]): string[] => effects.map(({ kind }) => kind)
+  expect(kinds(feed(state, { kind: 'message', message: { kind: 'qc', qc }, from: 'a', seen: null }))).toContain(
+    'commit',
+  )
+  const vote: Vote = { type: 'prepare', height: 5, round: 0, blockHash: hash(1), validator: 0, signature }
+  const record: SignRecord = {
+    height: 5,
+    round: 0,
+    step: 2,
+    message: { kind: 'vote', vote },
+    highQc: null,
+    entry: null,
+  }
+  expect(kinds(feed(state, { kind: 'refused', record }))).not.toContain('commit')
+})
 
 test('directed runs take the rules that seeds leave out, and together they take every one', () => {
   const directed: State[] = []
