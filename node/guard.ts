@@ -59,6 +59,8 @@ type Standing =
   | { readonly kind: 'signs'; readonly from: number }
   /** No signature of this key is known, here or in the chain: signs where the peers' chain ends. */
   | { readonly kind: 'new' }
+  /** As `new`, and peers said where that is: signs from there on, or at the height under way if the network stands still without it. */
+  | { readonly kind: 'joins'; readonly from: number }
   | { readonly kind: 'observes'; readonly since: number }
   | { readonly kind: 'refuses'; readonly shown: Place }
 
@@ -69,6 +71,8 @@ const SEARCHED_BLOCKS = 10_000
 /** Peers asked each second whether the chain goes on above the own head. */
 const ASKED_MAX = 8
 const REMIND_TICKS = 60
+/** Seconds without a block, and without a word of this key, after which it signs the height under way: another process with it would repeat its TIMEOUT. */
+const QUIET_TICKS = 15
 
 export class Guard {
   readonly #deps: GuardDeps
@@ -81,6 +85,7 @@ export class Guard {
   readonly #answers = new Map<PeerId, 'same' | 'ahead'>()
   readonly #asking = new Set<PeerId>()
   #headAtTick = -1
+  #quietTicks = 0
   #ticks = 0
   #unwatch = (): void => {}
 
@@ -114,8 +119,16 @@ export class Guard {
   /** `wait`: not known yet, for peers have not said where the chain ends. */
   at(height: number): 'yes' | 'no' | 'wait' {
     const standing = this.#standing
-    if (standing.kind === 'signs') return height >= standing.from ? 'yes' : 'no'
-    return standing.kind === 'new' && height === 1 ? 'wait' : 'no'
+    switch (standing.kind) {
+      case 'signs':
+        return height >= standing.from ? 'yes' : 'no'
+      case 'joins':
+        return height >= standing.from ? 'yes' : 'wait'
+      case 'new':
+        return 'wait'
+      default:
+        return 'no'
+    }
   }
 
   /** Why nothing is signed at this height; null where the guard does not stand in the way. */
@@ -123,6 +136,7 @@ export class Guard {
     const standing = this.#standing
     switch (standing.kind) {
       case 'signs':
+      case 'joins':
         return height < standing.from ? `it signs from height ${standing.from} on` : null
       case 'new':
         return 'its key is new here, and its peers have not said yet where the chain ends'
@@ -168,12 +182,29 @@ export class Guard {
   /** Once a second. */
   tick(): void {
     if (this.#standing.kind === 'new') this.#askPeers()
+    if (this.#standing.kind === 'joins') this.#join(this.#standing.from)
     if (++this.#ticks % REMIND_TICKS === 0) this.#remind()
   }
 
   #become(standing: Standing): void {
     this.#standing = standing
-    this.#signing.set(standing.kind === 'signs' ? 1 : 0)
+    this.#signing.set(standing.kind === 'signs' || standing.kind === 'joins' ? 1 : 0)
+  }
+
+  /** The network may have counted on this validator for the height that it lets pass. */
+  #join(from: number): void {
+    const head = this.#deps.chain.head().header.number
+    this.#quietTicks = head === this.#headAtTick ? this.#quietTicks + 1 : 0
+    this.#headAtTick = head
+    if (head + 1 >= from) this.#become({ kind: 'signs', from })
+    else if (this.#quietTicks >= QUIET_TICKS) {
+      this.#become({ kind: 'signs', from: head + 1 })
+      this.#deps.log.info(
+        { from: head + 1 },
+        'no block comes and nobody else has this key: it signs the height under way',
+      )
+      this.#deps.onOpen()
+    }
   }
 
   #chosen(shown: Place | null, { recordLostAt, signFrom }: SigningChoice): Standing {
@@ -193,7 +224,7 @@ export class Guard {
   /** While a lost record is made up for, what the key signed around the loss may still arrive. */
   get #forgivenBelow(): number {
     const standing = this.#standing
-    if (standing.kind === 'signs') return standing.from
+    if (standing.kind === 'signs' || standing.kind === 'joins') return standing.from
     // The height under way when the watch began may hold the last signature before the loss.
     return standing.kind === 'observes' ? standing.since + 2 : Number.POSITIVE_INFINITY
   }
@@ -206,9 +237,12 @@ export class Guard {
       return
     }
     const isOld = standing.kind !== 'new' && shown.height < this.#forgivenBelow
-    if (isOld) return
+    if (isOld) {
+      if (standing.kind === 'joins') this.#become({ kind: 'signs', from: standing.from }) // not new after all: it lets that height pass
+      return
+    }
     // What is signed now is signed by somebody now; an old certificate may speak of a record that was rolled back.
-    if (standing.kind === 'observes' || (standing.kind === 'signs' && by === 'message')) {
+    if (standing.kind === 'observes' || (standing.kind !== 'new' && by === 'message')) {
       this.#stop(shown)
       return
     }
@@ -267,7 +301,7 @@ export class Guard {
     const answers = [...this.#answers.values()]
     if (this.#standing.kind !== 'new' || chain.head().header.number !== head || answers.includes('ahead')) return
     const from = head === 0 ? 1 : this.#aboveAllSeen(head)
-    this.#become({ kind: 'signs', from })
+    this.#become({ kind: 'joins', from })
     log.info({ from }, 'this key has signed nothing yet: it signs from here on')
     this.#deps.onOpen()
   }
