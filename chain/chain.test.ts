@@ -9,7 +9,16 @@ import type { Kv, Meter } from './base/ports.ts'
 import { type Chain, openChain } from './chain.ts'
 import { createReferenceEngine } from './exec/reference.ts'
 import { createMemoryKv } from './store/kv.ts'
-import { type Block, decodeBlock, encodeBlock, headerHash, headerTimeMs } from './types/block.ts'
+import {
+  BLOCK_BYTES_MAX,
+  type Block,
+  decodeBlock,
+  encodeBlock,
+  encodeEthereumBlock,
+  ethereumBlockBytes,
+  headerHash,
+  headerTimeMs,
+} from './types/block.ts'
 import { parseGenesis } from './types/genesis.ts'
 import { bitmapOf, type Qc, randaoPayload, SignType, signBytes, votePayload } from './types/vote.ts'
 
@@ -80,6 +89,37 @@ const transfer = async (nonce: number, value = 5n): Promise<Uint8Array> =>
       maxPriorityFeePerGas: 1_000_000_000n,
     }),
   )
+
+const large = async (nonce: number): Promise<Uint8Array> =>
+  hexToBytes(
+    await alice.signTransaction({
+      type: 2,
+      chainId: genesis.chainId,
+      nonce,
+      to: `0x${'ab'.repeat(20)}`,
+      data: `0x${'00'.repeat(120_000)}`,
+      gasLimit: 2_000_000,
+      maxFeePerGas: 3_000_000_000n,
+      maxPriorityFeePerGas: 1_000_000_000n,
+    }),
+  )
+
+test('a block has at most 8 MiB: the builder leaves the rest to the next, and a larger one is refused', async () => {
+  const chain = await open(createMemoryKv())
+  for (let nonce = 0; nonce < 75; nonce++) await chain.submit(await large(nonce), 'local')
+  const block = await build(chain)
+  const sizeBytes = encodeEthereumBlock(block).length
+  expect(ethereumBlockBytes(block)).toBe(sizeBytes)
+  expect(sizeBytes).toBeLessThanOrEqual(BLOCK_BYTES_MAX)
+  expect(block.txs.length).toBe(69)
+  const tooLarge = { ...block, txs: [...block.txs, await large(69)] }
+  const header = { ...block.header, gasUsed: 0n }
+  await expect(chain.verify({ ...tooLarge, header, hash: headerHash(header) })).rejects.toThrow(
+    /8409165 bytes, at most 8388608/,
+  )
+  await chain.commit(block, certify(chain, block))
+  expect((await step(chain)).txs.length).toBe(6)
+})
 
 test('a transfer goes from the pool into a block, its receipt and the state, and a follower agrees', async () => {
   const [chain, follower] = [await open(createMemoryKv()), await open(createMemoryKv())]

@@ -19,11 +19,13 @@ import { createStagedKv, type StagedKv } from './store/staged.ts'
 import { createStateStore, type Prepared, type StateStore } from './store/state.ts'
 import { orderedRoot } from './store/trie.ts'
 import {
+  BLOCK_BYTES_MAX,
   type Block,
   BlockErrors,
   checkHeader,
   decodeExtra,
   encodeExtra,
+  ethereumBlockBytes,
   type Header,
   headerHash,
   nextRandao,
@@ -505,6 +507,9 @@ class Machine implements Chain {
     })
     if (fault !== null) throw invalid(header.number, fault)
     if (!fitsCheckpoint(block, this.checkpoint)) throw invalid(header.number, 'the checkpoint has another hash')
+    const sizeBytes = ethereumBlockBytes(block)
+    if (sizeBytes > BLOCK_BYTES_MAX)
+      throw invalid(header.number, `it has ${sizeBytes} bytes, at most ${BLOCK_BYTES_MAX}`)
     this.#checkSection(block, parent)
     if (standing === 'unproven') this.#checkSignatures(block, parent)
     const txs = await this.#decodeTxs(block)

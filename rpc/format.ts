@@ -2,7 +2,7 @@
 import { bytesToHex, type Hash } from '../chain/base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY_LIST, keccak } from '../chain/base/crypto.ts'
 import type { Chain } from '../chain/chain.ts'
-import { type Block, encodeEthereumBlock } from '../chain/types/block.ts'
+import { type Block, ethereumBlockBytes } from '../chain/types/block.ts'
 import type { Json } from '../chain/types/call.ts'
 import type { ConsensusStatus, FoundLog, StoredReceipt } from '../chain/types/query.ts'
 import { effectiveGasPrice, type Tx } from '../chain/types/tx.ts'
@@ -47,7 +47,7 @@ export const txHash = (raw: Uint8Array): Hash => keccak(raw)
 export function blockToJson(block: Block, txs: readonly Tx[] | null): { [key: string]: Json } {
   return {
     ...headerToJson(block),
-    size: hexQuantity(encodeEthereumBlock(block).length),
+    size: hexQuantity(ethereumBlockBytes(block)),
     transactions:
       txs === null ? block.txs.map((raw) => hex(txHash(raw))) : txs.map((tx, index) => txToJson(tx, { block, index })),
     uncles: [],

@@ -4,7 +4,7 @@
 import { asAddress, asHash, bytesToBigint, type Hash, hexToBytes } from '../base/bytes.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Pause } from '../base/ports.ts'
-import { BlockErrors } from '../types/block.ts'
+import { BLOCK_BYTES_MAX, BlockErrors, FRAME_BYTES, txBytesAtMost } from '../types/block.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { StoredReceipt } from '../types/query.ts'
@@ -151,18 +151,21 @@ const receiptOf = (tx: Tx, result: TxResult, cumulativeGas: bigint): StoredRecei
   created: result.created,
 })
 
-/** Takes what fits, best first, until gas, candidates or the builder's own time run out. */
+/** Takes what fits, best first, until gas, bytes, candidates or the builder's own time run out. */
 const fill = async (run: Run, source: Extract<Source, { mode: 'build' }>): Promise<void> => {
   const { candidates } = source
+  let roomBytes = BLOCK_BYTES_MAX - FRAME_BYTES
   while (run.gasLeft() >= 21_000n && !source.overBudget()) {
     const tx = candidates.next()
     if (tx === null) return
-    if (tx.gasLimit > run.gasLeft()) {
+    const sizeBytes = txBytesAtMost(tx.raw)
+    if (tx.gasLimit > run.gasLeft() || sizeBytes > roomBytes) {
       candidates.skip()
       continue
     }
     try {
       await run.take(tx)
+      roomBytes -= sizeBytes
     } catch (error) {
       if (!isRefusal(error)) throw error
       // What waits for a nonce, funds or a lower base fee may run later; what is malformed never will.

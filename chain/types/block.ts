@@ -213,10 +213,24 @@ export function decodeBlock(bytes: Uint8Array): Block {
   })
 }
 
+/** Bytes of a block as Ethereum encodes it (EIP-7934: 10 MiB less 2). It also keeps blocks within what peers send each other. */
+export const BLOCK_BYTES_MAX = 8 * 1024 * 1024
+/** At most the bytes of a block without transactions, and at most what one adds. */
+export const FRAME_BYTES = 2_048
+export const txBytesAtMost = (raw: Uint8Array): number => raw.length + 4
+
 /** The block as Ethereum encodes it, for `debug_getRawBlock` and its size: [header, txs, ommers, withdrawals]. */
 export function encodeEthereumBlock(block: Block): Uint8Array {
   const txs = block.txs.map((tx): Rlp => ((tx[0] as number) >= 0xc0 ? decodeRlp(tx) : tx))
   return encodeRlp([headerToRlp(block.header), txs, [], []])
+}
+
+/** The length of that encoding, without making it. */
+export function ethereumBlockBytes({ header, txs }: Block): number {
+  const inList = (payload: number): number =>
+    payload + (payload < 56 ? 1 : 1 + Math.ceil((32 - Math.clz32(payload)) / 8))
+  const txsBytes = txs.reduce((sum, tx) => sum + ((tx[0] as number) >= 0xc0 ? tx.length : inList(tx.length)), 0)
+  return inList(encodeHeader(header).length + inList(txsBytes) + 2)
 }
 
 /**

@@ -2,7 +2,7 @@
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { blockRef, type Codec, flag, list, object, optional } from '../../chain/base/schema.ts'
-import { encodeEthereumBlock } from '../../chain/types/block.ts'
+import { ethereumBlockBytes } from '../../chain/types/block.ts'
 import type { Json, SimulateBlock, SimulatedBlock } from '../../chain/types/call.ts'
 import { headerToJson, hexQuantity, logToJson, txToJson } from '../format.ts'
 import { defineMethod, mustHeight, RpcErrors } from '../method.ts'
@@ -59,7 +59,7 @@ const blockJson = ({ header, hash, txs, calls }: SimulatedBlock, full: boolean):
   let logIndex = 0
   return {
     ...headerToJson(block),
-    size: hexQuantity(encodeEthereumBlock(block).length),
+    size: hexQuantity(ethereumBlockBytes(block)),
     transactions: txs.map((tx, index) => (full ? txToJson(tx, { block, index }) : bytesToHex(tx.hash))),
     uncles: [],
     withdrawals: [],
