@@ -3,7 +3,8 @@ import { afterEach, expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import type { Message } from '../chain/types/message.ts'
-import { encodeEnvelope, encodeRun } from '../p2p/wire.ts'
+import type { Tap } from '../p2p/memory.ts'
+import { decodeEnvelope, encodeEnvelope, encodeRun } from '../p2p/wire.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 
 let cluster: Cluster
@@ -86,4 +87,21 @@ test('what is said of heights long final is stale, and of the last ones is not',
     member.engine.onMessage(encodeEnvelope({ message: { kind: 'status', height }, sketch: null }, 0), 'a peer')
   expect(await Promise.all([1, 3].map(say))).toEqual(['stale', 'stale'])
   expect(await say(member.chain.head().header.number)).toBe('ignore')
+}, 30_000)
+
+test('a peer that comes late is told once what a validator said in this round, however often that was said', async () => {
+  const told: string[] = []
+  const tap: Tap = (from, to, what, bytes) => {
+    const { kind } = what === 'direct' ? decodeEnvelope(bytes).message : { kind: 'status' as const }
+    if (from === '0' && to === '4' && kind !== 'status') told.push(kind)
+  }
+  cluster = await createCluster({ validators: 4, blockTimeMs: 200, speed: 20, tap })
+  await Promise.all([cluster.start(0), cluster.start(1)]) // no quorum: the round is given up every second
+  const timeouts = (): number => cluster.said.filter((said) => said.kind === 'timeout').length
+  const deadline = Date.now() + 20_000
+  while (timeouts() < 40 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
+  await cluster.start(4)
+  while (!told.includes('timeout') && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(told.filter((kind) => kind === 'timeout')).toEqual(['timeout'])
 }, 30_000)

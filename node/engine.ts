@@ -10,7 +10,7 @@ import { createState, handle, type State } from '../chain/consensus/core.ts'
 import type { Effect, Input, Start, Verdict } from '../chain/consensus/io.ts'
 import type { Wal } from '../chain/store/wal.ts'
 import { type Block, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
-import type { Message, SignRecord } from '../chain/types/message.ts'
+import { type Message, type Signed, type SignRecord, stepOf } from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
 import type { FinalRun } from '../chain/types/run.ts'
 import type { Validator } from '../chain/types/validators.ts'
@@ -124,7 +124,7 @@ class Driver implements Engine {
   #dueAtMs = 0
   readonly #startedAtMs: number
   /** Own messages of this height's current round, for peers that come later. */
-  #said: Message[] = []
+  #said: readonly Signed[] = []
   readonly #judging = new Map<Hex, Verdict | null>()
   /** Runs, one after another: what builds, verifies and commits. */
   #work: Promise<void> = Promise.resolve()
@@ -400,13 +400,19 @@ class Driver implements Engine {
   }
 
   #send(message: Message, to: 'all' | readonly number[], salt: number): void {
-    if (message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout') this.#said.push(message)
+    if (message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout') this.#remember(message)
     const bytes = this.#encode(message, salt)
     if (bytes === null) return
     const publish = (): void => this.#deps.network()?.publish('consensus', bytes)
     const peers = to === 'all' ? null : this.#peersAt(to)
     if (peers === null) publish()
     else Promise.all(peers.map((peer) => this.#ask(peer, bytes))).then((all) => all.includes(false) && publish())
+  }
+  /** What is said again takes the place of the same; what was said in earlier rounds is of no use any more. */
+  #remember(message: Signed): void {
+    const { round, step } = stepOf(message)
+    const others = this.#said.filter((said) => stepOf(said).round === round && stepOf(said).step !== step)
+    this.#said = [...others, message]
   }
   /** null where one of them is not connected, behind a sentry or gone: then all hear it, for routing only saves traffic. */
   #peersAt(places: readonly number[]): readonly PeerId[] | null {
