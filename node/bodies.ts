@@ -27,7 +27,7 @@ interface Held {
   readonly from: PeerId | null
 }
 
-/** Whoever proposes many blocks in others' names pays with his own: the oldest leave first, and are fetched again if needed. */
+/** Of what nobody counts on the oldest leaves first, and is fetched again if needed: any validator can propose without end. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024
 /** Peers asked for one block before the machine asks again. */
 const ASKED_MAX = 4
@@ -38,6 +38,8 @@ export interface BodiesDeps {
   readonly log: Log
   /** Whom to ask first is nobody's business but this node's. */
   readonly random: Random
+  /** Whether a block that is held must stay, whatever else comes. */
+  readonly isNeeded: (blockHash: Hex) => boolean
 }
 
 export class Bodies {
@@ -45,6 +47,7 @@ export class Bodies {
   readonly #network: () => Network | null
   readonly #log: Log
   readonly #random: Random
+  readonly #isNeeded: (blockHash: Hex) => boolean
   readonly #held = new Map<Hex, Held>()
   #heldBytes = 0
 
@@ -53,6 +56,7 @@ export class Bodies {
     this.#network = deps.network
     this.#log = deps.log
     this.#random = deps.random
+    this.#isNeeded = deps.isNeeded
   }
 
   /** A block whose proposal was checked. */
@@ -100,7 +104,7 @@ export class Bodies {
     this.#heldBytes += entry.sizeBytes
     for (const oldest of this.#held.keys()) {
       if (this.#heldBytes <= HELD_MAX_BYTES || oldest === key) break
-      this.#drop(oldest)
+      if (!this.#isNeeded(oldest)) this.#drop(oldest)
     }
   }
   #drop(key: Hex): void {

@@ -138,7 +138,7 @@ class Driver implements Engine {
     this.#startedAtMs = deps.clock.nowMs()
     this.#pace = createPace(deps.chain, deps.clock, deps.timers, options)
     this.#meters = meters(deps.meter)
-    this.bodies = new Bodies(deps)
+    this.bodies = new Bodies({ ...deps, isNeeded: (blockHash) => this.#countsOn(blockHash) })
     this.#self = placeOf(deps)
     this.#progress = new Progress({
       ...deps,
@@ -248,6 +248,12 @@ class Driver implements Engine {
 
   get #next(): number {
     return this.#deps.chain.head().header.number + 1
+  }
+
+  /** The machine named it and may commit it; before the machine knows its height, all that the log holds. */
+  #countsOn(blockHash: Hex): boolean {
+    const { height } = this.#state
+    return height === null || height.verdicts.has(blockHash) || height.wanted.has(blockHash)
   }
 
   // Taking inputs.
