@@ -14,6 +14,8 @@ const BATCH_MS = 20
 const SLICE_TXS = 64
 /** Local transactions that are said again to a peer that comes. */
 const AGAIN_BYTES = 512 * 1024
+/** Beyond so many those that left the pool are looked for, and again when there are twice as many. */
+const SWEEP_COUNT = 1_024
 
 export interface TxGossip {
   onPublished(bytes: Uint8Array, from: PeerId): Promise<Judgement>
@@ -34,8 +36,9 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
   let batch: Uint8Array[] = []
   let sizeBytes = 0
   let unset: (() => void) | null = null
-  /** Local transactions by hash, oldest first, until they are mined. */
+  /** Local transactions by hash, oldest first, until they are mined or swept. */
   const waiting = new Map<Hex, Tx>()
+  let sweepAt = SWEEP_COUNT
 
   const flush = (): void => {
     unset?.()
@@ -51,9 +54,15 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
     sizeBytes += raw.length
     unset ??= timers.after(BATCH_MS, flush)
   }
+  /** What was replaced or evicted is never mined, so no block takes it out. */
+  const sweep = (): void => {
+    for (const [key, { hash }] of waiting) if (chain.pool.get(hash) === null) waiting.delete(key)
+    sweepAt = Math.max(SWEEP_COUNT, 2 * waiting.size)
+  }
   const unwatch = [
     chain.watch('local', (tx) => {
       waiting.set(bytesToHex(tx.hash), tx)
+      if (waiting.size >= sweepAt) sweep()
       say(tx.raw)
     }),
     chain.watch('head', ({ txs }) => {
@@ -83,12 +92,12 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
       return admitted > 0 ? 'accept' : 'ignore'
     },
     onPeer() {
+      sweep()
       let left = AGAIN_BYTES
-      for (const [key, { hash, raw }] of waiting) {
+      for (const { raw } of waiting.values()) {
         left -= raw.length
         if (left < 0) break
-        if (chain.pool.get(hash) === null) waiting.delete(key)
-        else say(raw)
+        say(raw)
       }
     },
     close() {
