@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { NodeError } from '../../chain/base/errors.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { replay, runBatch, runWideBatch, WIDE_ABOVE } from '../sim/batch.ts'
+import { replay, replayWhole, runBatch, runWholeBatch, runWideBatch, WIDE_ABOVE } from '../sim/batch.ts'
 import { flagsOf } from '../sim/run.ts'
 import { parseScenario, type Scenario, scenarioOf, type Wishes } from '../sim/scenario.ts'
 
-const usage = 'sim [--seed <first>] [--runs <count>] | sim replay <seed> | sim replay --scenario <json or file>'
+const usage = 'sim [whole] [--seed <first>] [--runs <count>] | sim replay <seed> | sim replay --scenario <json or file>'
 const RUNS = 200
 const FAULTS = ['none', 'network', 'crash', 'all'] as const
 
@@ -14,7 +14,8 @@ export const sim: Command = {
   usage,
   summary:
     'Run simulated networks with every fault: disagreement or a stall exits 1 with the command that shows it again. ' +
-    'With --byzantine at a third of the validators or more, disagreement must name the guilty instead.',
+    'With --byzantine at a third of the validators or more, disagreement must name the guilty instead. ' +
+    '`sim whole` runs whole nodes in virtual time, with their real engines, signers, logs, chains and sync.',
   options: {
     seed: 'first seed, default 1',
     runs: `how many seeds, default ${RUNS}`,
@@ -29,8 +30,9 @@ export const sim: Command = {
     const wishes = wishesOf(flags)
     const [verb, text] = args
     if (verb === 'replay') return tell(await scenarioFrom(text, wishes, flags), context)
-    if (verb !== undefined) throw refusal(`there is no verb ${verb}`)
+    if (verb !== undefined && verb !== 'whole') throw refusal(`there is no verb ${verb}`)
     const [seed, runs] = [whole(flags.seed ?? '1', SEED_MAX), whole(flags.runs ?? String(RUNS), RUNS_MAX)]
+    if (verb === 'whole') return wholeNodes(context, seed, runs)
     const { validators = 4, heights = 20, byzantine } = wishes
     const isWide = validators > WIDE_ABOVE
     if (isWide && (byzantine ?? 0) > 0) throw refusal(`liars are simulated among up to ${WIDE_ABOVE} validators`)
@@ -51,6 +53,22 @@ const RUNS_MAX = 10_000_000
 /** More than this is `npm run sim:1247`. */
 const VALIDATORS_MAX = 500
 const HEIGHTS_MAX = 1_000
+
+/** Of one seed, what its processes logged. */
+const wholeNodes = async ({ flags, out, signal }: CommandContext, seed: number, runs: number): Promise<ExitCode> => {
+  const other = Object.keys(flags).find((name) => flags[name] !== undefined && name !== 'seed' && name !== 'runs')
+  if (other !== undefined) throw refusal(`whole nodes are simulated by seed alone, without --${other}`)
+  if (runs === 1) {
+    const { story, fault } = await replayWhole(seed)
+    out({ fault, story }, [...story, fault ?? 'nothing is wrong'].join('\n'))
+    return fault === null ? exitCode.ok : exitCode.failed
+  }
+  const batch = await runWholeBatch(seed, runs, signal)
+  const faults = [...batch.violations, ...batch.stalled]
+  const line = `${batch.runs} networks of whole nodes, ${batch.heights} heights, ${faults.length} at fault`
+  out(batch, [...faults, line].join('\n'))
+  return faults.length === 0 ? exitCode.ok : exitCode.failed
+}
 
 const tell = (scenario: Scenario, { out }: CommandContext): ExitCode => {
   const { story, outcome } = replay(scenario)

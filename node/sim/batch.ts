@@ -2,10 +2,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { RULES } from '../../chain/consensus/rules.ts'
+import { CRASH_POINTS as DISK_POINTS } from './disk.ts'
 import { fakeCurves } from './fake-bls.ts'
 import { CRASH_POINTS } from './node.ts'
 import { type Outcome, reportOf, run } from './run.ts'
 import { ALL_FAULTS, type Scenario, scenarioOf, TRICKS, type Wishes } from './scenario.ts'
+import { storyOf } from './story.ts'
+import { runWhole } from './whole.ts'
 import { NO_COSTS, runWide, type WideOutcome } from './wide.ts'
 
 const COUNTERS: readonly string[] = [
@@ -93,6 +96,43 @@ export async function runWideBatch(
     firstRoundShare: firsts / Math.max(1, outcomes.length),
     coverage: {},
   }
+}
+
+/** As `runBatch`, of whole nodes: the real engine, signer, log, chain and sync of each. The share is of heights decided in round 0. */
+export async function runWholeBatch(from: number, runs: number, signal?: AbortSignal): Promise<Batch> {
+  const coverage: Record<string, number> = Object.fromEntries(DISK_POINTS.map((point) => [`crash at ${point}`, 0]))
+  const faults: string[] = []
+  const rounds = { first: 0, all: 0 }
+  let heights = 0
+  let done = 0
+  for (let seed = from; seed < from + runs && signal?.aborted !== true; seed++) {
+    const outcome = await runWhole(storyOf(seed))
+    done++
+    heights += outcome.heights
+    for (const [name, times] of outcome.counters) coverage[name] = (coverage[name] ?? 0) + times
+    for (const times of outcome.rounds.values()) rounds.all += times
+    rounds.first += outcome.rounds.get(0) ?? 0
+    if (outcome.fault !== null)
+      faults.push(`seed ${seed}: ${outcome.fault}\nreplay: novachain sim whole --seed ${seed} --runs 1`)
+  }
+  const isStall = (report: string): boolean => report.includes(' ms: stalled')
+  return {
+    runs: done,
+    heights,
+    violations: faults.filter((report) => !isStall(report)),
+    stalled: faults.filter(isStall),
+    firstRoundShare: rounds.all === 0 ? 1 : rounds.first / rounds.all,
+    coverage,
+  }
+}
+
+/** What the processes of one such network logged, and its verdict. */
+export async function replayWhole(
+  seed: number,
+): Promise<{ readonly story: readonly string[]; readonly fault: string | null }> {
+  const said: string[] = []
+  const { fault } = await runWhole(storyOf(seed), said)
+  return { story: said, fault }
 }
 
 /** One network again, with what happened in it line by line: the same for the same scenario. */

@@ -30,6 +30,8 @@ export interface WholeOutcome {
   readonly heights: number
   readonly events: number
   readonly trace: number
+  /** Rounds of the heights decided after the calm, by how many were decided in it. */
+  readonly rounds: ReadonlyMap<number, number>
   /** How often a process died at each point, and what else happened. */
   readonly counters: ReadonlyMap<string, number>
 }
@@ -44,9 +46,10 @@ const GENESIS = { epochBlocks: 5, blockTimeMs: 3_000, development: false }
 /** Secrets of accounts with coins. */
 const ACCOUNTS = Array.from({ length: 4 }, (_, i) => new Uint8Array(32).fill(i + 1))
 
-export async function runWhole(story: Story): Promise<WholeOutcome> {
+/** `said` takes what the processes log, line by line, for who wants to know what happened. */
+export async function runWhole(story: Story, said: string[] | null = null): Promise<WholeOutcome> {
   installCurves(curvesOf)
-  const world = new Whole(story)
+  const world = new Whole(story, said)
   return world.run()
 }
 
@@ -66,10 +69,13 @@ class Whole {
   readonly #signatures = new Signatures()
   readonly #decided = new Map<number, Hex>()
   readonly #counters = new Map<string, number>()
+  readonly #rounds = new Map<number, number>()
+  readonly #said: string[] | null
   #fault: string | null = null
 
-  constructor(story: Story) {
+  constructor(story: Story, said: string[] | null) {
     this.story = story
+    this.#said = said
     this.#random = createRandom(story.seed, 'world')
     this.genesis = genesisOf(story.powers)
     this.links = new Links(this.kernel, createRandom(story.seed, 'links'), {
@@ -92,6 +98,9 @@ class Whole {
   get isCalm(): boolean {
     return this.kernel.nowMs >= this.story.calmMs
   }
+  say(who: string, message: string, fields: object): void {
+    this.#said?.push(`${this.kernel.nowMs} ms ${who}: ${message} ${JSON.stringify(fields)}`)
+  }
   /** Ends the run with this verdict. */
   fail(what: string): void {
     this.#fault ??= `at ${this.kernel.nowMs} ms: ${what}`
@@ -106,12 +115,14 @@ class Whole {
     const fault = this.isHonest(key) ? this.#signatures.add(key, message) : null
     if (fault !== null) this.fail(`validator ${fault}`)
   }
-  onBlock(by: Process, height: number, hash: Hash): void {
+  onBlock(by: Process, height: number, hash: Hash, round: number): void {
     if (!this.isHonest(by.key)) return
     const hex = bytesToHex(hash)
     const before = this.#decided.get(height)
-    if (before === undefined) this.#decided.set(height, hex)
-    else if (before !== hex) this.fail(`disagreement at height ${height}: ${before}, and ${hex} of process ${by.id}`)
+    if (before === undefined) {
+      this.#decided.set(height, hex)
+      if (this.isCalm) this.#rounds.set(round, (this.#rounds.get(round) ?? 0) + 1)
+    } else if (before !== hex) this.fail(`disagreement at height ${height}: ${before}, and ${hex} of process ${by.id}`)
   }
 
   async run(): Promise<WholeOutcome> {
@@ -134,7 +145,7 @@ class Whole {
     for (const process of this.#processes) process.kill()
     return {
       ...{ fault: this.#fault, heights: this.#decided.size },
-      ...{ events: kernel.events, trace: kernel.trace, counters: this.#counters },
+      ...{ events: kernel.events, trace: kernel.trace, rounds: this.#rounds, counters: this.#counters },
     }
   }
 
@@ -265,7 +276,9 @@ class Process {
       genesis,
       { historyBlocks: 10, proofBlocks: 10, cacheBytes: 1_000_000, pool: {} },
     )
-    chain.watch('head', ({ block }) => life.isDead || world.onBlock(this, block.header.number, block.hash))
+    chain.watch('head', ({ block: { header, hash } }) => {
+      if (!life.isDead) world.onBlock(this, header.number, hash, chain.commitOf(header.number)?.round ?? 0)
+    })
     this.#chain = chain
     const signer = this.key === null ? null : await this.#openSigner(life, this.key, chain)
     const wal = await openWal(this.disk.log(life))
@@ -299,9 +312,10 @@ class Process {
     const world = this.#world
     return {
       debug() {},
-      info() {},
-      warn() {},
+      info: (fields, message) => world.say(this.id, message, fields),
+      warn: (fields, message) => world.say(this.id, message, fields),
       error: (fields, message) => {
+        world.say(this.id, message, fields)
         if ('offence' in fields && 'validator' in fields) {
           const accused = Number(`0x${String(fields.validator).slice(-2)}`) - 1 // as `genesisOf` makes addresses
           world.count(`reported: ${fields.offence}`)
