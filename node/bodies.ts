@@ -1,7 +1,7 @@
 // The blocks of heights that are not final yet: proposed, built here, or fetched. Owns how a whole block is got from what a proposal
 // brings, the pool and peers; and answers peers who lack one. What a block is worth is the engine's business.
 import { asHash, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
-import type { Log, Random } from '../chain/base/ports.ts'
+import type { Log, Random, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Block } from '../chain/types/block.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
@@ -31,11 +31,17 @@ interface Held {
 const HELD_MAX_BYTES = 64 * 1024 * 1024
 /** Peers asked for one block before the machine asks again. */
 const ASKED_MAX = 4
+/** After so long the next is asked too: who is silent on purpose must not cost the round. */
+const HEDGE_MS = 1_000
+
+/** One way to get a block; it is given up when the signal says so. */
+type Attempt = (signal: AbortSignal) => Promise<Block | null>
 
 export interface BodiesDeps {
   readonly chain: Chain
   readonly network: () => Network | null
   readonly log: Log
+  readonly timers: Timers
   /** Whom to ask first is nobody's business but this node's. */
   readonly random: Random
   /** Whether a block that is held must stay, whatever else comes. */
@@ -46,6 +52,7 @@ export class Bodies {
   readonly #chain: Chain
   readonly #network: () => Network | null
   readonly #log: Log
+  readonly #timers: Timers
   readonly #random: Random
   readonly #isNeeded: (blockHash: Hex) => boolean
   readonly #held = new Map<Hex, Held>()
@@ -55,6 +62,7 @@ export class Bodies {
     this.#chain = deps.chain
     this.#network = deps.network
     this.#log = deps.log
+    this.#timers = deps.timers
     this.#random = deps.random
     this.#isNeeded = deps.isNeeded
   }
@@ -80,7 +88,7 @@ export class Bodies {
 
   /** From the pool and peers; null where nobody has it now. The answer is the block of this hash, whole. */
   async obtain(hash: Hash): Promise<Block | null> {
-    const block = this.get(hash) ?? (await this.#assemble(hash)) ?? (await this.#fetch(hash))
+    const block = this.get(hash) ?? (await this.#firstOf(this.#attemptsAt(hash)))
     if (block !== null) this.add(block)
     return block
   }
@@ -112,9 +120,70 @@ export class Bodies {
     this.#held.delete(key)
   }
 
-  async #ask<T>(peer: PeerId, what: 'body' | 'txs', request: Uint8Array, read: (bytes: Uint8Array) => T) {
+  /** The next begins as soon as one fails, or lets us wait; the first that gives the block ends all. */
+  #firstOf(attempts: readonly Attempt[]): Promise<Block | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<Block | null>()
+    const end = new AbortController()
+    const left = [...attempts]
+    let open = 0
+    let unset = (): void => {}
+    const settle = (give: () => void): void => {
+      unset()
+      end.abort()
+      give()
+    }
+    const begin = (): void => {
+      unset()
+      const attempt = left.shift()
+      if (attempt === undefined) {
+        if (open === 0) settle(() => resolve(null))
+        return
+      }
+      open++
+      unset = this.#timers.after(HEDGE_MS, begin)
+      attempt(end.signal).then(
+        (block) => {
+          open--
+          if (end.signal.aborted) return
+          if (block === null) begin()
+          else settle(() => resolve(block))
+        },
+        (error: unknown) => settle(() => reject(error)),
+      )
+    }
+    begin()
+    return promise
+  }
+
+  /** Who brought the proposal first of all; where that fails, another before the same again. */
+  #attemptsAt(hash: Hash): readonly Attempt[] {
+    const from = this.#held.get(bytesToHex(hash))?.from ?? null
+    const peers = (this.#network()?.peers() ?? []).map(({ id }) => id)
+    const others = shuffled(
+      peers.filter((id) => id !== from),
+      this.#random,
+    )
+    const bringer = peers.filter((id) => id === from)
+    const asked = [...others.slice(0, 1), ...bringer, ...others.slice(1)].slice(0, ASKED_MAX)
+    return [
+      (signal) => this.#assemble(hash, signal),
+      ...asked.map(
+        (id): Attempt =>
+          (signal) =>
+            this.#fetch(hash, id, signal),
+      ),
+    ]
+  }
+
+  async #ask<T>(
+    peer: PeerId,
+    what: 'body' | 'txs',
+    request: Uint8Array,
+    read: (bytes: Uint8Array) => T,
+    signal: AbortSignal,
+  ) {
     const answer = await this.#network()
-      ?.request(peer, what, request)
+      ?.request(peer, what, request, signal)
       .catch((error: unknown) => void this.#log.debug({ peer, error: String(error) }, 'a peer did not give a block'))
     if (answer === undefined) return null
     try {
@@ -127,7 +196,7 @@ export class Bodies {
   }
 
   /** The proposal's block with what it only names: out of the pool, the rest from who brought it. */
-  async #assemble(hash: Hash): Promise<Block | null> {
+  async #assemble(hash: Hash, signal: AbortSignal): Promise<Block | null> {
     const { sketch, from } = this.#held.get(bytesToHex(hash)) ?? { sketch: null, from: null }
     if (sketch === null || from === null) return null
     const txs = sketch.txs.map((tx) =>
@@ -135,7 +204,7 @@ export class Bodies {
     )
     const places = txs.flatMap((tx, i) => (tx === null ? [i] : []))
     if (places.length > 0) {
-      const missing = await this.#ask(from, 'txs', encodeTxsRequest(hash, places), decodeTxs)
+      const missing = await this.#ask(from, 'txs', encodeTxsRequest(hash, places), decodeTxs, signal)
       if (missing === null || missing.length !== places.length) return null
       for (const [i, place] of places.entries()) txs[place] = missing[i] ?? null
     }
@@ -144,20 +213,11 @@ export class Bodies {
     return (await this.#chain.isWhole(block)) ? block : null
   }
 
-  async #fetch(hash: Hash): Promise<Block | null> {
-    const from = this.#held.get(bytesToHex(hash))?.from ?? null
-    const peers = this.#network()?.peers() ?? []
-    const others = shuffled(
-      peers.filter(({ id }) => id !== from),
-      this.#random,
-    )
-    for (const { id } of [...peers.filter((peer) => peer.id === from), ...others].slice(0, ASKED_MAX)) {
-      const block = await this.#ask(id, 'body', hash, decodeBodyAnswer)
-      if (block === null) continue
-      if (equalBytes(block.hash, hash) && (await this.#chain.isWhole(block))) return block
-      this.#log.warn({ peer: id, hash: bytesToHex(hash) }, 'a peer answered with another block than was asked')
-      this.#network()?.blame(id, 'false answer')
-    }
+  async #fetch(hash: Hash, peer: PeerId, signal: AbortSignal): Promise<Block | null> {
+    const block = await this.#ask(peer, 'body', hash, decodeBodyAnswer, signal)
+    if (block === null || (equalBytes(block.hash, hash) && (await this.#chain.isWhole(block)))) return block
+    this.#log.warn({ peer, hash: bytesToHex(hash) }, 'a peer answered with another block than was asked')
+    this.#network()?.blame(peer, 'false answer')
     return null
   }
 }

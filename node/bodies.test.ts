@@ -1,0 +1,53 @@
+// Blocks that are not final yet: got from peers of whom some never answer.
+import { Wallet } from 'ethers'
+import { expect, test } from 'vitest'
+import { hexToBytes } from '../chain/base/bytes.ts'
+import { keccak } from '../chain/base/crypto.ts'
+import type { Block } from '../chain/types/block.ts'
+import type { Network, PeerInfo } from '../p2p/network.ts'
+import { encodeBodyAnswer, type Sketch, sketchOf } from '../p2p/wire.ts'
+import { genesis, openMemoryChain } from '../test/kit/memory-chain.ts'
+import { Bodies } from './bodies.ts'
+import { developmentAccounts } from './development.ts'
+
+const infoOf = (id: string): PeerInfo => ({ id, address: '', direction: 'inbound', score: 0, pingMs: null })
+
+/** A block of another node's with one transaction. */
+const blockOfOther = async (): Promise<Block> => {
+  const other = await openMemoryChain()
+  const wallet = new Wallet(developmentAccounts(1)[0]?.privateKey ?? '')
+  const fields = { chainId: genesis.chainId, nonce: 0, to: wallet.address, gasLimit: 21_000, gasPrice: 3_000_000_000n }
+  await other.chain.submit(hexToBytes(await wallet.signTransaction({ ...fields, type: 0 })), 'local')
+  return other.seal()
+}
+
+test('a peer that brings a proposal and then says nothing more holds its block up for a second', async () => {
+  const block = await blockOfOther()
+  const { chain } = await openMemoryChain()
+  const due: (() => void)[] = []
+  const asked: string[] = []
+  const network = {
+    peers: () => ['liar', 'honest'].map(infoOf),
+    request: (peer: string, protocol: string) => {
+      asked.push(`${peer} ${protocol}`)
+      return peer === 'liar' ? new Promise<Uint8Array>(() => {}) : Promise.resolve(encodeBodyAnswer(block))
+    },
+    blame() {},
+  } as unknown as Network
+  const bodies = new Bodies({
+    ...{ chain, network: () => network, random: () => 0, isNeeded: () => true },
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    timers: {
+      after(_, run) {
+        due.push(run)
+        return () => {}
+      },
+    },
+  })
+  const sketch = { ...(sketchOf(block) as Sketch), txs: block.txs.map((tx) => keccak(tx)) }
+  bodies.hold(sketch, 'liar')
+  const found = bodies.obtain(block.hash)
+  for (const run of due.splice(0)) run()
+  expect((await found)?.hash).toEqual(block.hash)
+  expect(asked).toEqual(['liar txs', 'honest body'])
+})
