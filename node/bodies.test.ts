@@ -3,26 +3,38 @@ import { Wallet } from 'ethers'
 import { expect, test } from 'vitest'
 import { hexToBytes } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
+import type { Chain } from '../chain/chain.ts'
 import type { Block } from '../chain/types/block.ts'
 import type { Network, PeerInfo } from '../p2p/network.ts'
 import { encodeBodyAnswer, type Sketch, sketchOf } from '../p2p/wire.ts'
 import { genesis, openMemoryChain } from '../test/kit/memory-chain.ts'
 import { Bodies } from './bodies.ts'
 import { developmentAccounts } from './development.ts'
+import { systemTimers } from './system.ts'
 
 const infoOf = (id: string): PeerInfo => ({ id, address: '', direction: 'inbound', score: 0, pingMs: null })
 
 /** A block of another node's with one transaction. */
-const blockOfOther = async (): Promise<Block> => {
+const blockOfOther = async (): Promise<{ readonly block: Block; readonly raw: Uint8Array }> => {
   const other = await openMemoryChain()
   const wallet = new Wallet(developmentAccounts(1)[0]?.privateKey ?? '')
   const fields = { chainId: genesis.chainId, nonce: 0, to: wallet.address, gasLimit: 21_000, gasPrice: 3_000_000_000n }
-  await other.chain.submit(hexToBytes(await wallet.signTransaction({ ...fields, type: 0 })), 'local')
-  return other.seal()
+  const raw = hexToBytes(await wallet.signTransaction({ ...fields, type: 0 }))
+  await other.chain.submit(raw, 'local')
+  return { block: await other.seal(), raw }
 }
 
+const portsOf = (network: Network) => ({
+  ...{ network: () => network, random: () => 0, isNeeded: () => true },
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+})
+const sketchByHash = (block: Block): Sketch => ({
+  ...(sketchOf(block) as Sketch),
+  txs: block.txs.map((tx) => keccak(tx)),
+})
+
 test('a peer that brings a proposal and then says nothing more holds its block up for a second', async () => {
-  const block = await blockOfOther()
+  const { block } = await blockOfOther()
   const { chain } = await openMemoryChain()
   const due: (() => void)[] = []
   const asked: string[] = []
@@ -35,8 +47,7 @@ test('a peer that brings a proposal and then says nothing more holds its block u
     blame() {},
   } as unknown as Network
   const bodies = new Bodies({
-    ...{ chain, network: () => network, random: () => 0, isNeeded: () => true },
-    log: { debug() {}, info() {}, warn() {}, error() {} },
+    ...{ chain, ...portsOf(network) },
     timers: {
       after(_, run) {
         due.push(run)
@@ -44,10 +55,26 @@ test('a peer that brings a proposal and then says nothing more holds its block u
       },
     },
   })
-  const sketch = { ...(sketchOf(block) as Sketch), txs: block.txs.map((tx) => keccak(tx)) }
-  bodies.hold(sketch, 'liar')
+  bodies.hold(sketchByHash(block), 'liar')
   const found = bodies.obtain(block.hash)
   for (const run of due.splice(0)) run()
   expect((await found)?.hash).toEqual(block.hash)
   expect(asked).toEqual(['liar txs', 'honest body'])
+})
+
+test('a proposal that names one transaction of the pool a hundred thousand times is not hashed', async () => {
+  const { block, raw } = await blockOfOther()
+  const memory = await openMemoryChain()
+  await memory.chain.submit(raw, 'local')
+  let isHashed = false
+  const isWhole = async (): Promise<boolean> => {
+    isHashed = true
+    return false
+  }
+  const chain = { pool: memory.chain.pool, heightOf: () => null, isWhole } as unknown as Chain
+  const bodies = new Bodies({ chain, ...portsOf({ peers: () => [] } as unknown as Network), timers: systemTimers })
+  const sketch = sketchByHash(block)
+  bodies.hold({ ...sketch, txs: Array.from({ length: 100_000 }, () => keccak(raw)) }, 'liar')
+  expect(await bodies.obtain(block.hash)).toBeNull()
+  expect(isHashed).toBe(false)
 })

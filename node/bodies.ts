@@ -3,7 +3,7 @@
 import { asHash, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
 import type { Log, Random, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
-import type { Block } from '../chain/types/block.ts'
+import { BLOCK_BYTES_MAX, type Block, ethereumBlockBytes } from '../chain/types/block.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
 import {
   decodeBodyAnswer,
@@ -210,6 +210,8 @@ export class Bodies {
     }
     const { header, section } = sketch
     const block = { header, hash, section, txs: txs.flatMap((tx) => (tx === null ? [] : [tx])) }
+    // One transaction of the pool may be named as often as there is room for its hash: gigabytes to hash.
+    if (ethereumBlockBytes(block) > BLOCK_BYTES_MAX) return null
     return (await this.#chain.isWhole(block)) ? block : null
   }
 
