@@ -18,6 +18,7 @@ test.each([
 
 const command: Command = {
   usage: 'x',
+  argsMax: 2,
   summary: 'x',
   options: { 'rpc-port': 'port' },
   switches: { yes: 'really' },
@@ -32,6 +33,13 @@ test('a negative number is a value, a mistyped flag is told with the one that wa
   expect(() => parseFlags(command, 'x', ['--rpc-prot', '1'])).toThrow(/did you mean --rpc-port/)
   expect(() => parseFlags(command, 'x', ['--verbose'])).toThrow(expect.objectContaining({ code: 'USAGE_FLAG' }))
   expect(() => parseFlags(command, 'x', ['--verbose'])).not.toThrow(/did you mean/)
+})
+
+test('an argument that nothing reads is refused, not passed over', () => {
+  expect(() => parseFlags(command, 'x', ['a', 'b', 'c', '--yes'])).toThrow(
+    /c is one argument too many; usage: novachain x/,
+  )
+  expect(() => parseFlags({ ...command, argsMax: 0 }, 'x', ['my-node'])).toThrow(/my-node is one argument too many/)
 })
 
 test('a variable stands in for a flag that is not given, never for a switch', () => {

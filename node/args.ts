@@ -50,6 +50,8 @@ export interface CommandContext {
 export interface Command {
   readonly usage: string
   readonly summary: string
+  /** Arguments after its name, at most. */
+  readonly argsMax: number
   /** Flags with a value, and what they mean. */
   readonly options: Readonly<Record<string, string>>
   /** Flags without. */
@@ -57,8 +59,16 @@ export interface Command {
   readonly run: (context: CommandContext) => Promise<ExitCode>
 }
 
-/** Throws USAGE_FLAG. */
+/** Throws USAGE_FLAG and USAGE_ARGUMENT. */
 export function parseFlags(command: Command, name: string, argv: readonly string[]) {
+  const { flags, switches, args } = split(command, name, argv)
+  const extra = args[command.argsMax]
+  if (extra !== undefined && !switches.has('help'))
+    throw new NodeError(UsageErrors.ARGUMENT, { reason: `${extra} is one argument too many`, usage: command.usage })
+  return { flags, switches, args }
+}
+
+const split = (command: Command, name: string, argv: readonly string[]) => {
   const options: Record<string, { type: 'string' | 'boolean' }> = {
     json: { type: 'boolean' },
     help: { type: 'boolean' },

@@ -31,6 +31,7 @@ import { version } from './version.ts'
 const versionCommand: Command = {
   usage: 'version',
   summary: 'Print the version.',
+  argsMax: 0,
   options: {},
   async run({ out }) {
     out({ version, node: process.version }, `novachain ${version} (node ${process.version})`)

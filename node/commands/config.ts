@@ -10,6 +10,7 @@ const usage = 'config show|validate|get <key>|set <key> <value> [--dir <dir>]'
 export const config: Command = {
   usage,
   summary: 'Show, check or change the configuration of a folder.',
+  argsMax: 3,
   options: { dir: 'folder of the node' },
   async run(context) {
     const verb = VERBS[context.args[0] ?? '']

@@ -14,6 +14,7 @@ const usage = 'db check|stats --dir <dir>'
 export const db: Command = {
   usage,
   summary: 'Check every record of a stopped node, or count what fills its disk.',
+  argsMax: 1,
   options: { dir: 'folder of the node' },
   async run(context) {
     const verb = VERBS[context.args[0] ?? '']

@@ -54,6 +54,7 @@ const DEFAULT_DIR = '.novachain/devnet'
 export const devnet: Command = {
   usage,
   summary: 'Run a development network: blocks every 3 s, ten funded accounts, JSON-RPC on 8545.',
+  argsMax: 2,
   options: {
     dir: `folder, default ${DEFAULT_DIR}; it resumes what it finds there`,
     validators: 'number of validators, default 4',
@@ -82,6 +83,7 @@ const orderOf = (verb: string, object: string | undefined): Order => {
     case 'status':
     case 'heal':
     case 'stop':
+      if (object !== undefined) throw refuse(`${object} is one argument too many`)
       return { verb }
     case 'kill':
     case 'restart':

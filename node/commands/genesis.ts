@@ -26,6 +26,7 @@ export const readGenesis = (file: string): string => {
 export const genesis: Command = {
   usage,
   summary: 'Check a genesis.json, print its hash, or write one.',
+  argsMax: 4,
   options: { 'chain-id': 'chain id of a new genesis' },
   switches: { force: 'overwrite a file that exists' },
   async run(context) {

@@ -25,6 +25,7 @@ const profiles = {
 export const init: Command = {
   usage,
   summary: 'Make the folder of a node.',
+  argsMax: 1,
   options: { genesis: 'file or URL of genesis.json', profile: 'validator, full or archive' },
   async run({ args, flags, out }) {
     const [dir] = args

@@ -37,6 +37,7 @@ const usage = 'keys new|import|list|show|export [<name>] [--type validator|accou
 export const keys: Command = {
   usage,
   summary: 'Make, import, list, show and export the encrypted keys of a folder.',
+  argsMax: 2,
   options: {
     dir: 'folder of the node; the keys lie in keys/ below it',
     type: 'validator (BLS, EIP-2335) or account (secp256k1, Web3 Secret Storage); default validator',

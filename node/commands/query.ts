@@ -9,6 +9,7 @@ const tag = (text: string): string => (/^\d+$/.test(text) ? `0x${BigInt(text).to
 export const query: Command = {
   usage,
   summary: 'Ask a running node for a block, transaction, receipt, account, logs or proof.',
+  argsMax: Number.POSITIVE_INFINITY,
   options: {
     rpc: 'URL of its JSON-RPC',
     block: 'height or tag the account, proof or call is asked at; default latest',

@@ -19,6 +19,7 @@ const heightOf = (flag: string, text: string | undefined): number | null => {
 export const reExecute: Command = {
   usage,
   summary: 'Run the blocks of a stopped node again and compare gas, receipts and every value they wrote.',
+  argsMax: 0,
   options: {
     dir: 'folder of the node',
     from: 'first height; default the lowest whose parent state is kept',

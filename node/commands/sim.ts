@@ -16,6 +16,7 @@ export const sim: Command = {
     'Run simulated networks with every fault: disagreement or a stall exits 1 with the command that shows it again. ' +
     'With --byzantine at a third of the validators or more, disagreement must name the guilty instead. ' +
     '`sim whole` runs whole nodes in virtual time, with their real engines, signers, logs, chains and sync.',
+  argsMax: 2,
   options: {
     seed: 'first seed, default 1',
     runs: `how many seeds, default ${RUNS}`,

@@ -47,6 +47,7 @@ export function requireNodeDir(dir: string): string {
 export const start: Command = {
   usage: 'start --dir <dir> [--rpc-port <port>] [--metrics-port <port>] [--log-level <level>]',
   summary: 'Run the node of a folder in the foreground until SIGTERM.',
+  argsMax: 0,
   options: {
     dir: 'folder of the node, made by init',
     'rpc-host': 'address JSON-RPC listens on',

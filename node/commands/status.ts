@@ -9,6 +9,7 @@ export const status: Command = {
   usage: 'status [--rpc <url>] [--watch]',
   summary:
     'Height, round, votes, signing, pool and peers of a running node; exit code 4 while it is behind or no block comes.',
+  argsMax: 0,
   options: { rpc: 'URL of its JSON-RPC' },
   switches: { watch: 'follow it until Ctrl-C: redrawn on a terminal, else a line for each change' },
   async run(context) {

@@ -49,6 +49,7 @@ export function parseAmount(text: string): bigint {
 export const tx: Command = {
   usage,
   summary: 'Send a transaction, print it unsigned, decode a raw one, or trace a mined one.',
+  argsMax: 2,
   options: {
     rpc: 'URL of the node’s JSON-RPC',
     from: 'keystore (Web3 Secret Storage) of the sending account',
