@@ -72,7 +72,8 @@ export const devnet: Command = {
     const [verb, object] = context.args
     if (verb === undefined || verb === 'up') return up(context)
     const answer = await ask(dirOf(context), orderOf(verb, object))
-    context.out(answer, JSON.stringify(answer, null, 2))
+    const isTable = verb === 'status' && !context.switches.has('json')
+    context.out(answer, isTable ? await tableOf(answer as Status) : JSON.stringify(answer))
     return exitCode.ok
   },
 }
@@ -366,29 +367,51 @@ const banner = (net: {
 /** Where each validator is, and what it waits for, on a terminal. */
 const live = async (children: readonly Child[], screen: Screen, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
-    const found = await Promise.all(children.map(lookAt))
-    const halts = found.flatMap(({ halt }, i) =>
-      halt === null ? [] : wrap(`validator ${i}: ${halt}`, columns() - 2, '  ').map((text) => `  ${text}`),
-    )
-    screen.draw([
-      ...found.map(({ line }, i) => `  validator ${i}  ${line}`),
-      ...(halts.length > 0 ? ['', ...halts] : []),
-    ])
+    const found = await Promise.all(children.map((child) => lookAt(child.pid(), child.ports()?.rpc)))
+    const lines = [...found.map(({ line }, i) => `validator ${i}  ${line}`), ...haltsOf(found, columns() - 2)]
+    screen.draw(lines.map((line) => (line === '' ? '' : `  ${line}`)))
     await delay(LIVE_MS, undefined, { signal }).catch(() => {})
   }
 }
 const LIVE_MS = 500
 const columns = (): number => process.stdout.columns || 80
 
-const lookAt = async (child: Child): Promise<{ readonly line: string; readonly halt: string | null }> => {
-  const rpc = child.ports()?.rpc
-  if (child.pid() === null || rpc === undefined) return { line: 'not running', halt: null }
+/** What `status` answers, as far as the table needs it. */
+interface Status {
+  readonly rpc: readonly string[]
+  readonly pids: readonly (number | null)[]
+  readonly partition: readonly (readonly number[])[] | null
+}
+
+const tableOf = async ({ rpc, pids, partition }: Status): Promise<string> => {
+  const found = await Promise.all(pids.map((pid, i) => lookAt(pid, rpc[i])))
+  const rows = found.map(({ line }, i) => {
+    const pid = pids[i]
+    return `validator ${i}  ${line}${typeof pid === 'number' ? `  ${rpc[i]}  pid ${pid}` : ''}`
+  })
+  const parted = partition === null ? [] : [`parted into ${partition.map((group) => group.join(',')).join('/')}`]
+  return [...rows, ...parted, ...haltsOf(found, columns())].join('\n')
+}
+
+interface Look {
+  readonly line: string
+  readonly halt: string | null
+}
+
+const haltsOf = (found: readonly Look[], width: number): string[] => {
+  const halts = found.flatMap(({ halt }, i) => (halt === null ? [] : wrap(`validator ${i}: ${halt}`, width, '  ')))
+  return halts.length > 0 ? ['', ...halts] : []
+}
+
+const lookAt = async (pid: number | null, rpc: string | undefined): Promise<Look> => {
+  if (pid === null || rpc === undefined) return { line: 'not running', halt: null }
   const answers = Promise.all([consensusOf(rpc), request(rpc, 'net_peerCount')]).catch(() => null)
   const found = await Promise.race([answers, delay(ANSWER_MS, null, { ref: false })])
   if (found === null) return { line: 'does not answer', halt: null }
-  const [{ height, round, waitsFor, halt, behind }, peers] = found
+  const [{ height, round, waitsFor, halt, behind, signing }, peers] = found
   const where = `block ${height - 1}, final  round ${round}  ${Number(peers)} peers`
-  return { line: `${where}  ${behind ? 'catching up' : halt === null ? `waits for ${waitsFor}` : 'halted'}`, halt }
+  const does = behind ? 'catching up' : halt === null ? `waits for ${waitsFor}` : 'halted'
+  return { line: `${where}  ${does}${(signing?.silence ?? null) === null ? '' : ', signs nothing'}`, halt }
 }
 
 type Order =

@@ -33,6 +33,10 @@ test('status, kill, restart and stop from another shell; garbage is refused with
   expect(devnet.accounts).toHaveLength(10)
   const control = (...args: string[]) => novachain('devnet', ...args, '--dir', dir, '--json')
   expect(JSON.parse((await control('status')).stdout).heights[0]).toBeGreaterThan(0)
+  const told = await novachain('devnet', 'status', '--dir', dir)
+  expect(told.stdout).toMatch(
+    /^validator 0 {2}block \d+, final {2}round 0 {2}0 peers {2}.* {2}http:\/\/127.0.0.1:\d+ {2}pid \d+\n$/,
+  )
   expect(await control('kill', '7')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('there is no validator 7'),
@@ -44,11 +48,13 @@ test('status, kill, restart and stop from another shell; garbage is refused with
   ] as const)
     expect(await control('partition', groups)).toMatchObject({ code: 1, stderr: expect.stringContaining(says) })
   expect(await control('partition', '0;1')).toMatchObject({ code: 2, stderr: expect.stringContaining('as in 0,1/2,3') })
+  expect(await control('kill', '0', '1')).toMatchObject({ code: 2, stderr: expect.stringContaining('one argument') })
   expect(JSON.parse((await control('kill', '0')).stdout)).toEqual({ killed: 0 })
   expect(JSON.parse((await control('kill', '0')).stdout)).toEqual({ killed: 0 })
   expect(JSON.parse((await control('heal')).stdout)).toEqual({ healed: true })
   expect(isAlive(devnet.pids[0] ?? 0)).toBe(false)
   expect(JSON.parse((await control('status')).stdout)).toMatchObject({ pids: [null], heights: [null] })
+  expect((await novachain('devnet', 'status', '--dir', dir)).stdout).toBe('validator 0  not running\n')
   await Promise.all([control('restart', '0'), control('kill', '0'), control('restart', '0')])
   const { pid } = JSON.parse((await control('restart', '0')).stdout) // of a live one
   expect(isAlive(pid)).toBe(true)
