@@ -148,6 +148,31 @@ test('large answers that nobody reads are few at a time', async () => {
   await until(() => open(streams) === 0)
 })
 
+test('large answers are made for a peer within its allowance, whether it reads them or not', async () => {
+  let made = 0
+  const onRequest = async (_: string, bytes: Uint8Array): Promise<Uint8Array> => {
+    if (bytes.length === 3) return bytes
+    made++
+    return new Uint8Array(10 * MIB)
+  }
+  const at = await scene({ handlers: { onRequest } })
+  const refused = (): number => at.victim.metrics.get('p2p_streams_refused_total blocks') ?? 0
+  for (let i = 0; i < 40; i++) {
+    const before = made + refused()
+    const stream = await at.attacker.open(at.victim, 'blocks')
+    stream.send(frame(1, Uint8Array.of(1)))
+    await until(() => made + refused() > before)
+    stream.abort(new Error('it was never wanted'))
+    await until(() => stream.status !== 'open')
+  }
+  expect(made).toBeLessThanOrEqual(Math.ceil(ALLOWANCES.served.size / (10 * MIB)))
+  at.victim.clock.ms += 60_000
+  await at.attacker.open(at.victim, 'blocks').then((stream) => stream.send(frame(1, Uint8Array.of(1))))
+  const before = made
+  await until(() => made > before)
+  await serves(at)
+})
+
 test('a peer that asks without end is banned', async () => {
   const at = await scene()
   const askOn = async (): Promise<void> => {

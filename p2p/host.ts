@@ -24,7 +24,7 @@ import {
   PUBLISH_MAX_BYTES,
   type Topic,
 } from './network.ts'
-import { createScores, type Scores } from './peers.ts'
+import { createScores, type Scores, SERVED_EACH_BYTES } from './peers.ts'
 import { ask, ReqrespErrors, serve } from './reqresp.ts'
 import type { Hello } from './wire.ts'
 
@@ -404,7 +404,8 @@ class Host implements Network {
     const isLarge = LARGE.includes(protocol)
     const under = this.#large.get(peer) ?? 0
     const all = [...this.#large.values()].reduce((sum, count) => sum + count, 0)
-    const isBusy = isLarge && (under >= LARGE_OF_ONE_MAX || all >= LARGE_MAX)
+    const isSpent = isLarge && !this.#scores.allows(peer, 'served', 0)
+    const isBusy = isSpent || (isLarge && (under >= LARGE_OF_ONE_MAX || all >= LARGE_MAX))
     if (isBusy) this.#meters.refused.add(1, { protocol })
     else if (isLarge) this.#large.set(peer, under + 1)
     try {
@@ -412,11 +413,11 @@ class Host implements Network {
         if (!this.#admission.hasMet(peer)) return { refused: 'greet first' }
         if (isBusy) return { refused: 'busy' }
         try {
-          return {
-            bytes: await (protocol === 'peers'
-              ? this.#dialing.answer(peer)
-              : handlers.onRequest(protocol, bytes, peer)),
-          }
+          const made = await (protocol === 'peers'
+            ? this.#dialing.answer(peer)
+            : handlers.onRequest(protocol, bytes, peer))
+          if (isLarge) this.#scores.spend(peer, 'served', SERVED_EACH_BYTES + made.length)
+          return { bytes: made }
         } catch (error) {
           log.debug({ peer, protocol, error: reasonOf(error) }, 'a request is refused')
           return { refused: 'the request cannot be answered' }

@@ -73,8 +73,8 @@ export const PROTOCOLS: Readonly<
   body: { requestMaxBytes: 64, answerMaxBytes: 12 * 1024 * 1024, timeoutMs: 10_000 },
   // Transactions that a proposal names and the pool has not.
   txs: { requestMaxBytes: 256 * 1024, answerMaxBytes: 12 * 1024 * 1024, timeoutMs: 10_000 },
-  // Blocks of a range of heights, with the certificate of the last.
-  blocks: { requestMaxBytes: 64, answerMaxBytes: 24 * 1024 * 1024, timeoutMs: 15_000 },
+  // Blocks of a range of heights, with the certificate of the last: up to 2 MB and one block more.
+  blocks: { requestMaxBytes: 64, answerMaxBytes: 12 * 1024 * 1024, timeoutMs: 15_000 },
   peers: { requestMaxBytes: 64, answerMaxBytes: 64 * 1024, timeoutMs: 5_000 },
 }
 

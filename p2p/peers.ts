@@ -26,10 +26,14 @@ export const ALLOWANCES = {
   messages: { size: 4_000, perSecond: 1_000 },
   /** Their bytes: the transactions of a full block of 1.6 Ggas come at 3 MB a second. */
   bytes: { size: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 },
+  /** Bytes of blocks asked for, and SERVED_EACH_BYTES a request: making a megabyte takes 2 to 4 ms, whether anybody reads it or not. */
+  served: { size: 256 * 1024 * 1024, perSecond: 64 * 1024 * 1024 },
   /** Messages of heights long final: who is behind speaks of them now and then, and nobody passes them on. */
   stale: { size: 1_000, perSecond: 50 },
 } as const
 export type Allowance = keyof typeof ALLOWANCES
+/** Sixty-four empty blocks take as long as so many bytes. */
+export const SERVED_EACH_BYTES = 512 * 1024
 
 /** Peers remembered at a time. */
 const KNOWN_MAX = 10_000
@@ -51,6 +55,8 @@ export interface Scores {
   blame(peer: PeerId, offence: Offence): boolean
   /** Takes `count` from its allowance; false where that is spent. */
   allows(peer: PeerId, what: Allowance, count: number): boolean
+  /** Takes it in any case: of what is known only afterwards. Until it is made up for, `allows` answers false. */
+  spend(peer: PeerId, what: Allowance, count: number): void
 }
 
 /** `isNamed`: peers the operator named are never banned because a link fails. */
@@ -70,6 +76,16 @@ export function createScores(clock: Clock, isNamed: (peer: PeerId) => boolean): 
     entry.atMs = now
     return entry
   }
+  const bucketOf = (peer: PeerId, what: Allowance): Bucket => {
+    const { buckets } = known(peer)
+    const { size, perSecond } = ALLOWANCES[what]
+    const now = clock.nowMs()
+    const bucket = buckets[what] ?? { tokens: size, atMs: now }
+    buckets[what] = bucket
+    bucket.tokens = Math.min(size, bucket.tokens + (Math.max(0, now - bucket.atMs) / 1_000) * perSecond)
+    bucket.atMs = now
+    return bucket
+  }
   return {
     scoreOf: (peer) => Math.round(known(peer).score),
     isBanned: (peer) => (bans.get(peer) ?? 0) > clock.nowMs(),
@@ -85,16 +101,13 @@ export function createScores(clock: Clock, isNamed: (peer: PeerId) => boolean): 
       return true
     },
     allows(peer, what, count) {
-      const { buckets } = known(peer)
-      const { size, perSecond } = ALLOWANCES[what]
-      const now = clock.nowMs()
-      const bucket = buckets[what] ?? { tokens: size, atMs: now }
-      buckets[what] = bucket
-      bucket.tokens = Math.min(size, bucket.tokens + (Math.max(0, now - bucket.atMs) / 1_000) * perSecond)
-      bucket.atMs = now
+      const bucket = bucketOf(peer, what)
       if (bucket.tokens < count) return false
       bucket.tokens -= count
       return true
+    },
+    spend(peer, what, count) {
+      bucketOf(peer, what).tokens -= count
     },
   }
 }
