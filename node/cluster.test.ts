@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { asAddress, bytesToHex, equalBytes, type Hash } from '../chain/base/bytes.ts'
 import { curves, keccak } from '../chain/base/crypto.ts'
 import { type Block, headerHash, type Section } from '../chain/types/block.ts'
-import { type Message, signedPart, withSignature } from '../chain/types/message.ts'
+import { heightOf, type Message, signedPart, withSignature } from '../chain/types/message.ts'
 import { signBytes } from '../chain/types/vote.ts'
 import type { Tap } from '../p2p/memory.ts'
 import { decodeEnvelope, encodeEnvelope, encodeRun } from '../p2p/wire.ts'
@@ -90,6 +90,21 @@ test('what is said of heights long final is stale, and of the last ones is not',
     member.engine.onMessage(encodeEnvelope({ message: { kind: 'status', height }, sketch: null }, 0), 'a peer')
   expect(await Promise.all([1, 3].map(say))).toEqual(['stale', 'stale'])
   expect(await say(member.chain.head().header.number)).toBe('ignore')
+}, 30_000)
+
+test('a flood of valid old proposals with their blocks, votes and certificates is stale, all of it', async () => {
+  const heard: Uint8Array[] = []
+  cluster = await createCluster({
+    ...{ validators: 4, blockTimeMs: 200 },
+    tap: (_, to, what, bytes) => void (to === '0' && what === 'consensus' && heard.push(bytes)),
+  })
+  const [first] = (await startAll(4)) as [Member]
+  await reached(first, 8)
+  const old = heard.filter((bytes) => heightOf(decodeEnvelope(bytes).message) < 6)
+  const blocks = old.filter((bytes) => decodeEnvelope(bytes).sketch !== null)
+  expect(blocks.length).toBeGreaterThan(2)
+  expect(old.length).toBeGreaterThan(2 * blocks.length)
+  for (const bytes of old) expect(await first.engine.onMessage(bytes, 'a peer')).toBe('stale')
 }, 30_000)
 
 test('a peer that comes late is told once what a validator said in this round, however often that was said', async () => {

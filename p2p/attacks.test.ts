@@ -88,6 +88,21 @@ test.each<[string, Uint8Array]>([
   await serves(at)
 })
 
+test('a byte now and then does not move the deadline', async () => {
+  const at = await scene({ deadlineMs: 1_000 })
+  const stream = await at.attacker.open(at.victim, 'direct')
+  stream.send(frame(100_000, new Uint8Array(0)))
+  let sent = 0
+  await until(() => {
+    if (stream.status !== 'open') return true
+    if (stream.send(Uint8Array.of(0))) sent++
+    return false
+  })
+  expect(sent).toBeGreaterThan(1)
+  expect(sent).toBeLessThan(100_000)
+  await serves(at)
+})
+
 test.each<[string, Uint8Array]>([
   ['a length above the bound', frame(0xffffffff, new Uint8Array(0))],
   ['more bytes than announced', frame(1, new Uint8Array(1_000))],
