@@ -35,7 +35,10 @@ const TRIES_MAX = 8
 /** Throws P2P_ADDRESS. */
 export const addressOf = (text: string): Multiaddr => {
   try {
-    return multiaddr(text)
+    const address = multiaddr(text)
+    const peer = peerIn(address)
+    if (peer !== null) peerIdFromString(peer) // the library takes any word for one
+    return address
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new NodeError(DialErrors.ADDRESS, { address: text, reason }, { cause })
@@ -229,7 +232,6 @@ const addressesIn = (answer: Uint8Array): ReadonlyMap<PeerId, readonly Multiaddr
       const address = addressOf(text)
       const peer = peerIn(address)
       if (peer === null || !isDialable(address)) return null
-      peerIdFromString(peer)
       const held = found.get(peer) ?? []
       if (held.length < ADDRESSES_MAX) found.set(peer, [...held, address])
       if (found.size > TOLD_MAX) return null

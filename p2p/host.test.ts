@@ -221,7 +221,9 @@ test('an address in use is refused in a sentence, and so is one that is none', a
   const a = await peers.host()
   const listen = [a.address.split('/p2p/')[0] ?? '']
   await expect(peers.host({ listen })).rejects.toMatchObject({ code: 'P2P_LISTEN' })
-  await expect(peers.host({ persistent: ['10.0.0.1:30333'] })).rejects.toMatchObject({ code: 'P2P_ADDRESS' })
+  for (const address of ['10.0.0.1:30333', '/ip4/10.0.0.1/tcp/30333/p2p/12D3KooWA'])
+    for (const given of [{ persistent: [address] }, { bootstrap: [address] }])
+      await expect(peers.host(given)).rejects.toMatchObject({ code: 'P2P_ADDRESS' })
 })
 
 /** Whether this machine hears its own multicast: not every container does. */
