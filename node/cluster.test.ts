@@ -31,7 +31,7 @@ test('four validators decide the same blocks, each in round 0', async () => {
 }, 30_000)
 
 test('with one of four down the others go on; it comes back and catches up; with two down nothing is decided', async () => {
-  cluster = await createCluster({ validators: 4, blockTimeMs: 200 })
+  cluster = await createCluster({ validators: 4, blockTimeMs: 200, speed: 4 })
   const [a, b, c, d] = (await startAll(4)) as [Member, Member, Member, Member]
   await allReached([a, b, c, d], 3)
   await d.stop()
@@ -47,7 +47,7 @@ test('with one of four down the others go on; it comes back and catches up; with
 }, 90_000)
 
 test('a follower gets every block', async () => {
-  cluster = await createCluster({ validators: 1, blockTimeMs: 100 })
+  cluster = await createCluster({ validators: 1, blockTimeMs: 100, speed: 20 })
   const [validator] = (await startAll(1)) as [Member]
   await reached(validator, 150)
   const follower = await cluster.start(1)
@@ -83,7 +83,7 @@ test('a forged vote is blamed as forged on who brings it, published or said to o
 }, 30_000)
 
 test('what is said of heights long final is stale, and of the last ones is not', async () => {
-  cluster = await createCluster({ validators: 1, blockTimeMs: 100 })
+  cluster = await createCluster({ validators: 1, blockTimeMs: 100, speed: 20 })
   const [member] = (await startAll(1)) as [Member]
   await reached(member, 6)
   const say = (height: number) =>
