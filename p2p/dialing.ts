@@ -66,6 +66,8 @@ interface Target {
   readonly isPersistent: boolean
   peer: PeerId | null
   isDialing: boolean
+  /** That it is not reached was said since it was last here. */
+  isTold: boolean
   waitMs: number
   nextMs: number
 }
@@ -91,7 +93,15 @@ export class Dialing {
     this.#privatePeers = options.privatePeers
     this.#outboundMax = options.outboundMax
     const target = (address: Multiaddr, isPersistent: boolean): Target => ({
-      ...{ address, isPersistent, peer: peerIn(address), isDialing: false, waitMs: times.everyMs, nextMs: 0 },
+      ...{
+        address,
+        isPersistent,
+        peer: peerIn(address),
+        isDialing: false,
+        isTold: false,
+        waitMs: times.everyMs,
+        nextMs: 0,
+      },
     })
     this.#targets = [
       ...addresses.persistent.map((address) => target(address, true)),
@@ -140,7 +150,9 @@ export class Dialing {
   async #dialTarget(target: Target): Promise<void> {
     const { admission, clock, log, node, isConnected } = this.#deps
     if (target.peer !== null && isConnected(target.peer)) {
-      if (admission.hasMet(target.peer)) target.waitMs = this.#times.everyMs
+      if (!admission.hasMet(target.peer)) return
+      target.waitMs = this.#times.everyMs
+      target.isTold = false
       return
     }
     const now = clock.nowMs()
@@ -156,7 +168,12 @@ export class Dialing {
       target.peer = remotePeer.toString()
       if (target.isPersistent) admission.named.add(target.peer)
     } catch (error) {
-      log.debug({ address: target.address.toString(), error: String(error) }, 'a peer is not reached')
+      if (!target.isTold && !this.#deps.signal.aborted)
+        log.info(
+          { address: target.address.toString(), reason: reasonOf(error) },
+          'a peer is not reached; it is tried again',
+        )
+      target.isTold = true
     } finally {
       target.isDialing = false
       this.#trying.delete(trying)
@@ -222,6 +239,12 @@ export class Dialing {
       return text.includes('/p2p/') ? text : `${text}/p2p/${peer}`
     })
   }
+}
+
+/** The first cause: libraries wrap what the network said. */
+const reasonOf = (error: unknown): string => {
+  const inner = error instanceof AggregateError ? error.errors[0] : error instanceof Error ? error.cause : undefined
+  return inner === undefined ? (error instanceof Error ? error.message : String(error)) : reasonOf(inner)
 }
 
 /** By peer; null where the answer is not what an honest node sends. */

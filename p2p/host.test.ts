@@ -137,9 +137,22 @@ test('a persistent peer that dies is dialed until it is back, and is not banned 
   for (let i = 0; i < 30; i++) b.network.blame(a.id, 'timeout')
   await a.network.close()
   await until(() => !knows(b, a))
-  const back = await peers.host({ seed: 921, listen: [`/ip4/127.0.0.1/tcp/${port}`] })
   hurry(b)
+  const told = () => b.said.filter((text) => text.startsWith('a peer is not reached'))
+  await until(() => told().length > 0)
+  expect(told()[0]).toMatch(/ECONNREFUSED/)
+  const back = await peers.host({ seed: 921, listen: [`/ip4/127.0.0.1/tcp/${port}`] })
   await meet(back, b)
+  expect(told()).toHaveLength(1) // however often it was tried
+})
+
+test('an address at which somebody else answers is told with both names', async () => {
+  const a = await peers.host({ seed: 922 })
+  const other = await peers.host()
+  const b = await peers.host({ persistent: [`${a.address.split('/p2p/')[0]}/p2p/${other.id}`] })
+  await until(() =>
+    b.said.some((text) => text.includes('is not reached') && text.includes(a.id) && text.includes(other.id)),
+  )
 })
 
 test('nodes that know only one peer find each other through it, but for the private ones', async () => {

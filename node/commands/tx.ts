@@ -27,7 +27,7 @@ export const TxCommandErrors = defineErrors('TXCMD', {
   },
   WAIT: {
     text: (d: { hash: string; seconds: number }) =>
-      `transaction ${d.hash} is in no block after ${d.seconds} s; it may still be`,
+      `transaction ${d.hash} is in no block after ${d.seconds} s and may still get into one; \`novachain status\` says what the chain waits for`,
   },
 })
 
