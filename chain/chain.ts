@@ -386,7 +386,7 @@ class Machine implements Chain {
     const epoch = epochOf(height, this.genesis.epochBlocks)
     if (this.#rotation.epoch !== epoch) this.#rotation = { epoch, of: createRotation(this.#set) }
     const first = this.#rotation.of.proposer((height - 1) % this.genesis.epochBlocks)
-    return round === 0 ? first : proposerByLot(this.#set, { parentRandao: parent.prevRandao, height, round, first })
+    return proposerByLot(this.#set, { parentRandao: parent.prevRandao, height, round, first })
   }
 
   #contextOf(

@@ -10,11 +10,12 @@ import { type Chain, openChain } from '../chain/chain.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
 import type { Input, Start } from '../chain/consensus/io.ts'
 import { createMemoryKv } from '../chain/store/kv.ts'
+import { headerHash } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
 import { type Message, signedPart, type Unsigned, withSignature } from '../chain/types/message.ts'
 import { bitmapOf, type Domain, formQc, formTc, type Qc, signBytes, type Tc } from '../chain/types/vote.ts'
 import type { Judgement, PeerId } from '../p2p/network.ts'
-import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
+import { encodeEnvelope, type Sketch, sketchOf } from '../p2p/wire.ts'
 import { bundledGenesis } from './commands/genesis.ts'
 import { developmentGenesis, developmentSecret } from './development.ts'
 import { createInbox, INBOX_BOUNDS, type Inbox } from './inbox.ts'
@@ -337,6 +338,39 @@ const fatProposal = async (): Promise<(from: PeerId, salt: number) => Promise<Ju
   return (from, salt) => Promise.resolve(inbox.onMessage(encodeEnvelope({ message, sketch: fat }, salt), from))
 }
 const FAT_BYTES = 1.5 * 1024 * 1024
+
+/** As many different blocks, each proposed for round 0. */
+const proposals = async (validator: number, count: number): Promise<Judgement[]> => {
+  const block = await chain.build({
+    ...{ height: 1, timeMs: NOW_MS, round: 0, proposerIndex: validator, lastCommit: null, budgetMs: 1_000 },
+    coinbase: asAddress(new Uint8Array(20)),
+    reveal: new Uint8Array(96),
+  })
+  return Promise.all(
+    Array.from({ length: count }, (_, i) => {
+      const header = { ...block.header, coinbase: asAddress(new Uint8Array(20).fill(i)) }
+      const place = { height: 1, round: 0, blockHash: headerHash(header), justify: null, tc: null, validator }
+      const message = signed({ kind: 'proposal', proposal: place }, validator)
+      const sketch = { ...(sketchOf(block) as Sketch), header, hash: place.blockHash }
+      return inbox.onMessage(encodeEnvelope({ message, sketch }, 0), 'a')
+    }),
+  )
+}
+
+test('of what one validator signs without end little is passed on: others would be blamed for the flood', async () => {
+  const accepted = (verdicts: readonly Judgement[]): number => verdicts.filter((each) => each === 'accept').length
+  const hearAll = (messages: readonly Message[]) => Promise.all(messages.map((message) => hear(message, 'a')))
+  const places = [...Array(20).keys()]
+  // The first counts, the second is evidence.
+  for (const type of ['prepare', 'commit'] as const)
+    expect(accepted(await hearAll(places.map((i) => vote(5, { type, blockHash: keccak(Uint8Array.of(7, i)) }))))).toBe(
+      2,
+    )
+  expect(accepted(await proposals(0, 20))).toBe(2)
+  expect(accepted(await proposals(1, 20))).toBe(0) // it is not its turn
+  expect(accepted(await hearAll(places.map((i) => timeout(6, 100 + 10 * i, null))))).toBe(2) // 100 and 200
+  expect(pushed.filter(({ kind }) => kind === 'message')).toHaveLength(8)
+})
 
 test('a peer may keep only so many bytes waiting', async () => {
   const send = await fatProposal()

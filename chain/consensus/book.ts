@@ -62,7 +62,7 @@ export function addVote(book: Book, vote: Vote): Counted {
   const first = ballot.votes.get(vote.validator)
   if (first !== undefined) {
     if (equalBytes(first.blockHash, vote.blockHash)) return NOTHING
-    const offence = vote.type === 'prepare' ? 'E1' : 'E2'
+    const offence = OFFENCE[vote.type]
     return { isQuorum: false, evidence: report(round, offence, asSigned(first), asSigned(vote)) }
   }
   ballot.votes.set(vote.validator, vote)
@@ -119,26 +119,42 @@ export function jumpTarget(book: Book, current: number): number | null {
   return null
 }
 
-/** Whether this very vote is counted already, so that its signature need not be checked again. */
+/**
+ * Whether this vote can add nothing, so that its signature need not be checked, nor the vote passed on: it is counted already, or a
+ * third one where two prove the offence. A liar may sign as many as he likes, and who passed them all on would be blamed for a flood.
+ */
 export function isCounted(book: Book, message: Signed, current: number): boolean {
   switch (message.kind) {
     case 'proposal': {
-      const first = book.rounds.get(message.proposal.round)?.proposal
-      return first !== null && first !== undefined && equalBytes(first.blockHash, message.proposal.blockHash)
+      const { round: at, blockHash, validator } = message.proposal
+      const round = book.rounds.get(at)
+      const first = round?.proposal
+      return first != null && (equalBytes(first.blockHash, blockHash) || isReported(round, 'E3', validator))
     }
     case 'vote': {
-      const { type, round, validator, blockHash } = message.vote
-      const first = book.rounds.get(round)?.[type].votes.get(validator)
-      return first !== undefined && equalBytes(first.blockHash, blockHash)
+      const { type, round: at, validator, blockHash } = message.vote
+      const round = book.rounds.get(at)
+      const first = round?.[type].votes.get(validator)
+      return (
+        first !== undefined && (equalBytes(first.blockHash, blockHash) || isReported(round, OFFENCE[type], validator))
+      )
     }
     case 'timeout': {
-      const { round, validator, hqcRound } = message.timeout
-      if (!isInWindow(round, current)) return round <= (book.highest.get(validator)?.round ?? -1)
-      const first = book.rounds.get(round)?.timeouts.get(validator)
-      return first !== undefined && first.hqcRound === hqcRound
+      const { round: at, validator, hqcRound } = message.timeout
+      if (!isInWindow(at, current)) return isNoLeap(at, book.highest.get(validator)?.round ?? -1, current)
+      const round = book.rounds.get(at)
+      const first = round?.timeouts.get(validator)
+      return first !== undefined && (first.hqcRound === hqcRound || isReported(round, 'E5', validator))
     }
   }
 }
+
+const OFFENCE = { prepare: 'E1', commit: 'E2' } as const
+const isReported = (round: Round | undefined, offence: Evidence['offence'], validator: number): boolean =>
+  round?.reported.has(`${offence}:${validator}`) === true
+/** Outside the window each TIMEOUT of a validator leads twice as far as the one before: a handful reaches any round. */
+const isNoLeap = (round: number, highest: number, current: number): boolean =>
+  round <= highest || (!isInWindow(highest, current) && round - current < 2 * (highest - current))
 
 const ballot = (): Ballot => ({ votes: new Map(), power: new Map() })
 const roundOf = (book: Book, at: number): Round => {

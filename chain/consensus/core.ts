@@ -3,6 +3,7 @@
 import { equalBytes } from '../base/bytes.ts'
 import { unreachable } from '../base/errors.ts'
 import { heightOf, type Message } from '../types/message.ts'
+import { isTurnOf } from '../types/validators.ts'
 import type { Vote } from '../types/vote.ts'
 import { isCounted, isInWindow, sharesOf } from './book.ts'
 import { BOUNDS } from './bounds.ts'
@@ -182,8 +183,11 @@ export function relevance(s: State, message: Message): 'check' | 'heard' | 'drop
 const isNews = (h: Height, message: Exclude<Message, { readonly kind: 'status' }>): boolean => {
   const isMember = (validator: number): boolean => validator < h.start.set.members.length
   switch (message.kind) {
-    case 'proposal':
-      return isMember(message.proposal.validator) && !isCounted(h.book, message, h.cur)
+    case 'proposal': {
+      const { round } = message.proposal
+      const isPast = round < h.cur && !isInWindow(round, h.cur)
+      return !isPast && isTurnOf(h.start, message.proposal) && !isCounted(h.book, message, h.cur)
+    }
     case 'vote': {
       const { validator, round } = message.vote
       return isMember(validator) && isInWindow(round, h.cur) && !isCounted(h.book, message, h.cur)

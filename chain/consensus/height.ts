@@ -3,7 +3,7 @@
 import { bytesToHex, equalBytes, type Hash, type Hex } from '../base/bytes.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { type Entry, type Message, type Signed, type SignRecord, STEPS, type Unsigned } from '../types/message.ts'
-import { proposerByLot } from '../types/validators.ts'
+import { isTurnOf, proposerAt } from '../types/validators.ts'
 import {
   bitmapMembers,
   formQc,
@@ -236,7 +236,7 @@ function onProposal(h: Height, proposal: Proposal, seen: Seen, from: Peer, out: 
   const { round, tc, justify } = proposal
   const isOpened = round === 0 ? tc === null : tc?.round === round - 1
   const isJustified = justify === null || justify.round < round
-  if (!isOpened || !isJustified || proposal.validator !== proposerOf(h, round)) {
+  if (!isOpened || !isJustified || !isTurnOf(h.start, proposal)) {
     take(out, 'onProposal drops')
     return
   }
@@ -528,10 +528,7 @@ const routeOf = (h: Height, vote: Vote): 'all' | readonly number[] => {
   return [...new Set(collectors)].filter((i) => i !== self)
 }
 
-const proposerOf = (h: Height, round: number): number => {
-  const { proposer, set, parentRandao, height } = h.start
-  return round === 0 ? proposer : proposerByLot(set, { parentRandao, height, round, first: proposer })
-}
+const proposerOf = (h: Height, round: number): number => proposerAt(h.start, round)
 
 /** A block is named whose body is not here: ask those who must have it. */
 const need = (h: Height, blockHash: Hash, from: readonly number[], out: Out): void => {

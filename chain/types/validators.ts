@@ -84,21 +84,21 @@ export function createRotation(set: ValidatorSet): { proposer(step: number): num
   }
 }
 
-/** One draw of a height. `first` led its round 0. */
+/** One draw of a height. `first` leads its round 0. */
 export interface Lot {
   readonly parentRandao: Hash
   readonly height: number
-  /** At least 1. */
   readonly round: number
   readonly first: number
 }
 
 /**
- * Proposer of rounds >= 1, by lot: the member at keccak(parent's mixHash ‖ height u64 ‖ round u32) mod power, on the line of powers in
+ * Proposer of a round: of rounds >= 1 by lot, the member at keccak(parent's mixHash ‖ height u64 ‖ round u32) mod power, on the line of powers in
  * set order. Round 1 leaves out who led round 0: he has just failed, so one who is down costs one round and never a second. Later
  * rounds draw from all, for where most of the others are down he is who they need.
  */
 export function proposerByLot(set: ValidatorSet, { parentRandao, height, round, first }: Lot): number {
+  if (round === 0) return first
   const turn = new Uint8Array(12)
   const view = new DataView(turn.buffer)
   view.setBigUint64(0, BigInt(height))
@@ -113,3 +113,13 @@ export function proposerByLot(set: ValidatorSet, { parentRandao, height, round, 
   }
   assert(false, 'a lot below the total power hits a member')
 }
+
+/** A height as its parent determines it, with who leads round 0. */
+interface Turns extends Pick<Lot, 'parentRandao' | 'height'> {
+  readonly set: ValidatorSet
+  readonly proposer: number
+}
+export const proposerAt = ({ set, proposer, parentRandao, height }: Turns, round: number): number =>
+  proposerByLot(set, { parentRandao, height, round, first: proposer })
+export const isTurnOf = (turns: Turns, { round, validator }: { readonly round: number; readonly validator: number }) =>
+  proposerAt(turns, round) === validator

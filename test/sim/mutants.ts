@@ -197,7 +197,10 @@ export const BROKEN: readonly Mutant[] = [
     ] as const),
   ),
   mutant('the jump needs no third', 1, BOOK, '3n * power > book.set.powerTotal', 'power > 0n'),
-  mutant('anybody may propose', 1, HEIGHT, 'proposal.validator !== proposerOf(h, round)', 'proposal.validator < 0'),
+  mutant(
+    'anybody may propose',
+    ...([1, 'chain/types/validators.ts', 'proposerAt(turns, round) === validator', 'validator >= 0'] as const),
+  ),
   mutant(
     'a block is prepared unseen',
     ...([1, HEIGHT, 'if (!isValid(h, proposal.blockHash)) return\n  if (!isSafe', 'if (!isSafe'] as const),
