@@ -139,11 +139,11 @@ const qc = (type: Qc['type'], round: number, members = 67): Qc => {
   }
   return formQc({ type, height: 1, round, blockHash: BLOCK }, shares, chain.validators())
 }
-const timeout = (validator: number, round: number, attached: Qc | null): Message =>
+const timeout = (validator: number, round: number, attached: Qc | null, height = 1): Message =>
   signed(
     {
       kind: 'timeout',
-      timeout: { height: 1, round, hqcRound: attached === null ? null : attached.round, qc: attached, validator },
+      timeout: { height, round, hqcRound: attached === null ? null : attached.round, qc: attached, validator },
     },
     validator,
   )
@@ -369,7 +369,8 @@ test('of what one validator signs without end little is passed on: others would 
   expect(accepted(await proposals(0, 20))).toBe(2)
   expect(accepted(await proposals(1, 20))).toBe(0) // it is not its turn
   expect(accepted(await hearAll(places.map((i) => timeout(6, 100 + 10 * i, null))))).toBe(2) // 100 and 200
-  expect(pushed.filter(({ kind }) => kind === 'message')).toHaveLength(8)
+  expect(accepted(await hearAll(places.map((i) => timeout(6, 100 + 10 * i, null, 2))))).toBe(3) // 100, 130 and 260
+  expect(pushed.filter(({ kind }) => kind === 'message')).toHaveLength(11)
 })
 
 test('a peer may keep only so many bytes waiting', async () => {

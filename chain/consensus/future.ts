@@ -70,9 +70,9 @@ const slotOf = (message: Message): { readonly key: string; readonly rank: number
     }
     case 'timeout': {
       const { round, validator } = message.timeout
-      // However far, a validator's highest TIMEOUT is kept, for the jump.
+      // However far, a validator's highest TIMEOUT is kept, for the jump: the next only where it is about twice as far.
       return round > BOUNDS.rounds
-        ? { key: `highest:${validator}`, rank: round }
+        ? { key: `highest:${validator}`, rank: 32 - Math.clz32(round) }
         : { key: `timeout:${validator}:${round}`, rank: 0 }
     }
     case 'qc':
