@@ -168,11 +168,9 @@ export class Dialing {
       target.peer = remotePeer.toString()
       if (target.isPersistent) admission.named.add(target.peer)
     } catch (error) {
-      if (!target.isTold && !this.#deps.signal.aborted)
-        log.info(
-          { address: target.address.toString(), reason: reasonOf(error) },
-          'a peer is not reached; it is tried again',
-        )
+      const facts = { address: target.address.toString(), reason: reasonOf(error) }
+      if (target.isTold || this.#deps.signal.aborted) log.debug(facts, 'a peer is not reached again')
+      else log.info(facts, 'a peer is not reached; it is tried again')
       target.isTold = true
     } finally {
       target.isDialing = false
