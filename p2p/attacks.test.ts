@@ -223,11 +223,25 @@ test('a flood of messages is judged up to the allowance, and its sender is banne
   const flooder = await peers.host({ persistent: [at.victim.address], outboundMax: 0 })
   await until(() => knows(at.victim, flooder) && knows(flooder, at.victim))
   const { size } = ALLOWANCES.messages
-  for (let i = 0; i < size + 500; i++) flooder.network.publish('txs', Uint8Array.of(i >> 8, i & 255))
+  for (let i = 0; i < size + 500; i++) flooder.network.publish('consensus', Uint8Array.of(i >> 8, i & 255))
   await until(() => !knows(at.victim, flooder))
   expect(at.victim.heard.length).toBeLessThanOrEqual(size)
-  expect(at.victim.metrics.get('p2p_message_dropped_total txs')).toBeGreaterThan(0)
+  expect(at.victim.metrics.get('p2p_message_dropped_total consensus')).toBeGreaterThan(0)
   await serves(at)
+})
+
+test('of transactions beyond the allowance none is judged; who passes them on is not to blame, and its votes are heard', async () => {
+  const at = await scene()
+  const bearer = await peers.host({ persistent: [at.victim.address], outboundMax: 0 })
+  await until(() => knows(at.victim, bearer) && knows(bearer, at.victim))
+  const { size } = ALLOWANCES.batches
+  const dropped = (): number => at.victim.metrics.get('p2p_message_dropped_total txs') ?? 0
+  for (let i = 0; i < size + 500; i++) bearer.network.publish('txs', Uint8Array.of(i >> 8, i & 255))
+  await until(() => dropped() >= 500)
+  expect(at.victim.heard.length).toBe(size)
+  bearer.network.publish('consensus', Uint8Array.of(1))
+  await until(() => at.victim.heard.some(({ topic }) => topic === 'consensus'))
+  expect(scoreOf(at.victim, bearer)).toBe(0)
 })
 
 test('of messages that take long to judge so many bytes wait and no more', async () => {

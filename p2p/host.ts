@@ -24,7 +24,7 @@ import {
   PUBLISH_MAX_BYTES,
   type Topic,
 } from './network.ts'
-import { createScores, type Scores, SERVED_EACH_BYTES } from './peers.ts'
+import { type Allowance, createScores, type Scores, SERVED_EACH_BYTES } from './peers.ts'
 import { ask, ReqrespErrors, serve } from './reqresp.ts'
 import type { Hello } from './wire.ts'
 
@@ -77,6 +77,9 @@ const LARGE_MAX = 16
 /** Transactions that are being judged, in bytes: of one peer, and of all. What comes beyond is not looked at; a block brings it again. */
 const JUDGED_OF_ONE_MAX_BYTES = 16 * 1024 * 1024
 const JUDGED_MAX_BYTES = 64 * 1024 * 1024
+/** What a published message is counted against. */
+const FLOOD = ['messages', 'bytes'] as const
+const TX_FLOOD = ['batches', 'batchBytes'] as const
 /** A ready peer without a stream for its gossip, because it does not read: dropped after so many looks. */
 const DEAF_LOOKS = 10
 
@@ -345,8 +348,8 @@ class Host implements Network {
   async #hear(topic: Topic, peer: PeerId, bytes: Uint8Array): Promise<Result> {
     this.#meters.received.add(bytes.length, { topic })
     // Also of who has not greeted yet: were it ignored, its copies of honest votes would make the honest copies duplicates.
-    const isFlood = !this.#scores.allows(peer, 'messages', 1) || !this.#scores.allows(peer, 'bytes', bytes.length)
-    if (isFlood) this.blame(peer, 'flood')
+    const isFlood = topic === 'txs' ? this.#isOver(peer, TX_FLOOD, bytes) : this.#isOver(peer, FLOOD, bytes)
+    if (isFlood && topic !== 'txs') this.blame(peer, 'flood')
     if (isFlood || (topic === 'txs' && this.#isMuch(peer))) {
       this.#meters.unread.add(1, { topic })
       return RESULTS.ignore
@@ -366,6 +369,9 @@ class Host implements Network {
     return RESULTS[judgement]
   }
 
+  #isOver(peer: PeerId, [count, size]: readonly [Allowance, Allowance], bytes: Uint8Array): boolean {
+    return !this.#scores.allows(peer, count, 1) || !this.#scores.allows(peer, size, bytes.length)
+  }
   #isMuch(peer: PeerId): boolean {
     return (this.#judging.get(peer) ?? 0) > JUDGED_OF_ONE_MAX_BYTES || this.#judgingBytes > JUDGED_MAX_BYTES
   }

@@ -22,10 +22,14 @@ const PER_SECOND = 1
 export const ALLOWANCES = {
   /** Requests and greetings: consensus sends some tens a second at worst. */
   requests: { size: 1_000, perSecond: 300 },
-  /** Published messages: the votes of 1,247 validators in a 3 s block, all through one peer. */
+  /** Published messages of consensus and evidence: the votes of 1,247 validators in a 3 s block, all through one peer. */
   messages: { size: 4_000, perSecond: 1_000 },
-  /** Their bytes: the transactions of a full block of 1.6 Ggas come at 3 MB a second. */
+  /** Their bytes: a proposal has 3 MB at most. */
   bytes: { size: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 },
+  /** Published batches of transactions, apart: however many users send, votes still come through, and whoever passes them on is not to blame. */
+  batches: { size: 4_000, perSecond: 1_000 },
+  /** Their bytes: the transactions of a full block of 1.6 Ggas come at 3 MB a second. */
+  batchBytes: { size: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 },
   /** Bytes of blocks asked for, and SERVED_EACH_BYTES a request: making a megabyte takes 2 to 4 ms, whether anybody reads it or not. */
   served: { size: 256 * 1024 * 1024, perSecond: 64 * 1024 * 1024 },
   /** Messages of heights long final: who is behind speaks of them now and then, and nobody passes them on. */
