@@ -6,7 +6,7 @@ import { faultOf } from '../chain/consensus/check.ts'
 import type { Logged } from '../chain/consensus/io.ts'
 import type { WalRecord } from '../chain/store/wal.ts'
 import { type Block, decodeBlock } from '../chain/types/block.ts'
-import { decodeMessage, heightOf, type Message, type Signed } from '../chain/types/message.ts'
+import { decodeMessage, heightOf, type Message, type Signed, validatorOf } from '../chain/types/message.ts'
 import { decodeLogged, RECORDS } from './logged.ts'
 
 export interface Recovered {
@@ -48,7 +48,7 @@ export function readLog(records: readonly WalRecord[], chain: Chain, self: numbe
       }
       case RECORDS.own: {
         const message = decodeMessage(payload)
-        if (isSigned(message) && signerOf(message) === self && isSound(message)) own.push(message)
+        if (isSigned(message) && validatorOf(message) === self && isSound(message)) own.push(message)
         break
       }
     }
@@ -58,13 +58,3 @@ export function readLog(records: readonly WalRecord[], chain: Chain, self: numbe
 const heightOfLogged = (input: Logged): number => (input.kind === 'message' ? heightOf(input.message) : input.height)
 const isSigned = (message: Message): message is Signed =>
   message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'
-const signerOf = (message: Signed): number => {
-  switch (message.kind) {
-    case 'proposal':
-      return message.proposal.validator
-    case 'vote':
-      return message.vote.validator
-    case 'timeout':
-      return message.timeout.validator
-  }
-}

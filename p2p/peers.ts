@@ -14,7 +14,7 @@ export const PENALTIES: Readonly<Record<Offence, { readonly points: number; read
   timeout: { points: 5, reason: 'links fail; twenty in a row do not' },
   flood: { points: 10, reason: 'an honest node stays far below its allowance' },
 }
-export const BAN_SCORE = -100
+const BAN_SCORE = -100
 export const BAN_MS = 600_000
 const PER_SECOND = 1
 

@@ -165,7 +165,7 @@ export interface Hello {
   /** Who this node says it is; empty: nobody. The node above reads it. */
   readonly announcement: Uint8Array
 }
-export const ANNOUNCEMENT_MAX_BYTES = 256
+const ANNOUNCEMENT_MAX_BYTES = 256
 export const encodeHello = ({ networkId, version, announcement }: Hello): Uint8Array =>
   encodeRlp([networkId, rlpInt(version), announcement])
 /** Later versions may say more. Throws WIRE_MALFORMED or RLP_MALFORMED. */

@@ -1,7 +1,7 @@
 // The votes of one height: what each validator said in each round, and when that is enough. Owns tallies and the offences that two
 // votes prove; memory is bounded by a window of rounds, one vote per (validator, type, round) and one highest TIMEOUT each.
 import { bytesToHex, equalBytes } from '../base/bytes.ts'
-import type { Signed } from '../types/message.ts'
+import { type Signed, validatorOf } from '../types/message.ts'
 import { isQuorum, type Validator, type ValidatorSet } from '../types/validators.ts'
 import type { Proposal, Shares, Timeout, Vote } from '../types/vote.ts'
 import { BOUNDS } from './bounds.ts'
@@ -187,16 +187,6 @@ const report = (round: Round, offence: Evidence['offence'], first: Signed, secon
   if (round.reported.has(key)) return []
   round.reported.add(key)
   return [{ offence, validator, first, second }]
-}
-const validatorOf = (said: Signed): number => {
-  switch (said.kind) {
-    case 'proposal':
-      return said.proposal.validator
-    case 'vote':
-      return said.vote.validator
-    case 'timeout':
-      return said.timeout.validator
-  }
 }
 
 /** E4: whoever signed COMMIT of a round held its PrepareQC, and may not name a lower one when it gives up that round or a later. */

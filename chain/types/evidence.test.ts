@@ -22,7 +22,6 @@ import {
   evidenceId,
   evidenceOf,
   guiltyPower,
-  offenceKey,
   offencesBetween,
   type Statement,
   type Testimony,
@@ -136,14 +135,6 @@ describe('two statements that exclude each other', () => {
   })
   test('E5: two TIMEOUTs of one round that name different certificates; none is not round 0', () => {
     expect(both(ofTimeout(timeout(null, 0, { round: 1 })), ofTimeout(timeout(0, 0, { round: 1 })))).toBe('E5 5/1 0')
-  })
-  test('counts once for validator, height, round and offence', () => {
-    const keys = [
-      offenceKey(member(0), 5, 1, 'E1'),
-      offenceKey(member(0), 5, 1, 'E2'),
-      offenceKey(member(0), 51, 0, 'E1'),
-    ]
-    expect(new Set([...keys, offenceKey(member(1), 5, 1, 'E1')]).size).toBe(4)
   })
 })
 

@@ -1,7 +1,7 @@
 // Evidence: two signed statements that no honest validator makes together, or a certificate over a header that none can have found
 // valid (consensus, section 4). Owns what a statement is, which two exclude each other, the bytes of a proof and its check, so that
 // node, light client and slashing judge alike. Pure and total: whatever the input, `checkEvidence` answers.
-import { bytesToHex, compareBytes, equalBytes, type Hash } from '../base/bytes.ts'
+import { compareBytes, equalBytes, type Hash } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
@@ -257,10 +257,6 @@ export const evidenceOf = (a: Testimony, b: Testimony): Evidence =>
   compareBytes(encodeTestimony(a), encodeTestimony(b)) <= 0
     ? { kind: 'conflict', first: a, second: b }
     : { kind: 'conflict', first: b, second: a }
-
-/** Counted once: whoever is punished for it is not punished again. */
-export const offenceKey = (validator: Validator, height: number, round: number, offence: OffenceKind): string =>
-  `${bytesToHex(validator.address)}:${height}:${round}:${offence}`
 
 // As bytes: RLP [1, testimony, testimony] or [2, header, section, CommitQC]. An optional round is round + 1, 0 for none.
 

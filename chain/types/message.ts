@@ -60,6 +60,17 @@ export type Unsigned =
   | { readonly kind: 'vote'; readonly vote: Omit<Vote, 'signature'> }
   | { readonly kind: 'timeout'; readonly timeout: Omit<Timeout, 'signature'> }
 export type Signed = Extract<Message, { readonly kind: Unsigned['kind'] }>
+/** Set index of who signed it. */
+export const validatorOf = (message: Signed): number => {
+  switch (message.kind) {
+    case 'proposal':
+      return message.proposal.validator
+    case 'vote':
+      return message.vote.validator
+    case 'timeout':
+      return message.timeout.validator
+  }
+}
 
 /** What the signer keeps on disk of the last message it signed (consensus, section 5). */
 export interface SignRecord {
