@@ -19,7 +19,7 @@ import {
 import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import type { Kv, KvWrite, Pause } from '../base/ports.ts'
-import { asBigint, asBytes, asList, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
+import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
 import type { AccountProof } from '../types/query.ts'
 import type { AccountChange, AccountRecord, Changes, Code, Reader } from '../types/state.ts'
 import { corrupt, seal, unseal } from './seal.ts'
@@ -445,8 +445,8 @@ class Store implements StateStore {
       if (sealed === undefined) continue
       for (const [i, changed] of asList(decodeRlp(unseal('undo', key, sealed))).entries()) {
         if (i % SLICE_WRITES === SLICE_WRITES - 1) await this.#pause()
-        const name = asBytes(changed)
-        writes.push(...this.#tables[table].pruneWrites(name, height, this.#newest(table, name)))
+        const [name, previous] = undoFrom(changed)
+        writes.push(...this.#tables[table].pruneWrites(name, height, previous, this.#newest(table, name)))
       }
       writes.push({ key, value: null })
     }
@@ -582,6 +582,13 @@ const ACCOUNTS = new Uint8Array(32)
 /** 16 is no nibble, so no branch stands there. */
 const rootKey = (owner: Uint8Array): Uint8Array => concat(owner, Uint8Array.of(16))
 
+/** What a block changed, and the height of what it replaced, so that forgetting that needs no look at the version in between. */
+const undoOf = (key: Uint8Array, before: Version | null): Rlp =>
+  before === null ? [key] : [key, rlpInt(before.height)]
+const undoFrom = (item: Rlp): readonly [Uint8Array, number | null] => {
+  const [key, previous] = asList(item)
+  return [asBytes(key), previous === undefined ? null : asNumber(previous)]
+}
 const undoKey = (table: TableName, height: number): Uint8Array =>
   concat(Uint8Array.of(PREFIX.undo, PREFIX[table]), bigintToFixed(BigInt(height), 6))
 
@@ -626,7 +633,7 @@ class BlockWrites {
   /** Adds every write to `out`; answers the newest versions by their names in the cache. Waits for `pause` now and then. */
   async writes(out: WriteBuffer, pause: Pause): Promise<ReadonlyMap<string, Version>> {
     const made = new Map<string, Version>()
-    const changed: Record<TableName, Uint8Array[]> = { accounts: [], slots: [], nodes: [] }
+    const changed: Record<TableName, Rlp[]> = { accounts: [], slots: [], nodes: [] }
     let seen = 0
     for (const [name, { table, key, value }] of this.#puts) {
       if (++seen % SLICE_WRITES === 0) await pause()
@@ -634,7 +641,7 @@ class BlockWrites {
       const was = before?.value ?? null
       if (value === null ? was === null : was !== null && equalBytes(was, value)) continue
       made.set(name, this.#tables[table].put(key, this.#height, value, before, out))
-      changed[table].push(key)
+      changed[table].push(undoOf(key, before))
     }
     for (const table of TABLE_NAMES) {
       if (changed[table].length === 0) continue

@@ -115,8 +115,11 @@ export interface VersionTable {
   at(key: Uint8Array, height: number): Uint8Array | null
   /** Adds to `out` what makes `value` the version of `height` on top of `before`, the newest one; answers that version. */
   put(key: Uint8Array, height: number, value: Uint8Array | null, before: Version | null, out: WriteBuffer): Version
-  /** The writes that forget what `key`, whose newest version is `head`, was before `height`, and the key where that says nothing. */
-  pruneWrites(key: Uint8Array, height: number, head: Version | null): KvWrite[]
+  /**
+   * The writes that forget what `key`, whose newest version is `head`, was before its version of `height`, which followed one of
+   * `previous` or none; and the key where that says nothing.
+   */
+  pruneWrites(key: Uint8Array, height: number, previous: number | null, head: Version | null): KvWrite[]
   /** The stored key of the newest version, for iteration. */
   stored(key: Uint8Array): Uint8Array
   decode(stored: Uint8Array, sealed: Uint8Array): Version
@@ -179,12 +182,11 @@ export function openVersionTable(
       }
       return made
     },
-    pruneWrites(key, height, head) {
+    pruneWrites(key, height, previous, head) {
       if (head === null) return []
-      const made = head.height === height ? head : version(key, height)
       const writes: KvWrite[] = []
-      if (made.previous !== null) writes.push({ key: past(key, made.previous.height), value: null })
-      if (made.value === null && made === head) writes.push({ key: stored(key), value: null })
+      if (previous !== null) writes.push({ key: past(key, previous), value: null })
+      if (head.value === null && head.height === height) writes.push({ key: stored(key), value: null })
       return writes
     },
   }
