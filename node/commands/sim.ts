@@ -33,6 +33,7 @@ export const sim: Command = {
     if (verb === 'replay') return tell(await scenarioFrom(text, wishes, flags), context)
     if (verb !== undefined && verb !== 'whole') throw refusal(`there is no verb ${verb}`)
     const [seed, runs] = [whole(flags.seed ?? '1', SEED_MAX), whole(flags.runs ?? String(RUNS), RUNS_MAX)]
+    if (runs === 0) throw refusal('no run shows nothing: --runs is at least 1')
     if (verb === 'whole') return wholeNodes(context, seed, runs)
     const { validators = 4, heights = 20, byzantine } = wishes
     const isWide = validators > WIDE_ABOVE
@@ -85,7 +86,7 @@ const scenarioFrom = async (
   flags: CommandContext['flags'],
 ): Promise<Scenario> => {
   const { scenario } = flags
-  if (scenario === undefined) return scenarioOf(whole(seed ?? '', SEED_MAX), wishes)
+  if (scenario === undefined) return scenarioOf(whole(seed ?? '', SEED_MAX, 'the seed to replay'), wishes)
   if (seed !== undefined || flagsOf(wishes).length > 0)
     throw refusal('a scenario is given whole, without a seed or other flags')
   const isJson = scenario.trimStart().startsWith('{')
@@ -115,9 +116,10 @@ const wishesOf = (flags: CommandContext['flags']): Wishes => {
 }
 
 const refusal = (reason: string) => new NodeError(UsageErrors.ARGUMENT, { reason, usage })
-const whole = (text: string, max: number): number => {
+/** `what` is named where it is not there. */
+const whole = (text: string, max: number, what = 'a number'): number => {
+  if (text === '') throw refusal(`${what} is missing`)
   const value = Number(text)
-  if (!/^\d+$/.test(text) || value > max)
-    throw refusal(`${text === '' ? 'nothing' : text} is no whole number up to ${max}`)
+  if (!/^\d+$/.test(text) || value > max) throw refusal(`${text} is no whole number up to ${max}`)
   return value
 }
