@@ -1,6 +1,6 @@
 // Catching up from one peer over loopback: real libp2p hosts, stores on disk and engine, the serving node in a process of its own.
 // Empty blocks a second, and megabytes a second of blocks filled with calldata. Wall time, with the CPU time of the node that
-// catches up. `--profile` leaves a CPU profile of that node.
+// catches up.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'

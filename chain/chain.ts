@@ -80,6 +80,8 @@ export interface Chain {
   head(): Block
   /** null above the head and below what is kept. */
   block(height: number): Block | null
+  /** The same without its transactions, and without reading them. */
+  outline(height: number): Omit<Block, 'txs'> | null
   /** The same as `encodeBlock` makes it, from the bytes that are stored. */
   encoded(height: number): Uint8Array | null
   heightOf(blockHash: Hash): number | null
@@ -278,6 +280,9 @@ class Machine implements Chain {
   }
   block(height: number): Block | null {
     return this.#deps.blocks.block(height)
+  }
+  outline(height: number): Omit<Block, 'txs'> | null {
+    return this.#deps.blocks.record(height)
   }
   encoded(height: number): Uint8Array | null {
     return this.#deps.blocks.encoded(height)

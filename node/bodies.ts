@@ -31,6 +31,8 @@ interface Held {
 const HELD_MAX_BYTES = 64 * 1024 * 1024
 /** Peers asked for one block before the machine asks again. */
 const ASKED_MAX = 4
+/** Of these at most so many that must have it: they may be one and the same liar's. */
+const MUST_ASKED = 2
 /** After so long the next is asked too: who is silent on purpose must not cost the round. */
 const HEDGE_MS = 1_000
 
@@ -86,9 +88,9 @@ export class Bodies {
     return height === null ? null : this.#chain.block(height)
   }
 
-  /** From the pool and peers; null where nobody has it now. The answer is the block of this hash, whole. */
-  async obtain(hash: Hash): Promise<Block | null> {
-    const block = this.get(hash) ?? (await this.#firstOf(this.#attemptsAt(hash)))
+  /** From the pool and peers, first those that `must` have it; null where nobody has it now. The block of this hash, whole. */
+  async obtain(hash: Hash, must: readonly PeerId[] = []): Promise<Block | null> {
+    const block = this.get(hash) ?? (await this.#firstOf(this.#attemptsAt(hash, must)))
     if (block !== null) this.add(block)
     return block
   }
@@ -155,8 +157,8 @@ export class Bodies {
     return promise
   }
 
-  /** Who brought the proposal first of all; where that fails, another before the same again. */
-  #attemptsAt(hash: Hash): readonly Attempt[] {
+  /** Who brought the proposal first of all; where that fails, others before the same again. */
+  #attemptsAt(hash: Hash, must: readonly PeerId[]): readonly Attempt[] {
     const from = this.#held.get(bytesToHex(hash))?.from ?? null
     const peers = (this.#network()?.peers() ?? []).map(({ id }) => id)
     const others = shuffled(
@@ -164,7 +166,9 @@ export class Bodies {
       this.#random,
     )
     const bringer = peers.filter((id) => id === from)
-    const asked = [...others.slice(0, 1), ...bringer, ...others.slice(1)].slice(0, ASKED_MAX)
+    const first = others.filter((id) => must.includes(id)).slice(0, MUST_ASKED)
+    const rest = others.filter((id) => !first.includes(id))
+    const asked = [...first, ...rest.slice(0, 1), ...bringer, ...rest.slice(1)].slice(0, ASKED_MAX)
     return [
       (signal) => this.#assemble(hash, signal),
       ...asked.map(

@@ -371,7 +371,7 @@ class Driver implements Engine {
         this.#build(effect)
         return
       case 'fetch':
-        this.#judge(effect.height, effect.blockHash)
+        this.#judge(effect.height, effect.blockHash, effect.from)
         return
       case 'check':
         void this.#inbox.onDecoded({ message: effect.message, sketch: null }, effect.from, effect.seen)
@@ -478,7 +478,7 @@ class Driver implements Engine {
   }
 
   /** Gets a block and runs it, once; holds nothing up meanwhile. */
-  #judge(height: number, blockHash: Hash): void {
+  #judge(height: number, blockHash: Hash, from: 'anybody' | readonly number[]): void {
     const key = bytesToHex(blockHash)
     const known = this.#judging.get(key)
     if (known === null) return
@@ -488,7 +488,9 @@ class Driver implements Engine {
     }
     this.#judging.set(key, null)
     const judge = async (): Promise<void> => {
-      const block = await this.bodies.obtain(blockHash)
+      const { members } = this.#deps.chain.validators()
+      const must = from === 'anybody' ? [] : from.flatMap((at) => (members[at] ? this.#deps.peersOf(members[at]) : []))
+      const block = await this.bodies.obtain(blockHash, must)
       if (block === null) {
         this.#judging.delete(key) // the machine asks again
         return

@@ -342,7 +342,7 @@ export class Guard {
   #atHeight(height: number): Place | null {
     const { chain, self } = this.#deps
     const { certificates, votes } = chain.signedAt(height)
-    const block = chain.block(height)
+    const block = chain.outline(height)
     const proposed =
       block?.section?.proposerIndex === self
         ? { height, round: decodeExtra(block.header.extraData).originRound, step: STEPS.proposal }

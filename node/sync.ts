@@ -246,14 +246,14 @@ export class Sync {
   #askOne(): boolean {
     for (const source of this.#sources.values())
       if (!source.isOfThisChain && source.flights === 0 && source.end === Number.POSITIVE_INFINITY) {
-        void this.#askForCheckpoint(source)
+        this.#askForCheckpoint(source).catch(this.#deps.fail)
         return true
       }
     for (const part of this.#wanted()) {
       const source = this.#sourceFor(part)
       if (source === null) continue
       if (!this.#parts.includes(part)) this.#parts.push(part)
-      void this.#askFor(part, source)
+      this.#askFor(part, source).catch(this.#deps.fail)
       return true
     }
     return false
