@@ -35,7 +35,7 @@ import {
   unpackChild,
   updateTrie,
 } from './trie.ts'
-import { openVersionTable, type Version, type VersionTable, WriteBuffer } from './versions.ts'
+import { openVersionTable, Slabs, type Version, type VersionTable, type WriteBuffer } from './versions.ts'
 
 export const StateErrors = defineErrors('STATE', {
   PRUNED: {
@@ -256,6 +256,7 @@ class Store implements StateStore {
   readonly #options: StateOptions
   readonly #tables: Tables
   readonly #cache: Cache
+  readonly #slabs = new Slabs()
   readonly #codes = new Map<string, Code>()
   #lowest: { readonly state: number; readonly proofs: number }
 
@@ -346,7 +347,7 @@ class Store implements StateStore {
       return accountLeaf(decodeAccount(value))
     })
     // What is pruned comes first: where a block writes again what it prunes, the later write stands.
-    const buffer = new WriteBuffer()
+    const buffer: WriteBuffer = { writes: [], slabs: this.#slabs }
     const { writes } = buffer
     const lowest = await this.#prune(height, writes)
     writes.push(...changes.codes.map(codeWrite))

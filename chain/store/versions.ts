@@ -50,20 +50,17 @@ const readLink = (view: DataView, at: number): Link | null => {
 }
 
 /**
- * Writes of one block, with their bytes in a few large buffers: an allocation for each of some hundred thousand keys and values
- * stops the process for a third of a second when they are collected.
+ * Where the bytes of blocks' writes lie, in a few large buffers: an allocation for each of some hundred thousand keys and values stops
+ * the process for a third of a second when they are collected. An empty block fills a tenth of one, and leaves the rest to the next.
  */
-export class WriteBuffer {
-  readonly writes: KvWrite[] = []
+export class Slabs {
   #slab = new Uint8Array(0)
   #used = 0
-  #slabBytes = SLAB_FIRST_BYTES
   /** Zeros. Alive as long as any other of its slab, so nothing that is kept may be in here. */
   alloc(sizeBytes: number): Uint8Array {
     if (this.#used + sizeBytes > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(this.#slabBytes, sizeBytes))
+      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, sizeBytes))
       this.#used = 0
-      this.#slabBytes = Math.min(SLAB_BYTES, this.#slabBytes * 2)
     }
     const from = this.#used
     this.#used += sizeBytes
@@ -71,13 +68,17 @@ export class WriteBuffer {
   }
 }
 const SLAB_BYTES = 65_536
-/** An empty block writes less; zeroing and collecting more than it needs was a tenth of catching up. */
-const SLAB_FIRST_BYTES = 4_096
+
+/** Writes of one block. */
+export interface WriteBuffer {
+  readonly writes: KvWrite[]
+  readonly slabs: Slabs
+}
 
 /** The version as it is stored under `key`, sealed. */
 const encode = (key: Uint8Array, version: Version, buffer: WriteBuffer): Uint8Array => {
   const { value } = version
-  const out = buffer.alloc(HEAD_BYTES + (value?.length ?? 0) + SEAL_BYTES)
+  const out = buffer.slabs.alloc(HEAD_BYTES + (value?.length ?? 0) + SEAL_BYTES)
   writeLink(out, 0, version)
   writeLink(out, LINK_BYTES, version.previous)
   writeLink(out, LINK_BYTES * 2, version.jump)
@@ -167,7 +168,7 @@ export function openVersionTable(
       return current?.value ?? null
     },
     put(key, height, value, before, out) {
-      const at = out.alloc(key.length + 1)
+      const at = out.slabs.alloc(key.length + 1)
       at[0] = options.prefix
       at.set(key, 1)
       assert(before === null || before.height < height, 'one version per height')
@@ -177,7 +178,7 @@ export function openVersionTable(
           : { height, value, ordinal: before.ordinal + 1, previous: linkTo(before), ...jumpAfter(key, before) }
       out.writes.push({ key: at, value: encode(at, made, out) })
       if (before !== null) {
-        const old = past(key, before.height, out.alloc(key.length + 7))
+        const old = past(key, before.height, out.slabs.alloc(key.length + 7))
         out.writes.push({ key: old, value: encode(old, before, out) })
       }
       return made
