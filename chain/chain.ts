@@ -605,18 +605,33 @@ class Machine implements Chain {
     const { checkpoint, genesis } = this
     const rules = { set: this.#set, domain: this.#domain, epochBlocks: genesis.epochBlocks, checkpoint }
     checkRun(run, this.#head, rules)
-    const done: Candidate[] = []
+    let parent = this.#head
+    let made: Candidate[] = []
+    // One batch is on its way while the next is made.
+    let flushed = Promise.resolve()
+    const flush = async (): Promise<void> => {
+      await flushed
+      const batch = made
+      made = []
+      flushed = kv.flush().then(() => {
+        for (const candidate of batch) this.#advance(candidate)
+      })
+      flushed.catch(() => {}) // whoever awaits it hears of it
+    }
     kv.hold()
     try {
       for (const [i, block] of run.blocks.entries()) {
-        const candidate = await this.#run(block, done.at(-1)?.block ?? this.#head, 'proven')
+        const candidate = await this.#run(block, parent, 'proven')
         await this.#write(candidate, run.blocks[i + 1]?.section?.lastCommit ?? run.commit, [])
-        done.push(candidate)
+        made.push(candidate)
+        parent = block
+        if (made.length === BATCH_BLOCKS) await flush()
         await this.#deps.pause()
       }
     } finally {
-      await kv.flush()
-      for (const candidate of done) this.#advance(candidate)
+      await flush()
+      await flushed
+      kv.release()
     }
   }
 
@@ -646,6 +661,8 @@ const invalid = (height: number, reason: string) => new NodeError(BlockErrors.IN
 
 /** Transactions between two pauses: about 10 ms. */
 const SLICE_TXS = 1_024
+/** Blocks of a run in one batch: a quarter of the largest run, so that little is left to wait for at its end. */
+const BATCH_BLOCKS = 16
 
 const paced = async <T>(steps: Generator<void, T>, pause: Pause): Promise<T> => {
   for (;;) {

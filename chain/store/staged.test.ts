@@ -17,9 +17,9 @@ const toWrites = (batch: readonly { key: number; value: number | null }[]): KvWr
     value: value === null ? null : Uint8Array.of(value),
   }))
 
-test('what is held reads as if it were written, is on the disk after one batch, and not a byte before', async () => {
+test('what is held reads as if it were written, is on the disk after one batch, and not a byte before; the next is held meanwhile', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(write), fc.array(fc.array(write)), async (before, held) => {
+    fc.asyncProperty(fc.array(write), fc.array(fc.array(write)), fc.array(write), async (before, held, after) => {
       const [disk, plain] = [createMemoryKv(), createMemoryKv()]
       let batches = 0
       const staged = createStagedKv({ ...disk, write: (batch) => disk.write(batch).finally(() => batches++) })
@@ -32,8 +32,16 @@ test('what is held reads as if it were written, is on the disk after one batch, 
       for (let key = 0; key < 10; key++) expect(staged.get(Uint8Array.of(key))).toEqual(plain.get(Uint8Array.of(key)))
       expect(await all(disk)).toEqual(stored)
       batches = 0
+      // More may be held while a batch is on its way.
+      const flushed = staged.flush()
+      for (const kv of [staged, plain]) await kv.write(toWrites(after))
+      expect(await all(staged)).toEqual(await all(plain))
+      await flushed
+      expect(batches).toBe(1)
+      expect(await all(staged)).toEqual(await all(plain))
       await staged.flush()
-      expect([await all(disk), batches]).toEqual([await all(plain), 1])
+      staged.release()
+      expect([await all(disk), batches]).toEqual([await all(plain), 2])
     }),
   )
 })

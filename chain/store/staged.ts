@@ -1,23 +1,29 @@
-// A store that can hold its writes: what is held is read at once and written later, in one durable batch. Owns the overlay, so that
-// many blocks in a row cost one batch and a crash between them leaves all of them or none.
+// A store that can hold its writes: what is held is read at once and written later, in durable batches of many blocks, each while the
+// next is being made. Owns the overlay; a crash leaves all of a batch or nothing of it.
 import { compareBytes } from '../base/bytes.ts'
 import { assert } from '../base/errors.ts'
 import type { Kv, KvWrite } from '../base/ports.ts'
 
 export interface StagedKv extends Kv {
-  /** From here on `write` only remembers, until `flush`. */
+  /** From here on `write` only remembers, until `release`. */
   hold(): void
-  /** One batch with everything held; returns when it is on disk. */
+  /** One batch with everything held so far; returns when it is on disk. What is written meanwhile is held for the next. One at a time. */
   flush(): Promise<void>
+  /** Everything is flushed. */
+  release(): void
 }
 
 export function createStagedKv(kv: Kv): StagedKv {
   // By Latin-1 strings of the keys; the last write of a key stands.
-  const held = new Map<string, KvWrite>()
+  let held = new Map<string, KvWrite>()
+  /** On its way to the disk; after a failure it stays, for then nothing may follow. */
+  let flushing = new Map<string, KvWrite>()
   let isHolding = false
   return {
     get(key) {
-      const found = held.size === 0 ? undefined : held.get(nameOf(key))
+      if (held.size === 0 && flushing.size === 0) return kv.get(key)
+      const name = nameOf(key)
+      const found = held.get(name) ?? flushing.get(name)
       return found === undefined ? kv.get(key) : (found.value ?? undefined)
     },
     async write(batch) {
@@ -25,8 +31,10 @@ export function createStagedKv(kv: Kv): StagedKv {
       for (const write of batch) held.set(nameOf(write.key), write)
     },
     entries(from, to) {
-      if (held.size === 0) return kv.entries(from, to)
-      const inside = [...held.values()].filter(({ key }) => compareBytes(key, from) >= 0 && compareBytes(key, to) < 0)
+      if (held.size === 0 && flushing.size === 0) return kv.entries(from, to)
+      const inside = [...new Map([...flushing, ...held]).values()].filter(
+        ({ key }) => compareBytes(key, from) >= 0 && compareBytes(key, to) < 0,
+      )
       inside.sort((a, b) => compareBytes(a.key, b.key))
       return merged(kv.entries(from, to), inside)
     },
@@ -35,9 +43,14 @@ export function createStagedKv(kv: Kv): StagedKv {
       isHolding = true
     },
     async flush() {
-      // Read from memory until the disk has them; after a failure too, for then nothing may follow.
-      await kv.write([...held.values()])
-      held.clear()
+      assert(flushing.size === 0, 'batches are flushed one at a time')
+      flushing = held
+      held = new Map()
+      await kv.write([...flushing.values()])
+      flushing = new Map()
+    },
+    release() {
+      assert(held.size === 0 && flushing.size === 0, 'what is held is flushed first')
       isHolding = false
     },
     close: () => kv.close(),
