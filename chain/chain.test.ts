@@ -76,33 +76,17 @@ const step = async (chain: Chain): Promise<Block> => {
   await chain.commit(block, certify(chain, block))
   return block
 }
-const transfer = async (nonce: number, value = 5n): Promise<Uint8Array> =>
+const signed = async (fields: object): Promise<Uint8Array> =>
   hexToBytes(
     await alice.signTransaction({
-      type: 2,
-      chainId: genesis.chainId,
-      nonce,
-      to: `0x${'ab'.repeat(20)}`,
-      value,
-      gasLimit: 21_000,
-      maxFeePerGas: 3_000_000_000n,
-      maxPriorityFeePerGas: 1_000_000_000n,
+      ...{ type: 2, chainId: genesis.chainId, to: `0x${'ab'.repeat(20)}` },
+      ...{ maxFeePerGas: 3_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n },
+      ...fields,
     }),
   )
-
-const large = async (nonce: number): Promise<Uint8Array> =>
-  hexToBytes(
-    await alice.signTransaction({
-      type: 2,
-      chainId: genesis.chainId,
-      nonce,
-      to: `0x${'ab'.repeat(20)}`,
-      data: `0x${'00'.repeat(120_000)}`,
-      gasLimit: 2_000_000,
-      maxFeePerGas: 3_000_000_000n,
-      maxPriorityFeePerGas: 1_000_000_000n,
-    }),
-  )
+const transfer = (nonce: number, value = 5n): Promise<Uint8Array> => signed({ nonce, value, gasLimit: 21_000 })
+const large = (nonce: number): Promise<Uint8Array> =>
+  signed({ nonce, data: `0x${'00'.repeat(120_000)}`, gasLimit: 2_000_000 })
 
 test('a block has at most 8 MiB: the builder leaves the rest to the next, and a larger one is refused', async () => {
   const chain = await open(createMemoryKv())
