@@ -138,6 +138,7 @@ const commit = async (chain: Chain, block: Block): Promise<void> => {
 const step = async (chain: Chain, follower: Chain): Promise<{ block: Block; buildMs: number; verifyMs: number }> => {
   const built = await cpu('build', () => build(chain))
   for (const raw of built.value.txs) await follower.submit(raw, 'peer').catch(() => {}) // senders known, as a peer has them
+  await cpu('whole', () => follower.isWhole(built.value)) // as a peer does with a body that comes
   const verified = await cpu('verify', () => follower.verify(built.value))
   await cpu('commit', () => commit(follower, built.value))
   await commit(chain, built.value)

@@ -4,6 +4,9 @@ import { keccak } from '../chain/base/crypto.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import { createPool } from '../chain/mempool/pool.ts'
 import type { Tx } from '../chain/types/tx.ts'
+import { createReport } from './report.ts'
+
+const report = createReport('mempool')
 
 const SENDERS = Number(process.env.SENDERS ?? 50_000)
 const BLOCK = 37_500
@@ -49,9 +52,7 @@ const measure = <T>(name: string, count: number, run: () => T): T => {
   const cpu = process.cpuUsage()
   const out = run()
   const { user, system } = process.cpuUsage(cpu)
-  console.log(
-    `${name.padEnd(48)} ${((user + system) / count).toFixed(2)} us each, ${((user + system) / 1_000).toFixed(1)} ms CPU`,
-  )
+  report.cpu(name, (user + system) / count, 'us each')
   return out
 }
 
@@ -62,7 +63,7 @@ const addAll = (txs: readonly Tx[]): number => {
   let refused = 0
   for (const tx of txs) {
     try {
-      pool.add(tx, 'peer')
+      pool.add(tx)
     } catch (error) {
       if (!(error instanceof NodeError)) throw error
       refused++
@@ -95,3 +96,4 @@ measure(`committed, ${byKey.size} accounts`, BLOCK, () =>
   pool.committed({ txs: block, changes: { accounts: [...byKey.values()] }, baseFeeWei: 1_000_000_000n }),
 )
 console.log(' ', pool.status())
+report.end()

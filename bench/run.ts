@@ -5,13 +5,20 @@ import { fileURLToPath } from 'node:url'
 
 const dir = fileURLToPath(new URL('.', import.meta.url))
 const args = process.argv.slice(2)
-const wanted = args.filter((arg) => !arg.startsWith('--'))
+// Names come first; from the first option on all is the bench’s.
+const first = args.findIndex((arg) => arg.startsWith('--'))
+const wanted = first < 0 ? args : args.slice(0, first)
+const options = first < 0 ? [] : args.slice(first)
+const files = readdirSync(dir).filter((file) => file.endsWith('.bench.ts'))
+/** Names of workloads of `tps` beside those of files. */
+const loads = ['erc20', 'swap'].map((name) => ({ name, file: 'tps.bench.ts', own: ['--workload', name] }))
+const benches = [...files.map((file) => ({ name: file, file, own: [] as string[] })), ...loads]
 let failed = 0
-for (const name of readdirSync(dir).sort()) {
-  if (!name.endsWith('.bench.ts') || (wanted.length > 0 && !wanted.some((each) => name.startsWith(each)))) continue
+for (const { name, file, own } of benches.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  if (wanted.length > 0 && !wanted.some((each) => name.startsWith(each))) continue
   console.log(`== ${name}`)
   const env = args.includes('--smoke') ? { ...process.env, SENDERS: '2000', SMOKE: '1' } : process.env
-  const { status } = spawnSync(process.execPath, [dir + name, ...args.filter((arg) => arg.startsWith('--'))], {
+  const { status } = spawnSync(process.execPath, [dir + file, ...own, ...options], {
     stdio: 'inherit',
     env,
   })

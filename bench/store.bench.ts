@@ -86,8 +86,9 @@ try {
   ] as const) {
     const args = made(0, txs, logs)
     const writes = await cpuMs(`${TXS} ${kind}: compose`, () => store.blockWrites(args))
-    const sizeBytes = writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
-    console.log(`  ${writes.length} writes, ${(sizeBytes / 1e6).toFixed(1)} MB`)
+    let sizeBytes = 0
+    for (const { key, value } of writes) sizeBytes += key.length + (value?.length ?? 0)
+    console.log(`  ${writes.count} writes, ${(sizeBytes / 1e6).toFixed(1)} MB`)
     await cpuMs(`${TXS} ${kind}: write durably`, () => kv.write(writes))
     await cpuMs(`${TXS} ${kind}: read transactions`, () => store.txs(0))
     await cpuMs(`${TXS} ${kind}: read receipts`, () => store.receipts(0))

@@ -37,7 +37,7 @@ const openNode = async (dir: string, seed: number, peers: readonly string[]) => 
   const ports = { clock: systemClock, timers: systemTimers, random: systemRandom, log: silent, meter: noMeter }
   const consensus = await startConsensus(
     {
-      ...{ ...ports, chain, signer: null, wal, pause: nextTurn, verifier: createVerifier(nextTurn) },
+      ...{ ...ports, chain, signers: [], wal, pause: nextTurn, verifier: createVerifier(nextTurn) },
       join: (handlers, announcement) =>
         createHost(
           {

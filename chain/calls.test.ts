@@ -58,3 +58,15 @@ test('every record belongs to a named table', async () => {
   expect(stats.find(({ table }) => table === 'certificates')?.rows).toBe(3)
   expect(bytesToHex(chain.head().header.stateRoot)).toMatch(/^0x/)
 })
+
+test('calls that are asked for at once run one after the other', async () => {
+  const { ctx } = await openMemoryChain()
+  const nothing = {
+    ...{ from: null, gas: null, gasPriceWei: null, maxFeeWei: null, maxTipWei: null, value: 0n },
+    ...{ nonce: null, accessList: null, authorizations: null },
+  }
+  const request = { ...nothing, to: null, input: hexToBytes(INIT) }
+  const job = { kind: 'call', height: 0, pending: false, request, state: [], block: null } as const
+  const answers = await Promise.all([ctx.calls.run(job), ctx.calls.run(job), ctx.calls.run(job)])
+  expect(answers).toMatchObject(Array(3).fill({ kind: 'call', status: 'success' }))
+})

@@ -1,16 +1,18 @@
 // What a worker opens to answer calls: the same store, read at committed heights. The chain's second door, and read only.
 
-import { asHash, bytesToHex, equalBytes, type Hash } from './base/bytes.ts'
+import { bytesToHex, equalBytes, type Hash } from './base/bytes.ts'
 import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Kv } from './base/ports.ts'
-import { computeGenesisHash } from './chain.ts'
-import { createExecutor } from './exec/block.ts'
+import { type ChainDeps, computeGenesisHash } from './chain.ts'
+import { createExecutor, earlierHashes } from './exec/block.ts'
 import { runCall } from './exec/call.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
+import { createFastEngine } from './exec/interpreter.ts'
 import { createReferenceEngine } from './exec/reference.ts'
 import { simulateBlocks } from './exec/simulate.ts'
 import { createState } from './exec/state.ts'
+import { replay } from './exec/witness.ts'
 import { nativesAt } from './native/index.ts'
 import { openBlockStore } from './store/blocks.ts'
 import { createStateStore, openReader } from './store/state.ts'
@@ -20,6 +22,9 @@ import type { CallAnswer, CallJob } from './types/call.ts'
 import type { Genesis } from './types/genesis.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import type { Changes, Reader } from './types/state.ts'
+import { sentTxs } from './types/system-tx.ts'
+import type { Domain } from './types/vote.ts'
+import type { Witness } from './types/witness.ts'
 
 export interface Calls {
   /** Throws CALL_*, TX_* and STORE_*. */
@@ -29,14 +34,14 @@ export interface Calls {
 export function openCalls(
   kv: Kv,
   genesis: Genesis,
-  options: { readonly genesisHash: Hash; readonly gasCap: bigint },
+  options: { readonly genesisHash: Hash; readonly gasCap: bigint; readonly natives?: ChainDeps['natives'] },
 ): Calls {
   const blocks = openBlockStore(kv, options.genesisHash)
   const deps = {
     engine: createReferenceEngine({ chainId: genesis.chainId }),
-    chainId: genesis.chainId,
+    domain: { chainId: genesis.chainId, genesisHash: options.genesisHash },
     gasCap: options.gasCap,
-    natives: nativesAt,
+    natives: options.natives ?? nativesAt,
     reader: (height: number) => openReader(kv, height),
     fees: genesis.fees,
     header: (height: number) => blocks.record(height),
@@ -44,14 +49,24 @@ export function openCalls(
     blockSeconds: Math.max(1, Math.floor(genesis.blockTimeMs / 1_000)),
     nextBaseFee: (parent: Parameters<typeof nextBaseFee>[0]) => nextBaseFee(parent, genesis.fees),
   }
+  const answer = async (job: CallJob): Promise<CallAnswer> =>
+    job.kind === 'simulate' ? { kind: 'simulate', blocks: await simulateBlocks(deps, job) } : runCall(deps, job)
+  // The engine has one execution at a time.
+  let last: Promise<unknown> = Promise.resolve()
   return {
-    run: async (job) =>
-      job.kind === 'simulate' ? { kind: 'simulate', blocks: await simulateBlocks(deps, job) } : runCall(deps, job),
+    run(job) {
+      const answered = last.then(() => answer(job))
+      last = answered.catch(() => {})
+      return answered
+    },
   }
 }
 
+export type EngineName = 'reference' | 'fast'
+
 /** The engine that runs blocks. */
-export const createChainEngine = (genesis: Genesis): Engine => createReferenceEngine({ chainId: genesis.chainId })
+export const createChainEngine = ({ chainId }: Genesis, name: EngineName = 'fast'): Engine =>
+  name === 'fast' ? createFastEngine({ chainId }) : createReferenceEngine({ chainId })
 
 /** Reads the whole store: state against its root, blocks by their hashes. Throws STORE_* with the first fault. */
 export async function checkStore(
@@ -64,7 +79,8 @@ export async function checkStore(
   readonly slots: number
   readonly codes: number
 }> {
-  const blocks = openBlockStore(kv, await computeGenesisHash(genesis))
+  const domain: Domain = { chainId: genesis.chainId, genesisHash: await computeGenesisHash(genesis) }
+  const blocks = openBlockStore(kv, domain.genesisHash)
   const states = createStateStore(
     { kv, pause: async () => {} },
     { historyBlocks: null, proofBlocks: null, cacheBytes: 0 },
@@ -78,6 +94,17 @@ export async function checkStore(
     count++
   }
   return { height, blocks: count, ...(await states.check()) }
+}
+
+/** What each engine differs in from a kept record of a transaction; null where it gives the same. */
+export async function replayOnBoth(
+  genesis: Genesis,
+  witness: Witness,
+): Promise<{ readonly [name in EngineName]: string | null }> {
+  const natives = nativesAt(witness.block.number).table
+  const on = (name: EngineName): Promise<string | null> =>
+    replay({ engine: createChainEngine(genesis, name), natives, fees: genesis.fees }, witness)
+  return { reference: await on('reference'), fast: await on('fast') }
 }
 
 export const ReexecuteErrors = defineErrors('REEXECUTE', {
@@ -100,24 +127,27 @@ export async function reexecute(
   genesis: Genesis,
   range: { readonly from: number | null; readonly to: number | null },
   onBlock: (height: number, txs: number) => void,
+  natives: ChainDeps['natives'] = nativesAt,
 ): Promise<{ readonly from: number; readonly to: number; readonly txs: number; readonly gas: bigint }> {
   const pause = async (): Promise<void> => {}
-  const blocks = openBlockStore(kv, await computeGenesisHash(genesis))
+  const domain: Domain = { chainId: genesis.chainId, genesisHash: await computeGenesisHash(genesis) }
+  const blocks = openBlockStore(kv, domain.genesisHash)
   const states = createStateStore({ kv, pause }, { historyBlocks: null, proofBlocks: null, cacheBytes: 0 })
   const head = blocks.headHeight() ?? 0
   const lowest = Math.max(blocks.lowest(), states.lowest().state + 1, 1)
   const [from, to] = [range.from ?? lowest, range.to ?? head]
   if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
-  const executor = createExecutor({ engine: createChainEngine(genesis), pause, natives: nativesAt }, genesis)
+  // What the lane of plain transfers and the fast engine made, the reference engine makes again.
+  const engine = createChainEngine(genesis, 'reference')
+  const executor = createExecutor({ engine, pause, natives, lane: 'off' }, genesis)
   let [txCount, gas] = [0, 0n]
   for (let height = from; height <= to; height++) {
     const [block, txs] = [blocks.block(height), blocks.txs(height)]
     assert(block !== null && txs !== null, `block ${height} is stored`)
     const { header } = block
-    const blockHash = (number: number): Hash =>
-      (number < height && number >= height - 256 ? blocks.record(number)?.hash : undefined) ??
-      asHash(new Uint8Array(32))
-    const context = { ...header, chainId: genesis.chainId, blockHash }
+    const blockHash = earlierHashes(height, (number) => blocks.record(number)?.hash)
+    const lastCommit = block.section?.lastCommit ?? null
+    const context = { ...header, chainId: genesis.chainId, domain, lastCommit, blockHash }
     const state = createState(openReader(kv, height - 1))
     const result = await executor.run(state, context, header.parentHash, { mode: 'verify', txs })
     const receiptsRoot = drain(
@@ -126,9 +156,10 @@ export async function reexecute(
     const ran = { gasUsed: result.gasUsed, receiptsRoot, bloom: result.bloom }
     const difference = headerDifference(block, ran) ?? stateDifference(openReader(kv, height), result.changes)
     if (difference !== null) throw new NodeError(ReexecuteErrors.DEVIATES, { height, ...difference })
-    txCount += txs.length
+    const sent = sentTxs(txs).length
+    txCount += sent
     gas += result.gasUsed
-    onBlock(height, txs.length)
+    onBlock(height, sent)
   }
   return { from, to, txs: txCount, gas }
 }

@@ -20,6 +20,7 @@ import {
   headerTimeMs,
 } from './types/block.ts'
 import { parseGenesis } from './types/genesis.ts'
+import { type IdentifyTxs, identifyTx } from './types/tx.ts'
 import { bitmapOf, type Qc, randaoPayload, SignType, signBytes, votePayload } from './types/vote.ts'
 
 const text = readFileSync(new URL('../genesis.json', import.meta.url), 'utf8')
@@ -33,10 +34,11 @@ const meter: Meter = {
 const secret = devValidatorSecret(0)
 const alice = new Wallet('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d')
 
-const open = async (kv: Kv): Promise<Chain> =>
+const open = async (kv: Kv, identify?: IdentifyTxs): Promise<Chain> =>
   openChain(
     {
       kv,
+      ...(identify && { identify }),
       engine: createReferenceEngine({ chainId: genesis.chainId }),
       clock: { nowMs: () => 1_800_000_000_000 },
       pause: async () => {},
@@ -190,4 +192,26 @@ test('a commit needs a certificate of that block', async () => {
   ])
     await expect(chain.commit(block, bad)).rejects.toBeInstanceOf(NodeError)
   await chain.commit(block, good)
+})
+
+test('transactions that wait for their senders are bounded: beyond it all are busy at once, and afterwards welcome', async () => {
+  let go = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const chain = await open(createMemoryKv(), async (raws) => {
+    await held
+    return raws.map(identifyTx)
+  })
+  const junk = Array.from({ length: 80 }, (_, i) => new Uint8Array(110_000).fill(i))
+  const first = chain.submitAll([await transfer(0), ...junk], 'local')
+  const busy = await chain.submitAll([await transfer(1)], 'local')
+  expect(busy).toMatchObject([{ code: 'POOL_BUSY', rpc: -32005 }])
+  await expect(chain.submit(junk[0] as Uint8Array, 'peer')).rejects.toMatchObject({ code: 'POOL_BUSY' })
+  go()
+  const [hash, ...others] = await first
+  expect(hash).toBeInstanceOf(Uint8Array)
+  for (const each of others) expect(each).toMatchObject({ code: expect.stringMatching(/^TX_/) })
+  await chain.submit(await transfer(1), 'local')
+  expect(chain.pool.status().pending).toBe(2)
 })

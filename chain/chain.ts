@@ -1,18 +1,20 @@
-// The facade: the only export of `chain/` that doors and services use. Owns the order of things: submit, build, verify,
-// commit; and hands out what is committed. Everything below it is deterministic but the pool, which shapes only what one
-// proposer offers.
-import { type Address, asHash, bytesToHex, equalBytes, type Hash, type Word } from './base/bytes.ts'
-import { curves, keccak } from './base/crypto.ts'
+// The facade: the only export of `chain/` that doors and services use. Owns the order of things: submit, build, verify, commit; and hands out
+// what is committed. Everything below it is deterministic but the pool, which shapes only what one proposer offers.
+import { type Address, bytesToHex, equalBytes, type Hash, type Word } from './base/bytes.ts'
+import { curves } from './base/crypto.ts'
 import { assert, defineErrors, NodeError } from './base/errors.ts'
-import type { Clock, Kv, Log, Meter, Pause } from './base/ports.ts'
-import { type BlockResult, createExecutor, type Executor } from './exec/block.ts'
+import type { Clock, Kv, KvWrite, Log, Meter, Pause } from './base/ports.ts'
+import { type BlockNatives, type BlockResult, createExecutor, type Executor, earlierHashes } from './exec/block.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
 import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { createState } from './exec/state.ts'
+import { Intake } from './mempool/intake.ts'
 import { createPool, type Pool, type PoolLimits } from './mempool/pool.ts'
-import { nativesAt } from './native/index.ts'
+import { epochSetOf, evidenceWindowS, nativesAt } from './native/index.ts'
+import { Sets } from './sets.ts'
 import { type Archive, openArchive } from './store/archive.ts'
+import type { Batch } from './store/batch.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
 import { createMemoryKv } from './store/kv.ts'
 import { createStagedKv, type StagedKv } from './store/staged.ts'
@@ -28,28 +30,24 @@ import {
   ethereumBlockBytes,
   type Header,
   headerHash,
+  leastIntervalMs,
   nextRandao,
   SECTION_VERSION,
   type Section,
   sectionHash,
 } from './types/block.ts'
-import { type EvidenceContext, ofQc, type SignedAt } from './types/evidence.ts'
+import { type EvidenceContext, ofQc, rollOfEpoch, type SignedAt } from './types/evidence.ts'
 import type { BlockContext } from './types/frame.ts'
 import type { Genesis } from './types/genesis.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import { type Checkpoint, checkRun, type FinalRun, fitsCheckpoint, isCommitOf } from './types/run.ts'
 import type { Reader } from './types/state.ts'
-import { checkTxGas, decodeTx, type RecoverSender, type Tx } from './types/tx.ts'
-import {
-  createRotation,
-  epochOf,
-  isEpochEnd,
-  proposerByLot,
-  type ValidatorSet,
-  validatorsHash,
-} from './types/validators.ts'
+import { decodeBlockTxs, sentCount } from './types/system-tx.ts'
+import type { IdentifyTxs, Tx } from './types/tx.ts'
+import { type EpochSetOf, epochOf, type ValidatorSet } from './types/validators.ts'
 import { checkQc, type Domain, type Qc, randaoPayload, SignType, signBytes } from './types/vote.ts'
+import type { Sampler } from './types/witness.ts'
 
 export interface BuildArgs {
   readonly height: number
@@ -60,7 +58,7 @@ export interface BuildArgs {
   readonly coinbase: Address
   readonly lastCommit: Qc | null
   readonly reveal: Uint8Array
-  /** Milliseconds of execution; a local choice that no verifier sees. */
+  /** Milliseconds that building may take; a local choice that no verifier sees. */
   readonly budgetMs: number
 }
 
@@ -81,18 +79,23 @@ export interface Chain {
   /** null above the head and below what is kept. */
   block(height: number): Block | null
   /** The same without its transactions, and without reading them. */
-  outline(height: number): Omit<Block, 'txs'> | null
+  outline(height: number): ReturnType<BlockStore['record']>
   /** The same as `encodeBlock` makes it, from the bytes that are stored. */
   encoded(height: number): Uint8Array | null
   heightOf(blockHash: Hash): number | null
   /** The block's transactions, decoded, with senders as stored. */
   txs(height: number): readonly Tx[] | null
   receipts(height: number): readonly StoredReceipt[] | null
+  /** One of a block's transactions, or its receipt; the others are not decoded. */
+  readonly stored: Pick<BlockStore, 'tx' | 'receipt'>
   place(txHash: Hash): TxPlace | null
   /** The CommitQC of a height; null for genesis and above the head. */
   commitOf(height: number): Qc | null
+  /** The set that signs a height; null for genesis, where it is not elected yet, and where it is too old. The next two are known. */
+  setOf(height: number): ValidatorSet | null
+  /** That of the next height. */
   validators(): ValidatorSet
-  /** Index of the proposer of round 0 of a height: of the next, or the one after. */
+  /** Who proposes in round 0 of a height, the next or the one after: an index in its set. */
   proposer(height: number): number
   /** Whether transactions and section are those the header commits to; whether it holds is `verify`'s. */
   isWhole(block: Block): Promise<boolean>
@@ -107,11 +110,15 @@ export interface Chain {
   readonly pool: PoolView
   /** Admits to the pool and returns the hash. Throws TX_* and POOL_*. `local` ones are kept in the journal. */
   submit(raw: Uint8Array, origin: 'local' | 'peer'): Promise<Hash>
+  /**
+   * The same for some of them, each with its hash or its refusal. Those that are under way are bounded: beyond it all are POOL_BUSY at once.
+   */
+  submitAll(raws: readonly Uint8Array[], origin: 'local' | 'peer'): Promise<readonly (Hash | NodeError)[]>
   build(args: BuildArgs): Promise<Block>
-  /** Runs the block on the head. Throws BLOCK_INVALID with the first difference. */
-  verify(block: Block): Promise<void>
-  /** One durable batch, with what was signed at this height and those before; returns the validator set of the next height. */
-  commit(block: Block, certificate: Qc, signed?: readonly SignedAt[]): Promise<ValidatorSet>
+  /** Runs the block on the head. Throws BLOCK_INVALID with the first difference, and EXEC_ABANDONED once it is not wanted any more. */
+  verify(block: Block, isWanted?: () => boolean): Promise<void>
+  /** One durable batch, with what was signed at this height and those before. */
+  commit(block: Block, certificate: Qc, signed?: readonly SignedAt[]): Promise<void>
   /** What was signed at a decided height, as far as it is kept; the certificate and the one that the next block brought among it. */
   signedAt(height: number): SignedAt
   /** What offences are judged by, at the present head. */
@@ -145,7 +152,16 @@ export interface ChainDeps {
   readonly pause: Pause
   readonly log: Log
   readonly meter: Meter
-  readonly recover?: RecoverSender
+  /** Senders and hashes, off the thread in a node; where it is not given they are found on the spot. */
+  readonly identify?: IdentifyTxs
+  /** Where tests change sets without a vote. */
+  readonly epochSetOf?: EpochSetOf
+  /** Default: the table of native modules. */
+  readonly natives?: (height: number) => BlockNatives
+  /** 'off' sends plain transfers through the engine too. */
+  readonly lane?: 'off'
+  /** Picks transactions that another engine is to run again. */
+  readonly sampler?: Sampler | undefined
 }
 
 export interface ChainOptions {
@@ -166,23 +182,27 @@ interface Candidate {
   readonly prepared: Prepared
 }
 
+/** `proven`: a quorum vouches for its hash, and so for the signatures within. */
+type Standing = 'proven' | 'unproven'
+
+const LONG_BUILD_MS = 200
+
 /** Blocks of one height that were run and may be committed; rounds beyond this many forget the oldest. */
 const CANDIDATES_MAX = 4
-/** No block comes sooner after its parent, whatever the network's block time (consensus, section 6). */
-const INTERVAL_MIN_MS = 1_000
 
 const meters = (m: Meter) => ({
   height: m.gauge('chain_height', 'Height of the head'),
   txsTotal: m.counter('chain_txs_total', 'Transactions committed'),
   gasTotal: m.counter('chain_gas_total', 'Gas used by committed transactions'),
+  tooLong: m.counter(
+    'chain_txs_too_long_total',
+    'Transactions that took longer than a block has for one and left the pool',
+  ),
   executeSeconds: m.histogram('chain_execute_seconds', 'Building or verifying one block'),
   commitSeconds: m.histogram('chain_commit_seconds', 'Writing one block durably'),
 })
 
-/**
- * Opens the chain in a store: makes the genesis block in an empty one, refuses another network's and one against the checkpoint,
- * checks head against state.
- */
+/** Opens the chain in a store: makes the genesis block in an empty one, refuses another network's and another checkpoint's, checks head and state. */
 export async function openChain(deps: ChainDeps, genesis: Genesis, options: ChainOptions): Promise<Chain> {
   const { pause } = deps
   const kv = createStagedKv(deps.kv)
@@ -193,7 +213,7 @@ export async function openChain(deps: ChainDeps, genesis: Genesis, options: Chai
     const prepared = await states.prepare(0, genesisChanges(genesis))
     const block = genesisBlock(genesis, prepared.root)
     const writes = await blocks.blockWrites({ block, receipts: [], txs: [], certificate: null })
-    await kv.write([...prepared.writes, ...writes])
+    await kv.write(inTurn(prepared.writes, writes))
     await states.applied(prepared)
   }
   const checkpoint = options.checkpoint ?? null
@@ -232,19 +252,23 @@ class Machine implements Chain {
   readonly checkpoint: Checkpoint | null
   readonly pool: Pool
   readonly evidence: Archive
+  readonly stored: BlockStore
   readonly #deps: Opened
   readonly #executor: Executor
   readonly #domain: Domain
-  readonly #set: ValidatorSet
-  readonly #setHash: Hash
+  readonly #sets: Sets
   readonly #meters: ReturnType<typeof meters>
   readonly #candidates = new Map<string, Candidate>()
+  /** A body is asked whether it is whole, and then run: its root is made once. */
+  readonly #transactionsRoots = new WeakMap<Block['txs'], Hash>()
   readonly #listeners: { readonly [K in keyof ChainEvents]: Set<(event: ChainEvents[K]) => void> } = {
     head: new Set(),
     admitted: new Set(),
     local: new Set(),
   }
-  #rotation: { readonly epoch: number; readonly of: ReturnType<typeof createRotation> }
+  readonly #intake: Intake
+  /** How much of building a block was running it, lately; the rest is roots and records. */
+  #runShare = 0.5
   #head: Block
 
   constructor(opened: Opened, options: ChainOptions) {
@@ -253,11 +277,10 @@ class Machine implements Chain {
     this.genesis = genesis
     this.genesisHash = genesisHash
     this.evidence = opened.archive
+    this.stored = blocks
     this.checkpoint = options.checkpoint ?? null
     this.#domain = { chainId: genesis.chainId, genesisHash }
-    this.#set = genesis.validators
-    this.#setHash = validatorsHash(this.#set)
-    this.#rotation = { epoch: 0, of: createRotation(this.#set) }
+    this.#sets = new Sets({ states, epochSetOf: opened.epochSetOf ?? epochSetOf, epochBlocks: genesis.epochBlocks })
     const head = blocks.head()
     assert(head !== null, 'an opened store has a head')
     assert(
@@ -267,12 +290,17 @@ class Machine implements Chain {
     this.#head = head
     this.#meters = meters(opened.meter)
     this.#meters.height.set(head.header.number)
-    this.#executor = createExecutor({ engine: opened.engine, pause: opened.pause, natives: nativesAt }, genesis)
+    const { engine, pause, natives = nativesAt, lane, sampler } = opened
+    this.#executor = createExecutor({ engine, pause, natives, lane, sampler }, genesis)
     this.pool = createPool(
       { admit: (address) => this.#accountAtHead(address), clock: opened.clock, meter: opened.meter },
       { ...options.pool, gasLimit: genesis.gasLimit },
     )
     this.pool.rebase({ baseFeeWei: this.#baseFeeAfter(head.header) })
+    this.#intake = new Intake({ ...opened, pool: this.pool, chainId: genesis.chainId }, (tx, origin) => {
+      for (const listener of this.#listeners.admitted) listener(tx)
+      if (origin === 'local') for (const listener of this.#listeners.local) listener(tx)
+    })
   }
 
   head(): Block {
@@ -281,7 +309,7 @@ class Machine implements Chain {
   block(height: number): Block | null {
     return this.#deps.blocks.block(height)
   }
-  outline(height: number): Omit<Block, 'txs'> | null {
+  outline(height: number): ReturnType<BlockStore['record']> {
     return this.#deps.blocks.record(height)
   }
   encoded(height: number): Uint8Array | null {
@@ -302,19 +330,30 @@ class Machine implements Chain {
   commitOf(height: number): Qc | null {
     return this.#deps.blocks.commitOf(height)
   }
+  setOf(height: number): ValidatorSet | null {
+    return this.#sets.at(height)?.set ?? null
+  }
   validators(): ValidatorSet {
-    return this.#set
+    return this.#sets.of(this.#head.header.number + 1)
   }
   proposer(height: number): number {
-    return this.#proposerOf(height, 0, this.#head.header)
+    return this.#sets.proposer(height)
   }
   async isWhole({ header, txs, section }: Block): Promise<boolean> {
     if (section === null || !equalBytes(header.parentBeaconBlockRoot, sectionHash(section))) return false
-    const root = await paced(
-      orderedRoot(txs.length, (i) => txs[i] as Uint8Array),
-      this.#deps.pause,
-    )
-    return equalBytes(header.transactionsRoot, root)
+    return equalBytes(header.transactionsRoot, await this.#transactionsRoot(txs))
+  }
+  async #transactionsRoot(txs: Block['txs']): Promise<Hash> {
+    const root = this.#transactionsRoots.get(txs) ?? (await this.#rootOf(txs.length, (i) => txs[i] as Uint8Array))
+    this.#transactionsRoots.set(txs, root)
+    return root
+  }
+  async #rootOf(count: number, item: (index: number) => Uint8Array): Promise<Hash> {
+    const steps = orderedRoot(count, item)
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) return step.value
+      await this.#deps.pause()
+    }
   }
   logs(filter: LogFilter): Promise<readonly FoundLog[]> {
     return this.#deps.blocks.logs(filter)
@@ -331,8 +370,8 @@ class Machine implements Chain {
   nextBaseFee(): bigint {
     return this.#baseFeeAfter(this.#head.header)
   }
-  async verify(block: Block): Promise<void> {
-    await this.#run(block, this.#head, 'unproven')
+  async verify(block: Block, isWanted?: () => boolean): Promise<void> {
+    await this.#run(block, this.#head, 'unproven', isWanted)
   }
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void {
     const listeners: Set<(event: ChainEvents[K]) => void> = this.#listeners[kind]
@@ -350,21 +389,24 @@ class Machine implements Chain {
     return { height, votes, certificates: [...certificates, ...commits.flatMap((qc) => (qc === null ? [] : ofQc(qc)))] }
   }
   evidenceContext(): EvidenceContext {
-    const { blocks } = this.#deps
-    const { number: head } = this.#head.header
-    const headerOf: EvidenceContext['headerOf'] = (height) => (height < 0 ? null : blocks.record(height))
+    const { blocks, states } = this.#deps
+    const { number: head, time: nowS } = this.#head.header
+    const { epochBlocks } = this.genesis
+    const windowS = evidenceWindowS(states.at(head), head + 1)
     return {
-      ...{ domain: this.#domain, head, epochBlocks: this.genesis.epochBlocks, intervalMs: this.#intervalMs, headerOf },
-      setOf: (height) => (height <= head + 1 ? this.#set : null),
-      proposerOf: (height, round) => {
-        const parent = headerOf(height - 1)
-        return parent === null ? null : this.#proposerOf(height, round, parent.header)
+      ...{ domain: this.#domain, head, nowS, windowS, epochBlocks, intervalMs: this.#intervalMs },
+      hashOf: (height) => (height < 0 ? null : (blocks.record(height)?.hash ?? null)),
+      epochAt: (height) => {
+        const epoch = this.#sets.at(height)
+        // Block 1 says when epoch 0 began; a set that was read before it does not know.
+        const startTime = height > epochBlocks ? epoch?.startTime : blocks.record(1)?.header.time
+        return epoch === null ? null : rollOfEpoch({ ...epoch, startTime: startTime ?? nowS })
       },
     }
   }
 
   get #intervalMs(): number {
-    return Math.min(INTERVAL_MIN_MS, this.genesis.blockTimeMs)
+    return leastIntervalMs(this.genesis.blockTimeMs)
   }
 
   #accountAtHead(address: Address): { readonly nonce: bigint; readonly balance: bigint; readonly code: Uint8Array } {
@@ -379,23 +421,18 @@ class Machine implements Chain {
   }
 
   async submit(raw: Uint8Array, origin: 'local' | 'peer'): Promise<Hash> {
-    const tx = decodeTx(raw, this.genesis.chainId, this.#deps.recover)
-    checkTxGas(tx)
-    this.pool.add(tx, origin)
-    for (const listener of this.#listeners.admitted) listener(tx)
-    if (origin === 'local') for (const listener of this.#listeners.local) listener(tx)
-    return tx.hash
+    const [answer] = await this.submitAll([raw], origin)
+    assert(answer !== undefined, 'an answer for each')
+    if (answer instanceof NodeError) throw answer
+    return answer
   }
-
-  #proposerOf(height: number, round: number, parent: Header): number {
-    const epoch = epochOf(height, this.genesis.epochBlocks)
-    if (this.#rotation.epoch !== epoch) this.#rotation = { epoch, of: createRotation(this.#set) }
-    const first = this.#rotation.of.proposer((height - 1) % this.genesis.epochBlocks)
-    return proposerByLot(this.#set, { parentRandao: parent.prevRandao, height, round, first })
+  submitAll(raws: readonly Uint8Array[], origin: 'local' | 'peer'): Promise<readonly (Hash | NodeError)[]> {
+    return this.#intake.submit(raws, origin)
   }
 
   #contextOf(
     header: Pick<Header, 'number' | 'time' | 'coinbase' | 'baseFeeWei' | 'prevRandao' | 'parentBeaconBlockRoot'>,
+    lastCommit: Qc | null,
   ): BlockContext {
     return {
       chainId: this.genesis.chainId,
@@ -406,15 +443,14 @@ class Machine implements Chain {
       baseFeeWei: header.baseFeeWei,
       prevRandao: header.prevRandao,
       parentBeaconBlockRoot: header.parentBeaconBlockRoot,
-      blockHash: (number) => this.#blockHashBelow(header.number, number),
+      domain: this.#domain,
+      lastCommit,
+      blockHash: earlierHashes(header.number, (number) => {
+        const record = this.#deps.blocks.record(number)
+        assert(record !== null, `block ${number} is stored`)
+        return record.hash
+      }),
     }
-  }
-
-  #blockHashBelow(height: number, number: number): Hash {
-    if (number >= height || number < Math.max(0, height - 256)) return asHash(new Uint8Array(32))
-    const record = this.#deps.blocks.record(number)
-    assert(record !== null, `block ${number} is stored`)
-    return record.hash
   }
 
   #sectionOf(args: Pick<BuildArgs, 'height' | 'proposerIndex' | 'reveal' | 'lastCommit'>): Section {
@@ -422,8 +458,7 @@ class Machine implements Chain {
       version: SECTION_VERSION,
       epoch: epochOf(args.height, this.genesis.epochBlocks),
       proposerIndex: args.proposerIndex,
-      validatorsHash: this.#setHash,
-      nextValidatorsHash: isEpochEnd(args.height, this.genesis.epochBlocks) ? this.#setHash : null,
+      ...this.#sets.hashes(args.height),
       reveal: args.reveal,
       lastCommit: args.lastCommit,
     }
@@ -458,38 +493,38 @@ class Machine implements Chain {
     const { header: draft, section } = this.#draftOf(args, parent)
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
-      this.#contextOf(draft),
+      this.#contextOf(draft, section.lastCommit),
       parent.hash,
       {
         mode: 'build',
         candidates: this.pool.best(draft.baseFeeWei),
-        overBudget: () => this.#deps.clock.nowMs() - startMs > args.budgetMs,
+        budget: { limitMs: args.budgetMs * this.#runShare, usedMs: () => this.#deps.clock.nowMs() - startMs },
       },
     )
+    const ranMs = this.#deps.clock.nowMs() - startMs
     for (const hash of result.dropped) this.pool.drop(hash)
+    for (const hash of result.tooLong) {
+      this.pool.drop(hash)
+      this.#meters.tooLong.add()
+      this.#deps.log.warn({ tx: bytesToHex(hash) }, 'a transaction that takes too long leaves the pool')
+    }
     const prepared = await this.#deps.states.prepare(args.height, result.changes)
-    const header: Header = { ...draft, ...(await this.#rootsOf(result)), stateRoot: prepared.root }
-    const block: Block = { header, hash: headerHash(header), txs: result.txs.map((tx) => tx.raw), section }
+    const txs = result.txs.map((tx) => tx.raw)
+    const header: Header = { ...draft, ...(await this.#rootsOf(txs, result)), stateRoot: prepared.root }
+    const block: Block = { header, hash: headerHash(header), txs, section }
     this.#remember(parent, { block, txs: result.txs, receipts: result.receipts, prepared })
+    const builtMs = this.#deps.clock.nowMs() - startMs
+    // Of small blocks it says nothing about large ones.
+    if (builtMs > LONG_BUILD_MS) this.#runShare = (this.#runShare + ranMs / builtMs) / 2
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return block
   }
 
-  async #rootsOf(result: BlockResult): Promise<Omit<Roots, 'stateRoot'>> {
-    const { pause } = this.#deps
-    const { txs, receipts } = result
-    return {
-      transactionsRoot: await paced(
-        orderedRoot(txs.length, (i) => (txs[i] as Tx).raw),
-        pause,
-      ),
-      receiptsRoot: await paced(
-        orderedRoot(receipts.length, (i) => encodeReceipt(receipts[i] as StoredReceipt)),
-        pause,
-      ),
-      bloom: result.bloom,
-      gasUsed: result.gasUsed,
-    }
+  /** `txs`: the block's, which running it confirmed to be all. */
+  async #rootsOf(txs: Block['txs'], result: BlockResult): Promise<Omit<Roots, 'stateRoot'>> {
+    const { receipts, bloom, gasUsed } = result
+    const receiptsRoot = await this.#rootOf(receipts.length, (i) => encodeReceipt(receipts[i] as StoredReceipt))
+    return { transactionsRoot: await this.#transactionsRoot(txs), receiptsRoot, bloom, gasUsed }
   }
 
   #remember(parent: Block, candidate: Candidate): void {
@@ -499,8 +534,7 @@ class Machine implements Chain {
     this.#candidates.set(bytesToHex(candidate.block.hash), candidate)
   }
 
-  /** `proven`: a quorum vouches for its hash, and so for the signatures within. */
-  async #run(block: Block, parent: Block, standing: 'proven' | 'unproven'): Promise<Candidate> {
+  async #run(block: Block, parent: Block, standing: Standing, isWanted?: () => boolean): Promise<Candidate> {
     const known = this.#candidates.get(bytesToHex(block.hash))
     if (known !== undefined) return known
     const startMs = this.#deps.clock.nowMs()
@@ -517,18 +551,17 @@ class Machine implements Chain {
       throw invalid(header.number, `it has ${sizeBytes} bytes, at most ${BLOCK_BYTES_MAX}`)
     this.#checkSection(block, parent)
     if (standing === 'unproven') this.#checkSignatures(block, parent)
-    const txs = await this.#decodeTxs(block)
+    const { identify, pause } = this.#deps
+    const { chainId } = this.genesis
+    const txs = await decodeBlockTxs(block, { chainId, known: (hash) => this.pool.get(hash), identify, pause })
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
-      this.#contextOf(header),
+      this.#contextOf(header, block.section?.lastCommit ?? null),
       parent.hash,
-      {
-        mode: 'verify',
-        txs,
-      },
+      { mode: 'verify', txs, isWanted },
     )
     const prepared = await this.#deps.states.prepare(header.number, result.changes)
-    const roots = { ...(await this.#rootsOf(result)), stateRoot: prepared.root }
+    const roots = { ...(await this.#rootsOf(block.txs, result)), stateRoot: prepared.root }
     const difference = differenceOf(header, roots)
     if (difference !== null) throw invalid(header.number, difference)
     const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
@@ -544,7 +577,8 @@ class Machine implements Chain {
     if (section === null) throw refuse('it has no consensus section')
     if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
       throw refuse('parentBeaconBlockRoot does not commit to the consensus section')
-    const proposerIndex = this.#proposerOf(header.number, decodeExtra(header.extraData).originRound, parent.header)
+    const { originRound } = decodeExtra(header.extraData)
+    const proposerIndex = this.#sets.leader(header.number, originRound, parent.header.prevRandao)
     const { reveal, lastCommit } = section
     const wanted = this.#sectionOf({ height: header.number, proposerIndex, reveal, lastCommit })
     if (!equalBytes(sectionHash(wanted), header.parentBeaconBlockRoot))
@@ -558,7 +592,7 @@ class Machine implements Chain {
   #checkSignatures({ header, section }: Block, parent: Block): void {
     assert(section !== null, 'the section was checked')
     const { proposerIndex, reveal, lastCommit } = section
-    const proposer = this.#set.members[proposerIndex]
+    const proposer = this.#sets.of(header.number).members[proposerIndex]
     const message = signBytes(this.#domain, SignType.randao, randaoPayload(header.number))
     if (proposer === undefined || !curves().blsVerify([proposer.blsKey], message, reveal))
       throw invalid(header.number, `the RANDAO reveal is not signed by validator ${proposerIndex}`)
@@ -567,43 +601,26 @@ class Machine implements Chain {
 
   #checkCertificate(qc: Qc, block: Block): void {
     if (!isCommitOf(qc, block)) throw invalid(block.header.number, 'the certificate is not a COMMIT of this block')
-    checkQc(qc, this.#set, this.#domain)
+    checkQc(qc, this.#sets.of(qc.height), this.#domain)
   }
 
-  async #decodeTxs(block: Block): Promise<Tx[]> {
-    const txs: Tx[] = []
-    for (const raw of block.txs) {
-      txs.push(this.pool.get(keccak(raw)) ?? this.#decodeTx(raw, block.header.number, txs.length))
-      if (txs.length % SLICE_TXS === 0) await this.#deps.pause()
-    }
-    return txs
-  }
-
-  #decodeTx(raw: Uint8Array, height: number, index: number): Tx {
-    try {
-      return decodeTx(raw, this.genesis.chainId, this.#deps.recover)
-    } catch (cause) {
-      if (!(cause instanceof NodeError)) throw cause
-      throw new NodeError(BlockErrors.INVALID, { height, reason: `transaction ${index}: ${cause.message}` }, { cause })
-    }
-  }
-
-  async commit(block: Block, certificate: Qc, signed: readonly SignedAt[] = []): Promise<ValidatorSet> {
+  async commit(block: Block, certificate: Qc, signed: readonly SignedAt[] = []): Promise<void> {
     const parent = this.#head
     if (block.header.number !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: block.header.number, head: parent.header.number })
     this.#checkCertificate(certificate, block)
     const candidate = await this.#run(block, parent, 'unproven')
-    await this.#write(candidate, certificate, signed)
+    const written = await this.#write(candidate, certificate, signed)
     assert(this.#head === parent, 'one commit at a time')
+    written.release()
+    candidate.prepared.writes.release()
     this.#advance(candidate)
-    return this.#set
   }
 
   async append(run: FinalRun): Promise<void> {
     const { kv } = this.#deps
     const { checkpoint, genesis } = this
-    const rules = { set: this.#set, domain: this.#domain, epochBlocks: genesis.epochBlocks, checkpoint }
+    const rules = { set: this.validators(), domain: this.#domain, epochBlocks: genesis.epochBlocks, checkpoint }
     checkRun(run, this.#head, rules)
     let parent = this.#head
     let made: Candidate[] = []
@@ -635,14 +652,16 @@ class Machine implements Chain {
     }
   }
 
-  async #write(candidate: Candidate, certificate: Qc, signed: readonly SignedAt[]): Promise<void> {
+  /** Answers the block's records, which a store that holds its writes goes on using. */
+  async #write(candidate: Candidate, certificate: Qc, signed: readonly SignedAt[]): Promise<Batch> {
     const { block, prepared, receipts, txs } = candidate
     const startMs = this.#deps.clock.nowMs()
     const writes = await this.#deps.blocks.blockWrites({ block, receipts, txs, certificate })
     const archived = this.#deps.archive.writes(block.header.number, signed)
-    await this.#deps.kv.write(prepared.writes.concat(writes, archived))
+    await this.#deps.kv.write(inTurn(prepared.writes, writes, archived))
     await this.#deps.states.applied(prepared)
     this.#meters.commitSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
+    return writes
   }
 
   /** What is on disk is the head. */
@@ -651,26 +670,20 @@ class Machine implements Chain {
     this.#candidates.clear()
     this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
     this.#meters.height.set(block.header.number)
-    this.#meters.txsTotal.add(txs.length)
+    this.#meters.txsTotal.add(sentCount(block, this.genesis.chainId))
     this.#meters.gasTotal.add(Number(block.header.gasUsed))
     for (const listener of this.#listeners.head) listener({ block, receipts, txs })
   }
 }
 
+function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
+  for (const part of parts) yield* part
+}
+
 const invalid = (height: number, reason: string) => new NodeError(BlockErrors.INVALID, { height, reason })
 
-/** Transactions between two pauses: about 10 ms. */
-const SLICE_TXS = 1_024
 /** Blocks of a run in one batch: a quarter of the largest run, so that little is left to wait for at its end. */
 const BATCH_BLOCKS = 16
-
-const paced = async <T>(steps: Generator<void, T>, pause: Pause): Promise<T> => {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    await pause()
-  }
-}
 
 type Roots = Pick<Header, 'stateRoot' | 'transactionsRoot' | 'receiptsRoot' | 'bloom' | 'gasUsed'>
 

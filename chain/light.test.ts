@@ -26,7 +26,7 @@ import {
   provenState,
 } from './light.ts'
 import { encodeHeader, encodeSection, headerHash } from './types/block.ts'
-import { checkEvidence, decodeEvidence, type EvidenceContext, encodeEvidence } from './types/evidence.ts'
+import { checkEvidence, decodeEvidence, type EvidenceContext, encodeEvidence, rollOfEpoch } from './types/evidence.ts'
 import { createValidatorSet, epochOf, type Validator, validatorsHash } from './types/validators.ts'
 import { encodeQc } from './types/vote.ts'
 
@@ -404,14 +404,13 @@ test('a witness that agrees is told so; one that shows less than a certified blo
 const judge: EvidenceContext = {
   domain: network,
   head: 13,
+  nowS: NOW_MS / 1_000,
+  windowS: DAY_MS / 1_000,
   epochBlocks: 4,
   intervalMs: 1_000,
-  setOf: (height) => chain.signers(epochOf(height, 4)).set,
-  proposerOf: () => 0,
-  headerOf: (height) => {
-    const { header } = chain.block(height)
-    return { header, hash: headerHash(header) }
-  },
+  epochAt: (height) =>
+    rollOfEpoch({ ...chain.signers(epochOf(height, 4)), seed: genesisHash, startTime: START_SECONDS }),
+  hashOf: (height) => headerHash(chain.block(height).header),
 }
 const verdicts = (conflict: LightConflict | null): string[] =>
   (conflict?.evidence ?? []).map((evidence) => {
@@ -440,6 +439,14 @@ test('in different rounds the certificates alone prove nothing, and only what no
   const lunatic = { section: { epoch: 9, validatorsHash: genesisHash }, round: 1 }
   const conflict = advanced(3).crossCheck(chain.fork(12, lunatic), NOW_MS)
   expect([verdicts(conflict), conflict?.signers.length]).toEqual([['malformed', 'E6 of 4'], 4])
+})
+
+test('a client that has the parent shows it, so that what follows from it is judged as well', () => {
+  const theirs = chain.fork(12, { header: { prevRandao: genesisHash }, round: 1 })
+  expect(verdicts(advanced(3).crossCheck(theirs, NOW_MS))).toEqual(['malformed', 'unknown'])
+  const client = advanced(3)
+  client.verify(chain.block(11), NOW_MS)
+  expect(verdicts(client.crossCheck(theirs, NOW_MS))).toEqual(['malformed', 'E6 of 4'])
 })
 
 test('a second certified block from the same source is the same conflict', () => {

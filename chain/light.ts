@@ -305,12 +305,15 @@ const setOf = (epoch: number, members: readonly Validator[], hash: Hash): Valida
   return set
 }
 
-const evidenceAgainst = (verified: LightBlock, witness: LightBlock, memberCount: number): Evidence[] => {
-  const both = [verified, witness]
+/** With the parent of each where it is `below`. */
+const evidenceAgainst = (both: readonly LightBlock[], below: VerifiedBlock | null, memberCount: number): Evidence[] => {
   const votes = both.map(({ certificate: qc }) => ({ kind: 'qc', qc }) as const)
   return [
     ...offencesBetween(votes, memberCount).map(({ evidence }) => evidence),
-    ...both.map(({ header, section, certificate }) => ({ kind: 'header', header, section, qc: certificate }) as const),
+    ...both.map(({ header, section, certificate: qc }): Evidence => {
+      const isParent = below !== null && equalBytes(below.hash, header.parentHash)
+      return { kind: 'header', header, section, qc, parent: isParent ? below.header : null }
+    }),
   ]
 }
 
@@ -402,7 +405,7 @@ class Client implements LightClient {
       verified,
       witness: other,
       signers: inBoth.map((i) => (known.set.members[i] as Validator).address),
-      evidence: evidenceAgainst(verified, other, size),
+      evidence: evidenceAgainst([verified, other], this.block(header.number - 1), size),
     }
     return this.#conflict
   }

@@ -29,10 +29,24 @@ export interface Compiled {
   readonly abi: readonly SolcEntry[]
   /** Without 0x; empty for an interface. */
   readonly bytecode: string
-  readonly storage: readonly { readonly label: string; readonly slot: string }[]
+  readonly storage: readonly Placed[]
+  /** Members of each struct that is stored, by its name. */
+  readonly structs: Readonly<Record<string, readonly Placed[]>>
+}
+/** Where solc puts a variable: slot, and bytes from its right end. */
+interface Placed {
+  readonly label: string
+  readonly slot: string
+  readonly offset: number
 }
 
-/** Contracts of one source by name. A warning is an error too. */
+/** What a source imports, out of the packages it names. */
+const imported = (path: string): { contents: string } | { error: string } =>
+  path.startsWith('@')
+    ? { contents: readFileSync(`${root}/node_modules/${path}`, 'utf8') }
+    : { error: 'only packages are imported' }
+
+/** Contracts of one source by name. A warning is an error too, where it is not about what is imported. */
 export function compile(path: string, source: string): Readonly<Record<string, Compiled>> {
   const selection = ['abi', 'evm.bytecode.object', 'storageLayout']
   const input = {
@@ -40,17 +54,24 @@ export function compile(path: string, source: string): Readonly<Record<string, C
     sources: { [path]: { content: source } },
     settings: { evmVersion: 'osaka', optimizer: { enabled: true }, outputSelection: { '*': { '*': selection } } },
   }
-  const output = JSON.parse(solc.compile(JSON.stringify(input)))
-  const faults = (output.errors ?? []).map((error: { formattedMessage: string }) => error.formattedMessage)
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }))
+  type Fault = { formattedMessage: string; severity: string; sourceLocation?: { file: string } }
+  const faults = (output.errors ?? [])
+    .filter(({ severity, sourceLocation }: Fault) => severity === 'error' || sourceLocation?.file === path)
+    .map(({ formattedMessage }: Fault) => formattedMessage)
   assert(faults.length === 0, `${path} compiles:\n${faults.join('\n')}`)
   return Object.fromEntries(
     Object.entries(output.contracts[path]).map(([name, made]) => {
       const { abi, evm, storageLayout } = made as {
         abi: SolcEntry[]
         evm: { bytecode: { object: string } }
-        storageLayout?: { storage: Compiled['storage'] }
+        storageLayout?: { storage: Placed[]; types: Record<string, { label: string; members?: Placed[] }> | null }
       }
-      return [name, { abi, bytecode: evm.bytecode.object, storage: storageLayout?.storage ?? [] }]
+      const structs = Object.values(storageLayout?.types ?? {}).flatMap(({ label, members }) =>
+        members === undefined ? [] : [[label.replace(/^struct .*\./, ''), members]],
+      )
+      const [bytecode, storage] = [evm.bytecode.object, storageLayout?.storage ?? []]
+      return [name, { abi, bytecode, storage, structs: Object.fromEntries(structs) }]
     }),
   )
 }

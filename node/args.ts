@@ -22,10 +22,21 @@ const REFUSALS: readonly string[] = [
     'KEYSTORE_EXISTS',
     'KEYSTORE_OTHER_KEY',
     'KEYS_UNCONFIRMED',
+    'FOLDER_NETWORK',
+    'MODULE_UNSAFE',
+    'REPLAY_UNRESOLVED',
+    'VALIDATORS_UNCONFIRMED',
+    ...['GENESIS_EXISTS', 'GENESIS_ACCOUNT', 'GENESIS_VALIDATOR', 'GENTX_EXISTS'],
+    ...['INIT_OTHER_NETWORK', 'INIT_OTHER_HASH'],
   ],
 ]
-export const exitCodeOf = (code: string): ExitCode =>
-  code.startsWith('USAGE_') ? exitCode.usage : REFUSALS.includes(code) ? exitCode.refused : exitCode.failed
+/** The node has to catch up, start, or restart first; the same command serves then. */
+const NOT_SYNCED: readonly string[] = ['FOLDER_NO_NODE', 'FOLDER_BEHIND', 'FOLDER_NOT_LOADED']
+export const exitCodeOf = (code: string): ExitCode => {
+  if (code.startsWith('USAGE_')) return exitCode.usage
+  if (REFUSALS.includes(code)) return exitCode.refused
+  return NOT_SYNCED.includes(code) ? exitCode.notSynced : exitCode.failed
+}
 
 export const UsageErrors = defineErrors('USAGE', {
   COMMAND: {
@@ -50,6 +61,8 @@ export interface CommandContext {
 export interface Command {
   readonly usage: string
   readonly summary: string
+  /** Each verb with what it takes, where the usage is too short for them. */
+  readonly verbs?: readonly string[]
   /** Arguments after its name, at most. */
   readonly argsMax: number
   /** Flags with a value, and what they mean. */
@@ -139,6 +152,7 @@ export const helpOf = (command: Command): string => {
     '',
     command.summary,
     '',
+    ...(command.verbs === undefined ? [] : [...command.verbs.map((verb) => `  novachain ${verb}`), '']),
     ...rows.map(([flag, says]) => `  ${flag.padEnd(width)}  ${says}`),
   ].join('\n')
 }

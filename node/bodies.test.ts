@@ -7,6 +7,7 @@ import type { Chain } from '../chain/chain.ts'
 import type { Block } from '../chain/types/block.ts'
 import type { Network, PeerInfo } from '../p2p/network.ts'
 import { encodeBodyAnswer, type Sketch, sketchOf } from '../p2p/wire.ts'
+import { hooksThatLog } from '../test/kit/hooks.ts'
 import { genesis, openMemoryChain } from '../test/kit/memory-chain.ts'
 import { Bodies } from './bodies.ts'
 import { developmentAccounts } from './development.ts'
@@ -62,6 +63,25 @@ test('a peer that brings a proposal and then says nothing more holds its block u
   expect(asked).toEqual(['liar txs', 'honest body'])
 })
 
+test('the system transaction that a proposal names is made here and asked of nobody', async () => {
+  const natives = hooksThatLog({ begin: () => 1, end: () => 0 })
+  const [{ build }, { chain }] = [await openMemoryChain({ natives }), await openMemoryChain({ natives })]
+  const block = await build()
+  const asked: string[] = []
+  const network = {
+    peers: () => [infoOf('proposer')],
+    request(_: string, protocol: string) {
+      asked.push(protocol)
+      return Promise.reject(new Error('nothing is asked'))
+    },
+    blame() {},
+  } as unknown as Network
+  const bodies = new Bodies({ chain, ...portsOf(network), timers: systemTimers })
+  bodies.hold(sketchByHash(block), 'proposer')
+  expect(await bodies.obtain(block.hash)).toEqual(block)
+  expect(asked).toEqual([])
+})
+
 test('a proposal that names one transaction of the pool a hundred thousand times is not hashed', async () => {
   const { block, raw } = await blockOfOther()
   const memory = await openMemoryChain()
@@ -71,7 +91,7 @@ test('a proposal that names one transaction of the pool a hundred thousand times
     isHashed = true
     return false
   }
-  const chain = { pool: memory.chain.pool, heightOf: () => null, isWhole } as unknown as Chain
+  const chain = { genesis, pool: memory.chain.pool, heightOf: () => null, isWhole } as unknown as Chain
   const bodies = new Bodies({ chain, ...portsOf({ peers: () => [] } as unknown as Network), timers: systemTimers })
   const sketch = sketchByHash(block)
   bodies.hold({ ...sketch, txs: Array.from({ length: 100_000 }, () => keccak(raw)) }, 'liar')

@@ -4,6 +4,7 @@ import { asHash, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/ba
 import type { Log, Random, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import { BLOCK_BYTES_MAX, type Block, ethereumBlockBytes } from '../chain/types/block.ts'
+import { systemTx } from '../chain/types/system-tx.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
 import {
   decodeBodyAnswer,
@@ -199,13 +200,14 @@ export class Bodies {
     }
   }
 
-  /** The proposal's block with what it only names: out of the pool, the rest from who brought it. */
+  /** The proposal's block with what it only names: out of the pool or made here, the rest from who brought it. */
   async #assemble(hash: Hash, signal: AbortSignal): Promise<Block | null> {
     const { sketch, from } = this.#held.get(bytesToHex(hash)) ?? { sketch: null, from: null }
     if (sketch === null || from === null) return null
-    const txs = sketch.txs.map((tx) =>
-      tx.length === HASH_BYTES ? (this.#chain.pool.get(asHash(tx))?.raw ?? null) : tx,
-    )
+    const system = systemTx(this.#chain.genesis.chainId, sketch.header.number)
+    const known = (txHash: Hash): Uint8Array | null =>
+      equalBytes(txHash, system.hash) ? system.raw : (this.#chain.pool.get(txHash)?.raw ?? null)
+    const txs = sketch.txs.map((tx) => (tx.length === HASH_BYTES ? known(asHash(tx)) : tx))
     const places = txs.flatMap((tx, i) => (tx === null ? [i] : []))
     if (places.length > 0) {
       const missing = await this.#ask(from, 'txs', encodeTxsRequest(hash, places), decodeTxs, signal)

@@ -27,7 +27,7 @@ test('four validators decide the same blocks, each in round 0', async () => {
   await allReached(members, 8)
   agree(members, 8)
   for (let height = 2; height <= 8; height++) expect(members[0]?.chain.commitOf(height)?.round).toBe(0)
-}, 30_000)
+})
 
 test('with one of four down the others go on; it comes back and catches up; with two down nothing is decided', async () => {
   cluster = await createCluster({ validators: 4, blockTimeMs: 200, speed: 4 })
@@ -43,7 +43,7 @@ test('with one of four down the others go on; it comes back and catches up; with
   const halted = await Promise.all([cluster.start(2), reached(a, a.chain.head().header.number)])
   await allReached([a, b, halted[0]], a.chain.head().header.number + 2)
   expect(cluster.hub.blamed).toEqual([])
-}, 90_000)
+})
 
 test('a follower gets every block', async () => {
   cluster = await createCluster({ validators: 1, blockTimeMs: 100, speed: 20 })
@@ -52,7 +52,7 @@ test('a follower gets every block', async () => {
   const follower = await cluster.start(1)
   await reached(follower, 155)
   agree([validator, follower], 155)
-}, 60_000)
+})
 
 test('a forged vote is blamed as forged on who brings it, published or said to one alone', async () => {
   cluster = await createCluster({ validators: 4, blockTimeMs: 60_000 })
@@ -79,7 +79,7 @@ test('a forged vote is blamed as forged on who brings it, published or said to o
   const deadline = Date.now() + 20_000
   while (hub.blamed.length < 2 && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve))
   expect(hub.blamed.at(1)).toEqual({ peer: 'stranger', offence: 'forged' })
-}, 30_000)
+})
 
 test('what is said of heights long final is stale, and of the last ones is not', async () => {
   cluster = await createCluster({ validators: 1, blockTimeMs: 100, speed: 20 })
@@ -89,7 +89,7 @@ test('what is said of heights long final is stale, and of the last ones is not',
     member.engine.onMessage(encodeEnvelope({ message: { kind: 'status', height }, sketch: null }, 0), 'a peer')
   expect(await Promise.all([1, 3].map(say))).toEqual(['stale', 'stale'])
   expect(await say(member.chain.head().header.number)).toBe('ignore')
-}, 30_000)
+})
 
 test('a flood of valid old proposals with their blocks, votes and certificates is stale, all of it', async () => {
   const heard: Uint8Array[] = []
@@ -104,7 +104,7 @@ test('a flood of valid old proposals with their blocks, votes and certificates i
   expect(blocks.length).toBeGreaterThan(2)
   expect(old.length).toBeGreaterThan(2 * blocks.length)
   for (const bytes of old) expect(await first.engine.onMessage(bytes, 'a peer')).toBe('stale')
-}, 30_000)
+})
 
 test('a peer that comes late is told once what a validator said in this round, however often that was said', async () => {
   const told: string[] = []
@@ -121,7 +121,7 @@ test('a peer that comes late is told once what a validator said in this round, h
   while (!told.includes('timeout') && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
   await new Promise((resolve) => setImmediate(resolve))
   expect(told.filter((kind) => kind === 'timeout')).toEqual(['timeout'])
-}, 30_000)
+})
 
 test('however many blocks are proposed, none pushes out the one that is voted on', async () => {
   cluster = await createCluster({ validators: 4, blockTimeMs: 200 })
@@ -144,4 +144,4 @@ test('however many blocks are proposed, none pushes out the one that is voted on
     bodies.hold({ header: other, hash: headerHash(other), section, txs: [new Uint8Array(2_900_000)] }, 'a peer')
   }
   expect(bodies.get(blockHash)?.hash).toEqual(blockHash)
-}, 30_000)
+})

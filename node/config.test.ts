@@ -54,6 +54,7 @@ test('a wrong value or name is refused and the file stays', () => {
     message: expect.stringContaining('rpc.port'),
   })
   expect(refused('engine.sealing', 'never')?.code).toBe('CONFIG_INVALID')
+  expect(refused('engine.evm', 'quick')?.code).toBe('CONFIG_INVALID')
   expect(textOf(file)).toBe(text)
 })
 

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import { AMOUNT } from './amounts.ts'
 import { didYouMean, nearestName } from './args.ts'
 
 export const ConfigErrors = defineErrors('CONFIG', {
@@ -43,10 +44,15 @@ const KEYS = {
     fallback: '',
     says: 'the validator’s BLS key, from this folder on: a keystore (novachain keys), or hex, mode 0600; empty: none',
   },
+  'validator.nextKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'the key that is to take its place: it signs from the first height that has it in the set; empty: none',
+  },
   'validator.passwordFile': {
     schema: z.string(),
     fallback: '',
-    says: 'file or pipe with the keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+    says: 'file or pipe with the keystores’ password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
   },
   'validator.developmentIndex': {
     schema: z.coerce.number().int().min(-1).max(2_047),
@@ -87,10 +93,80 @@ const KEYS = {
     fallback: 'interval',
     says: 'interval: a block every block time; instant: as soon as a transaction is there (development)',
   },
+  'engine.evm': {
+    schema: z.enum(['reference', 'fast']),
+    fallback: 'fast',
+    says: 'what runs contracts in blocks: the fast engine, or the reference engine, which gives the same results at a fortieth of the speed',
+  },
   'engine.emptyBlocksMs': {
     schema: z.coerce.number().int().min(0).max(86_400_000),
     fallback: 0,
     says: 'milliseconds between blocks without transactions; 0: the block time',
+  },
+  'evidence.reporterKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'account that brings evidence before slashing and pays for it, from this folder on: a keystore, or hex, mode 0600; empty: none',
+  },
+  'evidence.passwordFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'file or pipe with that keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+  },
+  'evidence.maxFee': {
+    schema: z.string().regex(AMOUNT, 'expected an amount as 30gwei'),
+    fallback: '500gwei',
+    says: 'the most it pays for a unit of gas',
+  },
+  'credentials.issuerKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'key that the VC API on the JSON-RPC port signs credentials with, for programs on this machine: 64 hex digits (Ed25519), mode 0600, from this folder on; empty: there is no such API',
+  },
+  'credentials.issuerKeyId': {
+    schema: z.string().regex(/^(did:.+#.+)?$/, 'expected did:…#key'),
+    fallback: '',
+    says: 'DID URL of that key, in whose DID document it stands',
+  },
+  'content.enabled': {
+    schema: z.enum(['on', 'off']),
+    fallback: 'off',
+    says: 'hold content that the audit module names, on a host and a private swarm of its own',
+  },
+  'content.listen': {
+    schema: names,
+    fallback: ['/ip4/0.0.0.0/tcp/30334'],
+    says: 'multiaddrs its host hears the swarm on',
+  },
+  'content.peers': {
+    schema: names,
+    fallback: [],
+    says: 'multiaddrs, with peer ids, of the other nodes’ content hosts',
+  },
+  'content.swarmKeyFile': {
+    schema: z.string(),
+    fallback: 'content-swarm.key',
+    says: 'the swarm’s key, the same on all its nodes; made at the first start: copy it to the others',
+  },
+  'content.keyFile': {
+    schema: z.string(),
+    fallback: 'content.key',
+    says: 'its host’s identity; made at the first start',
+  },
+  'content.replicas': {
+    schema: z.coerce.number().int().min(1).max(100),
+    fallback: 2,
+    says: 'nodes that pin what is put here, this one included',
+  },
+  'content.maxMegabytes': {
+    schema: z.coerce.number().int().min(1).max(1_024),
+    fallback: 64,
+    says: 'the most that one content may have',
+  },
+  'content.retentionBlocks': {
+    schema: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    fallback: 1_000_000,
+    says: 'blocks for which content is kept after the chain needed it last; a VM’s newest state always is',
   },
   'sync.trustHeight': {
     schema: z.coerce.number().int().min(0),

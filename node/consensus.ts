@@ -52,7 +52,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
   }
   try {
     const handlers = handlersOf({ network, engine, sync, txs, roster, evidence })
-    late.network = await deps.join(handlers, (self) => announcementOf(deps.signer, self))
+    late.network = await deps.join(handlers, (self) => announcementOf(deps.signers, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null
     const stop = async (): Promise<void> => {

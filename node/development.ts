@@ -55,6 +55,9 @@ export const developmentAccounts = (count: number): DevelopmentAccount[] => {
   })
 }
 
+/** What each development validator bonds: 1,000,000 NOVA, the least. */
+const STAKE_WEI = 10n ** 24n
+
 /** genesis.json of the repository for these validators; the same choice makes the same genesis hash everywhere. */
 export function developmentGenesis(
   text: string,
@@ -71,7 +74,7 @@ export function developmentGenesis(
       address: address.toLowerCase(),
       blsKey: bytesToHex(key),
       proofOfPossession: bytesToHex(curves().blsSign(secret, possessionBytes(key))),
-      power: 1_000_000,
+      stake: `0x${STAKE_WEI.toString(16)}`,
     }
   })
   return `${JSON.stringify(json, null, 2)}\n`

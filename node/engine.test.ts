@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { asAddress, type Hash } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
-import type { Kv, Meter } from '../chain/base/ports.ts'
+import type { Kv, Meter, Timers } from '../chain/base/ports.ts'
 import { createChainEngine } from '../chain/calls.ts'
-import { type Chain, openChain } from '../chain/chain.ts'
+import { type BuildArgs, type Chain, openChain } from '../chain/chain.ts'
 import { createMemoryKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal, type Wal } from '../chain/store/wal.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
@@ -32,8 +32,15 @@ afterEach(() => {
 const death = new NodeError({ code: 'TEST_DEATH', rpc: 0, text: () => 'dead' }, undefined)
 type Fate = 'nothing' | 'body' | 'propose' | 'prepare' | 'commit' | 'committed'
 
+/** A clock's hands that somebody else moves, and what happens between a block's being built and the engine's hearing of it. */
+interface Slowness {
+  readonly timers: Timers
+  onBuilt(round: number): void
+}
+
 /** One life of a validator over the same disk. It dies right after the named step is durable. */
-const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
+const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number, slow: Slowness | null = null) => {
+  const timers = slow?.timers ?? systemTimers
   const clock = { nowMs: () => nowMs }
   const real = await openChain(
     { kv, engine: createChainEngine(genesis), clock, pause: async () => {}, log, meter },
@@ -77,9 +84,14 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
     get(target, name) {
       if (name === 'commit')
         return async (...args: Parameters<Chain['commit']>) => {
-          const next = await target.commit(...args)
+          await target.commit(...args)
           dieIf('committed')
-          return next
+        }
+      if (name === 'build')
+        return async (args: BuildArgs) => {
+          const block = await target.build(args)
+          slow?.onBuilt(args.round)
+          return block
         }
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
@@ -88,14 +100,22 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number) => {
   const engine = createEngine(
     {
       chain,
-      signer: mortalSigner,
+      signers: [mortalSigner],
       wal: mortalWal,
       network: () => null,
       peersOf: () => [],
       verifier: inlineVerifier,
       clock,
-      timers: systemTimers,
-      evidence: await openEvidence({ chain, signer, network: () => null, clock, timers: systemTimers, log, meter }),
+      timers,
+      evidence: await openEvidence({
+        chain,
+        signers: [signer],
+        network: () => null,
+        clock,
+        timers,
+        log,
+        meter,
+      }),
       random: systemRandom,
       log,
       meter,
@@ -150,4 +170,37 @@ test('a signed block that neither store nor log holds stops the validator', asyn
   const second = await live(kv, dir, 'nothing', 1_800_000_100_000)
   await expect(second.engine.start(stop.signal)).rejects.toMatchObject({ code: 'ENGINE_BODY_LOST' })
   await second.wal.close()
+})
+
+test('a validator that decides alone proposes the block it began, though rounds pass while it is built', async () => {
+  const waiting = new Set<() => void>()
+  const timers: Timers = {
+    after(_, run) {
+      waiting.add(run)
+      return () => waiting.delete(run)
+    },
+  }
+  const rounds: number[] = []
+  const onBuilt = (round: number): void => {
+    rounds.push(round)
+    if (rounds.length > 3) throw new NodeError({ code: 'TEST_ANEW', rpc: 0, text: () => 'begun anew' }, undefined)
+    // Two rounds are over before the block is handed in.
+    for (let i = 0; i < 2; i++)
+      for (const run of [...waiting]) {
+        waiting.delete(run)
+        run()
+      }
+  }
+  const { engine, real, wal } = await live(createMemoryKv(), newDir(), 'nothing', 1_800_000_000_000, {
+    timers,
+    onBuilt,
+  })
+  const stop = new AbortController()
+  const service = await engine.start(stop.signal)
+  await Promise.race([engine.control.mine(2), service.done])
+  stop.abort()
+  await service.done
+  await wal.close()
+  expect(rounds).toEqual([0, 0])
+  expect([real.head().header.number, real.commitOf(1)?.round, real.commitOf(2)?.round]).toEqual([2, 0, 0])
 })

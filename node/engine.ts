@@ -4,21 +4,30 @@
 import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter, Random, Timers } from '../chain/base/ports.ts'
-import type { Chain } from '../chain/chain.ts'
+import type { BuildArgs, Chain } from '../chain/chain.ts'
 import { TIMES } from '../chain/consensus/bounds.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
 import type { Effect, Input, Start, Verdict } from '../chain/consensus/io.ts'
 import type { Wal } from '../chain/store/wal.ts'
 import { type Block, encodeBlock, headerTimeMs } from '../chain/types/block.ts'
-import { type Message, type Signed, type SignRecord, stepOf } from '../chain/types/message.ts'
+import {
+  heightOf,
+  isSignedMessage,
+  type Message,
+  type Signed,
+  type SignRecord,
+  stepOf,
+} from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
 import type { FinalRun } from '../chain/types/run.ts'
-import type { Validator } from '../chain/types/validators.ts'
+import type { Validator, ValidatorSet } from '../chain/types/validators.ts'
+import { bitmapMembers, widenQc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { encodeEnvelope, sketchOf } from '../p2p/wire.ts'
+import { AHEAD_TXS, Ahead } from './ahead.ts'
 import { Bodies } from './bodies.ts'
 import type { EvidencePool } from './evidence.ts'
-import { Guard, type GuardDeps, type SigningChoice } from './guard.ts'
+import type { Guard, GuardDeps, SigningChoice } from './guard.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { encodeLogged, RECORDS } from './logged.ts'
 import { createPace, type Pace, type PaceOptions } from './pace.ts'
@@ -26,14 +35,10 @@ import { Progress } from './progress.ts'
 import { readLog } from './recovery.ts'
 import type { StartService } from './service.ts'
 import type { SignAnswer, Signer } from './signer.ts'
-import { Signing } from './signing.ts'
 import type { Verifier } from './verifier.ts'
+import { Voices } from './voices.ts'
 
 export const EngineErrors = defineErrors('ENGINE', {
-  NOT_VALIDATOR: {
-    text: (d: { key: string }) =>
-      `the validator key ${d.key} is not in the set of this network; start without --validator to follow it as a full node`,
-  },
   BODY_LOST: {
     text: (d: { height: number; hash: string }) =>
       `this key signed block ${d.hash} at height ${d.height}, and neither the store nor the log (wal/) holds it, and there is ` +
@@ -44,8 +49,8 @@ export const EngineErrors = defineErrors('ENGINE', {
 
 export interface EngineDeps {
   readonly chain: Chain
-  /** null follows without signing. */
-  readonly signer: Signer | null
+  /** Of each height the one that is in its set signs; without any this node follows. */
+  readonly signers: readonly Signer[]
   readonly wal: Wal
   readonly evidence: EvidencePool
   /** Known once it is up; null until then, and for a validator that is alone. */
@@ -56,6 +61,8 @@ export interface EngineDeps {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
+  /** Why no key may sign, whatever its record says; null while nothing is wrong. */
+  readonly doubt?: () => string | null
   /** The simulator's liars have one that looks away. */
   readonly createGuard?: (deps: GuardDeps) => Guard
   readonly log: Log
@@ -63,7 +70,10 @@ export interface EngineDeps {
 }
 
 export interface EngineOptions extends PaceOptions, SigningChoice {
-  readonly coinbase: Address
+  /** Who earns the tips of blocks built here; null: the member that proposes. */
+  readonly coinbase: Address | null
+  /** With so many transactions left over the next block is made before it is due; the simulator asks for fewer. */
+  readonly aheadTxs?: number
 }
 
 export interface EngineControl {
@@ -95,6 +105,7 @@ const meters = (m: Meter) => ({
   blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
   lateSeconds: m.histogram('consensus_late_seconds', 'From the moment a block was due to the machine hearing of it'),
   roundsLost: m.counter('consensus_rounds_lost_total', 'Rounds above 0 that heights were decided in'),
+  ahead: m.counter('consensus_blocks_ahead_total', 'Own blocks that were begun before they were due'),
   alarms: m.counter('consensus_alarms_total', 'Blocks with a quorum behind them that are invalid here'),
 })
 
@@ -108,17 +119,17 @@ class Driver implements Engine {
   readonly #pace: Pace
   readonly #inbox: Inbox
   readonly #meters: ReturnType<typeof meters>
-  readonly #self: number | null
   readonly #progress: Progress
-  /** What signs; null for a follower. */
-  readonly #voice: { readonly guard: Guard; readonly signing: Signing } | null
+  readonly #voices: Voices
   readonly bodies: Bodies
+  readonly #ahead: Ahead
   #state: State = createState()
   readonly #inputs: Input[] = []
   #isTaking = false
   #isReplaying = false
   /** The round timer; in round 0 it waits for the block to be due. */
   #unsetTimer = (): void => {}
+  #buildsAlone = false
   #unsetTick = (): void => {}
   #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
   #dueAtMs = 0
@@ -139,14 +150,25 @@ class Driver implements Engine {
     this.#pace = createPace(deps.chain, deps.clock, deps.timers, options)
     this.#meters = meters(deps.meter)
     this.bodies = new Bodies({ ...deps, isNeeded: (blockHash) => this.#countsOn(blockHash) })
-    this.#self = placeOf(deps)
+    const fail = (error: unknown) => this.#fail(error)
+    this.#ahead = new Ahead(
+      {
+        ...deps,
+        clock: this.#pace,
+        ready: this.#meters.ahead,
+        argsAt: (timeMs) => this.#argsAhead(timeMs),
+        work: (height, run) => this.#chainWork(async () => (height === this.#next ? run() : undefined)),
+        background: (work) => this.#inBackground(work),
+      },
+      options.aheadTxs ?? AHEAD_TXS,
+    )
+    this.#voices = new Voices({ ...deps, fail, onAnswer: (answer) => this.#onAnswer(answer) })
     this.#progress = new Progress({
       ...deps,
-      self: this.#self,
+      indexAt: (height) => this.#voices.indexAt(height),
       blockOf: (hash) => this.bodies.get(hash),
-      silence: (height) => this.#voice?.guard.silence(height) ?? this.#voice?.signing.silence() ?? null,
+      silence: (height) => this.#voices.silence(height),
     })
-    this.#voice = deps.signer === null || this.#self === null ? null : this.#createVoice(deps.signer, this.#self)
     this.#inbox = createInbox({
       ...deps,
       state: () => this.#state,
@@ -156,25 +178,17 @@ class Driver implements Engine {
       judged: (proposer, lateMs, isTimely) => this.#progress.judged(proposer, lateMs, isTimely),
       onAhead: (height, from) => this.#onAhead(height, from),
       onChecked: (message) => {
-        this.#voice?.guard.heard(message)
+        this.#voices.heard(message)
         deps.evidence.onChecked(message)
       },
       onDropped: (message) => deps.evidence.onDropped(message),
-      fail: (error) => this.#fail(error),
+      fail,
     })
   }
 
-  #createVoice(signer: Signer, self: number): { readonly guard: Guard; readonly signing: Signing } {
-    const { wal } = this.#deps
-    const fail = (error: unknown) => this.#fail(error)
-    const createGuard = this.#deps.createGuard ?? ((deps) => new Guard(deps))
-    const guard = createGuard({ ...this.#deps, self, fail, onOpen: () => signing.go() })
-    const onAnswer = (answer: SignAnswer): void => {
-      if (answer.kind === 'signed') this.#deps.evidence.onChecked(answer.message)
-      this.#push(answer)
-    }
-    const signing = new Signing({ ...this.#deps, signer, guard, wal, fail, onAnswer })
-    return { guard, signing }
+  #onAnswer(answer: SignAnswer): void {
+    if (answer.kind === 'signed') this.#deps.evidence.onChecked(answer.message)
+    this.#push(answer)
   }
 
   readonly start: StartService = async (signal) => {
@@ -189,9 +203,9 @@ class Driver implements Engine {
       this.#inbox.close()
       this.#unsetTick()
       this.#unsetTimer()
+      this.#ahead.stop()
       this.#pace.stop(new NodeError(EngineErrors.STOPPED, undefined))
-      this.#voice?.guard.close()
-      await Promise.allSettled([this.#work, this.#voice?.signing.stop()])
+      await Promise.allSettled([this.#work, this.#voices.close()])
     }
     return { name: 'engine', done: done.finally(end) }
   }
@@ -199,7 +213,7 @@ class Driver implements Engine {
   #tickLater(): void {
     this.#unsetTick = this.#deps.timers.after(TIMES.repeatMs, () => {
       this.#push({ kind: 'tick' })
-      this.#voice?.guard.tick()
+      this.#voices.tick()
       this.#inBackground(this.#deps.wal.sync()) // what no signature waited for; free where all is on disk
       this.#tickLater()
     })
@@ -215,6 +229,7 @@ class Driver implements Engine {
   }
 
   onPeer(peer: PeerId): void {
+    this.#voices.met(peer)
     for (const message of this.#said) this.#sendTo(peer, message)
   }
 
@@ -299,28 +314,39 @@ class Driver implements Engine {
     this.#said = []
     this.#judging.clear()
     this.bodies.forget(head.header.number)
+    this.#voices.entered(height)
     this.#progress.entered(height)
     this.#armed = null
     this.#unsetTimer()
     this.#push(this.#startOf(height))
+    this.#ahead.stop()
+    const leads = this.#voices.speakerAt(height) === chain.proposer(height)
+    if (leads && this.#options.sealing === 'interval') this.#ahead.plan(height)
     this.#pace.wait((lateMs) => this.#onDue(height, lateMs))
   }
 
   #startOf(height: number): Start {
     const { chain } = this.#deps
-    const head = chain.head()
-    const set = chain.validators()
     const qc = chain.commitOf(height - 1)
+    const next = this.#setOf(height + 1).members[chain.proposer(height + 1)] as Validator // the rotation answers places in the set
+    // Who leads the first height of an epoch collects the COMMITs of the last one before it, if he is in that set too.
+    const nextProposer = this.#setOf(height).members.findIndex(({ address }) => equalBytes(address, next.address))
     return {
       kind: 'start',
       height,
-      set,
-      self: this.#voice === null || this.#voice.guard.at(height) === 'no' ? null : this.#self,
+      set: this.#setOf(height),
+      self: this.#voices.speakerAt(height),
       proposer: chain.proposer(height),
-      parentRandao: head.header.prevRandao,
-      nextProposer: chain.proposer(height + 1),
-      parent: qc === null ? null : { qc, set },
+      parentRandao: chain.head().header.prevRandao,
+      nextProposer: nextProposer < 0 ? null : nextProposer,
+      parent: qc === null ? null : { qc, set: this.#setOf(height - 1) },
     }
+  }
+  /** Of a height that the machine speaks of. */
+  #setOf(height: number): ValidatorSet {
+    const set = this.#deps.chain.setOf(height)
+    assert(set !== null, 'the sets of the height under way, of its parent and of the next one are known')
+    return set
   }
 
   #onDue(height: number, sinceMs: number): void {
@@ -336,7 +362,11 @@ class Driver implements Engine {
 
   #startTimer({ height, round, afterMs }: { height: number; round: number; afterMs: number }): void {
     this.#unsetTimer()
-    this.#unsetTimer = this.#deps.timers.after(afterMs, () => this.#push({ kind: 'timer', height, round }))
+    this.#unsetTimer = this.#deps.timers.after(afterMs, () => {
+      // Who decides alone waits for nobody but himself: another round would only begin the same work anew.
+      if (this.#buildsAlone) this.#startTimer({ height, round, afterMs })
+      else this.#push({ kind: 'timer', height, round })
+    })
   }
 
   // Performing orders.
@@ -349,7 +379,7 @@ class Driver implements Engine {
         this.#inBackground(wal.append(RECORDS.input, encodeLogged(effect.input), { sync: false }))
         return
       case 'sign':
-        this.#voice?.signing.ask(effect)
+        this.#voices.ask(effect)
         return
       case 'send':
         this.#send(effect.message, effect.to, salt)
@@ -380,7 +410,7 @@ class Driver implements Engine {
         this.#commit(effect)
         return
       case 'report':
-        this.#voice?.guard.offended(effect.evidence)
+        this.#voices.offended(effect.evidence)
         evidence.onReport(effect.evidence)
         return
       case 'alarm':
@@ -406,11 +436,11 @@ class Driver implements Engine {
   }
 
   #send(message: Message, to: 'all' | readonly number[], salt: number): void {
-    if (message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout') this.#remember(message)
+    if (isSignedMessage(message)) this.#remember(message)
     const bytes = this.#encode(message, salt)
     if (bytes === null) return
     const publish = (): void => this.#deps.network()?.publish('consensus', bytes)
-    const peers = to === 'all' ? null : this.#peersAt(to)
+    const peers = to === 'all' ? null : this.#peersAt(heightOf(message), to)
     if (peers === null) publish()
     else Promise.all(peers.map((peer) => this.#ask(peer, bytes))).then((all) => all.includes(false) && publish())
   }
@@ -421,10 +451,13 @@ class Driver implements Engine {
     this.#said = [...others, message]
   }
   /** null where one of them is not connected, behind a sentry or gone: then all hear it, for routing only saves traffic. */
-  #peersAt(places: readonly number[]): readonly PeerId[] | null {
-    const { members } = this.#deps.chain.validators()
-    const found = places.map((at) => (members[at] === undefined ? [] : this.#deps.peersOf(members[at])))
+  #peersAt(height: number, places: readonly number[]): readonly PeerId[] | null {
+    const found = places.map((at) => this.#peersOf(height, at))
     return found.some((peers) => peers.length === 0) ? null : found.flat()
+  }
+  #peersOf(height: number, place: number): readonly PeerId[] {
+    const validator = this.#setOf(height).members[place]
+    return validator === undefined ? [] : this.#deps.peersOf(validator)
   }
   #sendTo(peer: PeerId, message: Message): void {
     const bytes = this.#encode(message, 0)
@@ -450,31 +483,47 @@ class Driver implements Engine {
 
   #build({ height, round, lastCommit }: Extract<Effect, { readonly kind: 'build' }>): void {
     const { chain, wal } = this.#deps
-    const proposerIndex = this.#self
-    const voice = this.#voice
-    assert(voice !== null && proposerIndex !== null, 'only a validator is asked to build')
     const build = async (reveal: Uint8Array): Promise<void> => {
-      if (height !== this.#next) return
-      const share = chain.validators().members.length === 1 ? BUILD_SHARE.alone : BUILD_SHARE.shared
-      const block = await chain.build({
-        height,
-        timeMs: Math.max(this.#pace.nowMs(), headerTimeMs(chain.head().header)),
-        round,
-        proposerIndex,
-        coinbase: this.#options.coinbase,
-        lastCommit,
-        reveal,
-        budgetMs: chain.genesis.blockTimeMs * share,
-      })
+      // What waited its turn while rounds passed would be of no use.
+      if (height !== this.#next || this.#state.height?.cur !== round) return
+      const timeMs = Math.max(this.#pace.nowMs(), headerTimeMs(chain.head().header))
+      const args = this.#argsOf({ height, round, lastCommit, reveal, timeMs })
+      const block = this.#ahead.take(args) ?? (await this.#ahead.build(args))
       await wal.append(RECORDS.body, encodeBlock(block), { sync: false })
       this.bodies.add(block)
       this.#push({ kind: 'built', height, round, blockHash: block.hash })
     }
     const work = async (): Promise<void> => {
-      const reveal = await voice.signing.reveal(height)
+      this.#buildsAlone = this.#setOf(height).members.length === 1
+      const reveal = await this.#voices.reveal(height)
       if (reveal !== null) await this.#chainWork(() => build(reveal))
+      this.#buildsAlone = false
     }
     this.#inBackground(work())
+  }
+
+  #argsOf(given: Pick<BuildArgs, 'height' | 'round' | 'lastCommit' | 'reveal' | 'timeMs'>): BuildArgs {
+    const { chain } = this.#deps
+    const proposerIndex = this.#voices.indexAt(given.height)
+    const { members } = this.#setOf(given.height)
+    const own = members[proposerIndex ?? members.length]
+    assert(proposerIndex !== null && own !== undefined, 'only a member of the set is asked to build')
+    const share = members.length === 1 ? BUILD_SHARE.alone : BUILD_SHARE.shared
+    const coinbase = this.#options.coinbase ?? own.address
+    return { ...given, proposerIndex, coinbase, budgetMs: chain.genesis.blockTimeMs * share }
+  }
+
+  /** Of the first round, once every COMMIT of the parent is there: a block that is begun early must leave nobody out who came in time. */
+  async #argsAhead(timeMs: number): Promise<BuildArgs | null> {
+    const { height } = this.#state
+    const parent = height?.start.parent
+    if (height === null || parent === null || parent === undefined || height.cur > 0) return null
+    const { members } = parent.set
+    const lastCommit = widenQc(parent.qc, height.late, parent.set) // as the machine does when it orders the block
+    if (bitmapMembers(lastCommit.bitmap, members.length)?.length !== members.length) return null
+    const at = height.start.height
+    const reveal = await this.#voices.reveal(at)
+    return reveal === null ? null : this.#argsOf({ height: at, round: 0, lastCommit, reveal, timeMs })
   }
 
   /** Gets a block and runs it, once; holds nothing up meanwhile. */
@@ -488,8 +537,7 @@ class Driver implements Engine {
     }
     this.#judging.set(key, null)
     const judge = async (): Promise<void> => {
-      const { members } = this.#deps.chain.validators()
-      const must = from === 'anybody' ? [] : from.flatMap((at) => (members[at] ? this.#deps.peersOf(members[at]) : []))
+      const must = from === 'anybody' ? [] : from.flatMap((at) => this.#peersOf(height, at))
       const block = await this.bodies.obtain(blockHash, must)
       if (block === null) {
         this.#judging.delete(key) // the machine asks again
@@ -502,21 +550,33 @@ class Driver implements Engine {
 
   async #verify(height: number, block: Block): Promise<void> {
     if (height !== this.#next) return
-    const fault = block.header.number === height ? await this.#faultOf(block) : 'it is of another height'
+    const key = bytesToHex(block.hash)
+    const fault = await this.#faultOf(height, block)
+    if (fault === 'abandoned') {
+      this.#judging.delete(key)
+      return
+    }
     if (fault === null) await this.#deps.wal.append(RECORDS.body, encodeBlock(block), { sync: false })
-    else this.#deps.log.warn({ height, hash: bytesToHex(block.hash), fault }, 'a proposed block is invalid')
+    else this.#deps.log.warn({ height, hash: key, fault: fault.message }, 'a proposed block is invalid')
     const verdict = fault === null ? 'valid' : 'invalid'
-    this.#judging.set(bytesToHex(block.hash), verdict)
+    this.#judging.set(key, verdict)
     this.#push({ kind: 'body', height, blockHash: block.hash, verdict })
   }
 
-  async #faultOf(block: Block): Promise<string | null> {
+  /**
+   * 'abandoned' once its round is over and no certificate names it: it holds up the block of the next round, and should it be named again,
+   * the machine asks again.
+   */
+  async #faultOf(height: number, block: Block): Promise<{ readonly message: string } | 'abandoned' | null> {
+    if (block.header.number !== height) return { message: 'it is of another height' }
+    const key = bytesToHex(block.hash)
     try {
-      await this.#deps.chain.verify(block)
+      await this.#deps.chain.verify(block, () => this.#countsOn(key))
       return null
     } catch (error) {
+      if (error instanceof NodeError && error.code === 'EXEC_ABANDONED') return 'abandoned'
       // Ours to answer for: a disk that fails, a broken invariant. Everything else the block did.
-      if (error instanceof NodeError && /^(BLOCK|TX|VOTE|RLP)_/.test(error.code)) return error.message
+      if (error instanceof NodeError && /^(BLOCK|TX|VOTE|RLP)_/.test(error.code)) return error
       throw error
     }
   }
@@ -546,15 +606,15 @@ class Driver implements Engine {
 
   /** Replays the log of an unfinished height into the machine, without performing anything; then the signer's record over it. */
   async #recover(): Promise<void> {
-    const { chain, signer, wal, log, evidence } = this.#deps
+    const { chain, wal, log, evidence } = this.#deps
     const height = this.#next
     if (wal.cutBytes > 0)
       log.warn({ bytes: wal.cutBytes }, 'the end of the log was being written when the node died: cut')
-    const { bodies, inputs, own, foreign } = readLog(wal.records, chain, this.#self)
+    const { bodies, inputs, own, foreign } = readLog(wal.records, chain)
     if (foreign > 0)
       log.warn({ height, records: foreign }, 'the log is of another network: what does not verify is ignored')
-    const record = (await signer?.record()) ?? null
-    this.#voice?.guard.open(record, own, this.#options)
+    await this.#voices.open(own, this.#options)
+    const record = this.#voices.recordAt(height)
     for (const block of bodies) this.bodies.add(block)
     this.#refuseLostBody(record, height)
     if (wal.height !== height - 1) await wal.endHeight(height - 1) // a crash between the store's batch and the log
@@ -568,7 +628,7 @@ class Driver implements Engine {
     this.#isReplaying = false
     if (inputs.length > 0) log.info({ height, records: inputs.length }, 'the unfinished height is resumed')
     this.#push({ kind: 'resume', record })
-    this.#voice?.guard.tick()
+    this.#voices.tick()
   }
 
   /** Who is alone has nobody to fetch from: it would wait for ever. */
@@ -584,12 +644,4 @@ class Driver implements Engine {
     if (signed === null || this.bodies.get(signed.blockHash) !== null) return
     throw new NodeError(EngineErrors.BODY_LOST, { height, hash: bytesToHex(signed.blockHash) })
   }
-}
-
-/** This validator's place in the set; null for a follower. Throws ENGINE_NOT_VALIDATOR. */
-const placeOf = ({ chain, signer }: EngineDeps): number | null => {
-  if (signer === null) return null
-  const index = chain.validators().members.findIndex((member) => equalBytes(member.blsKey, signer.publicKey))
-  if (index < 0) throw new NodeError(EngineErrors.NOT_VALIDATOR, { key: bytesToHex(signer.publicKey) })
-  return index
 }

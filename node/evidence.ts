@@ -11,33 +11,34 @@ import {
   checkEvidence,
   createLedger,
   decodeEvidence,
-  EVIDENCE_WINDOW_BLOCKS,
   type Evidence,
   EvidenceErrors,
   type EvidenceVerdict,
   encodeEvidence,
+  evidenceFrom,
   evidenceId,
   evidenceOf,
   heightOfEvidence,
   isSigned,
   type Ledger,
   type OffenceKind,
+  rollOf,
   type SignedAt,
   type Testimony,
   testimoniesOf,
 } from '../chain/types/evidence.ts'
-import { heightOf, type Message } from '../chain/types/message.ts'
+import { heightOf, isSignedMessage, type Message } from '../chain/types/message.ts'
 import type { KeptEvidence } from '../chain/types/query.ts'
-import type { Validator, ValidatorSet } from '../chain/types/validators.ts'
-import type { Qc } from '../chain/types/vote.ts'
+import { epochOf, type Validator, type ValidatorSet } from '../chain/types/validators.ts'
+import type { Domain, Qc } from '../chain/types/vote.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
 import { decodeProof, encodeProof, PROOF_MAX_BYTES } from '../p2p/wire.ts'
 
 export interface EvidenceDeps {
   readonly chain: Chain
   readonly network: () => Network | null
-  /** The key whose double life would be the operator's own trouble; null for a follower. */
-  readonly signer: { readonly publicKey: Uint8Array } | null
+  /** The keys whose double life would be the operator's own trouble. */
+  readonly signers: readonly { readonly publicKey: Uint8Array }[]
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -52,6 +53,8 @@ const BOUNDS = {
   recentHeights: 2,
   /** Messages of older heights that are looked up in a second: nodes that catch up send some. */
   looksPerSecond: 32,
+  /** Epochs before the last two whose messages are looked at: one in so many ms, for its set is read out of state. */
+  oldEpochMs: 10_000,
   /** Late votes that are verified in a second for what they might prove later. Those that prove something now do not count. */
   newsPerSecond: 64,
   /** Proofs that no head here can judge yet, and refused ones remembered until the next head. */
@@ -92,22 +95,27 @@ type Refusal = Exclude<EvidenceVerdict, Proven>
 /** With the evidence of the store, checked again. */
 export async function openEvidence(deps: EvidenceDeps): Promise<EvidencePool> {
   const { evidence } = deps.chain
-  await evidence.prune(deps.chain.head().header.number)
+  const context = deps.chain.evidenceContext()
+  await evidence.prune({ head: context.head, from: evidenceFrom(context) })
   return new EvidencePool(deps, await evidence.evidence())
 }
 
 export class EvidencePool {
   readonly #deps: EvidenceDeps
   readonly #meters: ReturnType<typeof meters>
+  readonly #domain: Domain
   readonly #kept = new Map<Hex, KeptEvidence>()
   /** (validator, height, offence), each proven once; and how often (validator, offence). */
   readonly #proven = new Set<string>()
   readonly #counts = new Map<string, number>()
   #sizeBytes = 0
+  /** The lowest height whose offences are punished, and the epoch of the head that it was asked for. */
+  #window: { readonly from: number; readonly epoch: number }
   readonly #at = new Map<number, At>()
   #waiting: Evidence[] = []
   readonly #refused = new Set<Hex>()
   #spent = { second: 0, looks: 0, news: 0 }
+  #old = { epoch: -1, sinceMs: Number.NEGATIVE_INFINITY }
   #writing: Promise<void> = Promise.resolve()
   #said = 0
   #isWelcoming = false
@@ -117,6 +125,8 @@ export class EvidencePool {
     this.#deps = deps
     this.#meters = meters(deps.meter)
     const context = deps.chain.evidenceContext()
+    this.#domain = context.domain
+    this.#window = { from: evidenceFrom(context), epoch: epochOf(context.head, context.epochBlocks) }
     const lost: Evidence[] = []
     for (const evidence of stored) {
       const verdict = checkEvidence(evidence, context)
@@ -132,15 +142,16 @@ export class EvidencePool {
   /** A message whose signatures hold, of the heights that the machine looks at; the own ones too. */
   onChecked(message: Message): void {
     const at = this.#open(heightOf(message))
+    if (at === null) return
     for (const testimony of testimoniesOf(message, at.set.members.length)) this.#hear(at, testimony)
   }
 
   /** A message that moved the machine: its certificates are archived with the height. */
   onLogged(message: Message): void {
     const at = this.#open(heightOf(message))
+    if (at === null) return
     const [first, ...rest] = testimoniesOf(message, at.set.members.length)
-    const isOwn = message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'
-    for (const testimony of isOwn || first === undefined ? rest : [first, ...rest]) {
+    for (const testimony of isSignedMessage(message) || first === undefined ? rest : [first, ...rest]) {
       this.#hear(at, testimony)
       at.certificates.add(testimony)
     }
@@ -154,16 +165,15 @@ export class EvidencePool {
     const { chain } = this.#deps
     const height = heightOf(message)
     const head = chain.head().header.number
-    if (message.kind === 'status' || height < 1 || height > head + 1 || height < head - EVIDENCE_WINDOW_BLOCKS)
-      return 'ignore'
+    if (message.kind === 'status' || height < this.#window.from || height > head + 1) return 'ignore'
     const isRecent = height > head - BOUNDS.recentHeights
-    if (!isRecent && !this.#may('looks', BOUNDS.looksPerSecond)) return 'ignore'
+    if (!isRecent && !(this.#isAtHand(height) && this.#may('looks', BOUNDS.looksPerSecond))) return 'ignore'
     const at = isRecent ? this.#open(height) : this.#load(height)
-    const { domain } = chain.evidenceContext()
+    if (at === null) return 'ignore'
     for (const testimony of testimoniesOf(message, at.set.members.length)) {
       const isNews = isRecent && !at.heard.covers(testimony) && this.#may('news', BOUNDS.newsPerSecond)
       if (!isNews && !at.heard.isSuspect(testimony)) continue
-      if (!isSigned(testimony, at.set, domain)) return 'forged'
+      if (!isSigned(testimony, rollOf(at.set), this.#domain)) return 'forged'
       this.#hear(at, testimony)
     }
     return 'ignore'
@@ -171,7 +181,7 @@ export class EvidencePool {
 
   /** An offence that the machine itself saw. */
   onReport({ first, second }: Report): void {
-    const { length } = this.#setOf(heightOf(first)).members
+    const length = this.#deps.chain.setOf(heightOf(first))?.members.length ?? 0
     const [a] = testimoniesOf(first, length)
     const [b] = testimoniesOf(second, length)
     if (a !== undefined && b !== undefined) this.#find(evidenceOf(a, b))
@@ -179,7 +189,7 @@ export class EvidencePool {
 
   /** A quorum committed a block that is invalid here. */
   onAlarm({ header, section }: Block, qc: Qc): void {
-    if (section !== null) this.#find({ kind: 'header', header, section, qc })
+    if (section !== null) this.#find(this.#withParent({ kind: 'header', header, section, qc, parent: null }))
   }
 
   /** For the batch that commits this height: what was signed at it and the one before. */
@@ -220,7 +230,7 @@ export class EvidencePool {
 
   /** A proof that a user brings, a light client that was lied to for one. Throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED. */
   submit(bytes: Uint8Array): Hash {
-    const evidence = decodeEvidence(bytes)
+    const evidence = this.#withParent(decodeEvidence(bytes))
     const found = this.#consider(evidence)
     if (found === 'new') this.#publish(evidence, 0)
     else if (found !== 'known') throw new NodeError(EvidenceErrors.REFUSED, found)
@@ -244,19 +254,26 @@ export class EvidencePool {
 
   // Finding.
 
-  #setOf(height: number): ValidatorSet {
-    return this.#deps.chain.evidenceContext().setOf(height) ?? this.#deps.chain.validators()
+  /** Who brings a header need not know its parent; what state judges is then only a part. */
+  #withParent(evidence: Evidence): Evidence {
+    if (evidence.kind !== 'header' || evidence.parent !== null) return evidence
+    const { height } = evidence.qc
+    const parent = height < 1 ? null : this.#deps.chain.outline(height - 1)
+    const isParent = parent !== null && equalBytes(parent.hash, evidence.header.parentHash)
+    return isParent ? { ...evidence, parent: parent.header } : evidence
   }
-  #open(height: number): At {
+  /** null where the set is not known: not elected yet, or forgotten. */
+  #open(height: number): At | null {
     const known = this.#at.get(height)
-    if (known !== undefined && known.set === this.#setOf(height)) return known
+    if (known !== undefined) return known
     const at = this.#load(height)
-    if (height > this.#deps.chain.head().header.number - BOUNDS.recentHeights) this.#at.set(height, at)
+    if (at !== null && height > this.#deps.chain.head().header.number - BOUNDS.recentHeights) this.#at.set(height, at)
     return at
   }
   /** With what the store has of it. */
-  #load(height: number): At {
-    const set = this.#setOf(height)
+  #load(height: number): At | null {
+    const set = this.#deps.chain.setOf(height)
+    if (set === null) return null
     const count = set.members.length
     const at = { set, heard: createLedger(count), certificates: createLedger(count) }
     if (height > this.#deps.chain.head().header.number) return at
@@ -264,6 +281,17 @@ export class EvidencePool {
     for (const testimony of certificates) at.certificates.add(testimony)
     for (const testimony of [...certificates, ...votes]) this.#hear(at, testimony)
     return at
+  }
+  /** Of the last two epochs, or of the old one that is looked at. */
+  #isAtHand(height: number): boolean {
+    const { chain, clock } = this.#deps
+    const { epochBlocks } = chain.genesis
+    const epoch = epochOf(height, epochBlocks)
+    if (epoch >= epochOf(chain.head().header.number, epochBlocks) - 1 || epoch === this.#old.epoch) return true
+    const now = clock.nowMs()
+    if (now < this.#old.sinceMs + BOUNDS.oldEpochMs) return false
+    this.#old = { epoch, sinceMs: now }
+    return true
   }
   #may(what: 'looks' | 'news', perSecond: number): boolean {
     const second = Math.floor(this.#deps.clock.nowMs() / 1_000)
@@ -279,7 +307,8 @@ export class EvidencePool {
   #find(evidence: Evidence): void {
     const { chain, log } = this.#deps
     const height = heightOfEvidence(evidence)
-    if (this.#worthOf(evidence, this.#setOf(height)) !== 'new') return
+    const set = chain.setOf(height)
+    if (set === null || this.#worthOf(evidence, set) !== 'new') return
     const verdict = checkEvidence(evidence, chain.evidenceContext())
     if (verdict.kind === 'proven') {
       if (this.#keep(evidence, verdict)) this.#publish(evidence, 0)
@@ -294,7 +323,7 @@ export class EvidencePool {
     if (this.#kept.has(id)) return 'known'
     const context = this.#deps.chain.evidenceContext()
     const height = heightOfEvidence(evidence)
-    const set = height < 1 || height > context.head + 1 ? null : context.setOf(height)
+    const set = height > context.head + 1 ? null : this.#deps.chain.setOf(height)
     if (set === null || this.#refused.has(id))
       return { kind: 'unknown', fault: `height ${height} cannot be judged here` }
     const worth = this.#worthOf(evidence, set)
@@ -309,7 +338,7 @@ export class EvidencePool {
 
   /** Before any signature is checked: whether it accuses somebody of what is not proven yet. */
   #worthOf(evidence: Evidence, set: ValidatorSet): 'new' | 'known' | { readonly fault: string } {
-    const accused = accusationOf(evidence, set)
+    const accused = accusationOf(evidence, set.members.length)
     if (typeof accused === 'string') return { fault: accused }
     const { members, offence, height } = accused
     const guilty = members.flatMap((member) => set.members[member] ?? [])
@@ -353,22 +382,26 @@ export class EvidencePool {
 
   /** In the order asked. What the disk refuses here it refuses the engine too, which then stops. */
   #change(keep: readonly Evidence[], drop: readonly Evidence[]): void {
-    const { chain, log } = this.#deps
+    this.#write(() => this.#deps.chain.evidence.change({ keep, drop }))
+  }
+  #write(run: () => Promise<void>): void {
     this.#writing = this.#writing
-      .then(() => chain.evidence.change({ keep, drop }))
-      .catch((error: unknown) => log.error({ error: String(error) }, 'evidence could not be written'))
+      .then(run)
+      .catch((error: unknown) => this.#deps.log.error({ error: String(error) }, 'evidence could not be written'))
   }
 
   #tell({ address, blsKey, power }: Validator, { offence, height, round }: Proven): void {
-    const { log, signer } = this.#deps
+    const { chain, log, signers } = this.#deps
+    const { windowS } = chain.evidenceContext()
+    const time = windowS < 2 * 86_400 ? `${windowS} s` : `${Math.floor(windowS / 86_400)} days`
     const facts = { validator: bytesToHex(address), offence, height, round, power: String(power) }
     log.error(
       facts,
-      `validator ${facts.validator} signed ${WORDS[offence]} at height ${height}: the proof is kept for ${EVIDENCE_WINDOW_BLOCKS} blocks, ` +
+      `validator ${facts.validator} signed ${WORDS[offence]} at height ${height}: the proof is kept for ${time}, ` +
         'goes to all peers and is in nova_evidence; consensus bears it while less than a third of the power does so. Ask its operator ' +
         'whether the key runs in two places',
     )
-    if (signer !== null && equalBytes(signer.publicKey, blsKey))
+    if (signers.some(({ publicKey }) => equalBytes(publicKey, blsKey)))
       log.error(facts, 'THIS IS THE OWN KEY: it signs in another place too. Stop one of the two before more is proven')
   }
 
@@ -385,7 +418,18 @@ export class EvidencePool {
     const waiting = this.#waiting
     this.#waiting = []
     for (const evidence of waiting) this.#find(evidence)
-    const old = [...this.#kept].filter(([, { height }]) => height < head - EVIDENCE_WINDOW_BLOCKS)
+    this.#moveWindow()
+  }
+  /** Once an epoch, for it opens and ends with epochs. */
+  #moveWindow(): void {
+    const { chain } = this.#deps
+    const context = chain.evidenceContext()
+    const epoch = epochOf(context.head, context.epochBlocks)
+    if (epoch === this.#window.epoch) return
+    const from = evidenceFrom(context)
+    this.#window = { from, epoch }
+    this.#write(() => chain.evidence.prune({ head: context.head, from }))
+    const old = [...this.#kept].filter(([, { height }]) => height < from)
     if (old.length === 0) return
     for (const [id, { bytes, guilty, height, offence }] of old) {
       this.#kept.delete(id)

@@ -1,12 +1,21 @@
-// May this node sign? Owns the answer wherever the signer's record cannot give it: lost, rolled back, or never written; and the watch for
+// May this key sign? Owns the answer wherever the signer's record cannot give it: lost, rolled back, or never written; and the watch for
 // another process that signs with this key (consensus, section 5). The record itself, which forbids the rest, is the signer's.
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import type { Log, Meter } from '../chain/base/ports.ts'
+import type { Log } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Evidence } from '../chain/consensus/io.ts'
 import { decodeExtra } from '../chain/types/block.ts'
 import { type Testimony, testimoniesOf } from '../chain/types/evidence.ts'
-import { heightOf, type Message, type Signed, type SignRecord, STEPS, stepOf } from '../chain/types/message.ts'
+import {
+  heightOf,
+  isSignedMessage,
+  type Message,
+  type Signed,
+  type SignRecord,
+  STEPS,
+  stepOf,
+  validatorOf,
+} from '../chain/types/message.ts'
 import { isQuorum } from '../chain/types/validators.ts'
 import { bitmapMembers } from '../chain/types/vote.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
@@ -15,7 +24,7 @@ import { decodeRun, encodeRange } from '../p2p/wire.ts'
 export const GuardErrors = defineErrors('GUARD', {
   NO_RECORD: {
     text: (d: { shown: string; height: number; flags: string }) =>
-      `this key signed ${d.shown} and the signer record (signer.json) does not show it: it is lost or older than that. Nothing is ` +
+      `this key signed ${d.shown} and the signer record does not show it: it is lost or older than that. Nothing is ` +
       `signed, because signing twice is slashed. Put the latest record back; if it is gone for good and no other process has this key, ` +
       d.flags,
   },
@@ -36,11 +45,14 @@ export interface SigningChoice {
 
 export interface GuardDeps {
   readonly chain: Chain
-  /** Index of the key in the set. */
-  readonly self: number
+  /** In hex, for its name. */
+  readonly key: string
+  /** Index of the key in the set of a height; null where it is not in it. */
+  readonly indexAt: (height: number) => number | null
   readonly network: () => Network | null
   readonly log: Log
-  readonly meter: Meter
+  /** Why no key may sign, whatever its record says; null while nothing is wrong. */
+  readonly doubt?: () => string | null
   /** Another process has the key: stop. */
   readonly fail: (error: unknown) => void
   /** Orders that had to wait may go on. */
@@ -64,10 +76,12 @@ type Standing =
   | { readonly kind: 'observes'; readonly since: number }
   | { readonly kind: 'refuses'; readonly shown: Place }
 
-/** Blocks watched after a lost record: whoever else has the key is in one of their certificates. */
+/** Blocks watched after a lost record, of those whose set has the key: whoever else has it is in one of their certificates. */
 const OBSERVED_BLOCKS = 20
 /** Who signs at all is in one of the last few; below these, what was signed hurts nobody who signs above all that was seen. */
 const SEARCHED_BLOCKS = 10_000
+/** Blocks within a second that are no catching up: as many as the network makes, and one that was late. */
+const freshBlocks = (blockTimeMs: number): number => Math.ceil(1_000 / blockTimeMs) + 1
 /** Peers asked each second whether the chain goes on above the own head. */
 const ASKED_MAX = 8
 const REMIND_TICKS = 60
@@ -76,7 +90,6 @@ const QUIET_TICKS = 15
 
 export class Guard {
   readonly #deps: GuardDeps
-  readonly #signing: ReturnType<Meter['gauge']>
   #standing: Standing = { kind: 'new' }
   /** The last signature that this process, or the record it began with, answers for. */
   #known: Place | null = null
@@ -91,7 +104,6 @@ export class Guard {
 
   constructor(deps: GuardDeps) {
     this.#deps = deps
-    this.#signing = deps.meter.gauge('consensus_signing', '1 while this validator may sign, 0 while it only watches')
   }
 
   /** `logged`: own signatures of the write-ahead log. Throws GUARD_NO_RECORD where following would lead nowhere. */
@@ -116,8 +128,13 @@ export class Guard {
     this.#unwatch()
   }
 
+  get #doubt(): string | null {
+    return this.#deps.doubt?.() ?? null
+  }
+
   /** `wait`: not known yet, for peers have not said where the chain ends. */
   at(height: number): 'yes' | 'no' | 'wait' {
+    if (this.#doubt !== null) return 'no'
     const standing = this.#standing
     switch (standing.kind) {
       case 'signs':
@@ -133,6 +150,7 @@ export class Guard {
 
   /** Why nothing is signed at this height; null where the guard does not stand in the way. */
   silence(height: number): string | null {
+    if (this.#doubt !== null) return this.#doubt
     const standing = this.#standing
     switch (standing.kind) {
       case 'signs':
@@ -147,9 +165,9 @@ export class Guard {
     }
   }
 
-  /** This process signed. */
-  made(message: Signed): void {
-    this.#known = stepOf(message)
+  /** This process signed, or its signer did and has it on record. */
+  made(at: Place): void {
+    this.#known = highest([this.#known, at])
   }
 
   /** A message that verified, whoever brought it. */
@@ -160,23 +178,22 @@ export class Guard {
   }
 
   #isOwn(message: Message): boolean {
-    const { self } = this.#deps
-    switch (message.kind) {
-      case 'proposal':
-        return message.proposal.validator === self
-      case 'vote':
-        return message.vote.validator === self
-      case 'timeout':
-        return message.timeout.validator === self
-      default:
-        return false // certificates are passed on for long
-    }
+    if (!isSignedMessage(message)) return false // certificates are passed on for long
+    return validatorOf(message) === this.#deps.indexAt(heightOf(message))
   }
 
   /** Two signatures of one validator that exclude each other. Of this key, and not by this process: the record excludes that. */
   offended({ validator, first, second }: Evidence): void {
     const shown = highest([stepOf(first), stepOf(second)])
-    if (validator === this.#deps.self && shown !== null && shown.height >= this.#forgivenBelow) this.#stop(shown)
+    const isOwn = shown !== null && validator === this.#deps.indexAt(shown.height)
+    if (isOwn && shown.height >= this.#forgivenBelow) this.#stop(shown)
+  }
+
+  /** Whoever connects is asked at once: blocks of a new network may come faster than ticks. */
+  met(peer: PeerId): void {
+    const network = this.#deps.network()
+    if (this.#standing.kind !== 'new' || network === null || this.#asking.has(peer)) return
+    if (this.#asking.size < ASKED_MAX) void this.#askPeer(network, peer, this.#deps.chain.head().header.number)
   }
 
   /** Once a second. */
@@ -188,7 +205,6 @@ export class Guard {
 
   #become(standing: Standing): void {
     this.#standing = standing
-    this.#signing.set(standing.kind === 'signs' || standing.kind === 'joins' ? 1 : 0)
   }
 
   /** The network may have counted on this validator for the height that it lets pass. */
@@ -217,8 +233,10 @@ export class Guard {
 
   /** No other has a say in what is final: without this key no block comes. */
   get #isAlone(): boolean {
-    const set = this.#deps.chain.validators()
-    return isQuorum(set.members[this.#deps.self]?.power ?? 0n, set)
+    const { chain, indexAt } = this.#deps
+    const set = chain.validators()
+    const index = indexAt(chain.head().header.number + 1)
+    return index !== null && isQuorum(set.members[index]?.power ?? 0n, set)
   }
 
   /** While a lost record is made up for, what the key signed around the loss may still arrive. */
@@ -261,10 +279,18 @@ export class Guard {
     const shown = highest([this.#atHeight(height - 1), this.#atHeight(height)])
     if (shown !== null) this.#onShown(shown, 'certificate')
     const standing = this.#standing
-    if (standing.kind !== 'observes' || height < standing.since + OBSERVED_BLOCKS) return
+    if (standing.kind !== 'observes') return
+    if (height > standing.since && this.#deps.indexAt(height) === null) {
+      this.#standing = { kind: 'observes', since: standing.since + 1 } // nobody could sign with it
+      return
+    }
+    if (height < standing.since + OBSERVED_BLOCKS) return
     const from = this.#aboveAllSeen(height)
     this.#become({ kind: 'signs', from })
-    this.#deps.log.warn({ from }, 'nobody else signed with this key in the blocks watched: it signs from here on')
+    this.#deps.log.warn(
+      { from, key: this.#deps.key },
+      'nobody else signed with this key in the blocks watched: it signs from here on',
+    )
   }
 
   /** The height under way counts as seen. */
@@ -278,7 +304,7 @@ export class Guard {
     const { chain } = this.#deps
     const head = chain.head().header.number
     const network = this.#deps.network()
-    const isCatchingUp = head !== this.#headAtTick && this.#headAtTick >= 0
+    const isCatchingUp = this.#headAtTick >= 0 && head > this.#headAtTick + freshBlocks(chain.genesis.blockTimeMs)
     this.#headAtTick = head
     if (network === null || isCatchingUp) return
     const peers = network.peers().map(({ id }) => id)
@@ -302,17 +328,21 @@ export class Guard {
     if (this.#standing.kind !== 'new' || chain.head().header.number !== head || answers.includes('ahead')) return
     const from = head === 0 ? 1 : this.#aboveAllSeen(head)
     this.#become({ kind: 'joins', from })
-    log.info({ from }, 'this key has signed nothing yet: it signs from here on')
+    log.info({ from, key: this.#deps.key }, 'this key has signed nothing yet: it signs from here on')
     this.#deps.onOpen()
   }
 
   #remind(): void {
-    const { chain, log } = this.#deps
+    const { chain, log, key } = this.#deps
     const standing = this.#standing
-    if (standing.kind === 'refuses') log.error({}, this.#refusal(standing.shown).message)
+    if (this.#doubt !== null) log.error({ key }, this.#doubt)
+    if (standing.kind === 'refuses') log.error({ key }, this.#refusal(standing.shown).message)
     if (standing.kind === 'observes') {
       const [since, until] = [standing.since, standing.since + OBSERVED_BLOCKS]
-      log.warn({ head: chain.head().header.number, since, until }, 'the signer record is lost: watching before signing')
+      log.warn(
+        { head: chain.head().header.number, since, until, key },
+        'the signer record is lost: watching before signing',
+      )
     }
   }
 
@@ -340,24 +370,31 @@ export class Guard {
 
   /** What the store has of a final block: its certificates and votes, and its proposer. */
   #atHeight(height: number): Place | null {
-    const { chain, self } = this.#deps
+    const { chain, indexAt } = this.#deps
+    const self = indexAt(height)
+    if (self === null) return null
     const { certificates, votes } = chain.signedAt(height)
     const block = chain.outline(height)
     const proposed =
       block?.section?.proposerIndex === self
         ? { height, round: decodeExtra(block.header.extraData).originRound, step: STEPS.proposal }
         : null
-    return highest([this.#ownOf([...certificates, ...votes]), proposed])
+    return highest([this.#ownOf([...certificates, ...votes], height), proposed])
   }
 
-  #ownOf(testimonies: readonly Testimony[]): Place | null {
-    const { chain, self } = this.#deps
-    const count = chain.validators().members.length
+  /** `testimonies` are of this height. */
+  #ownOf(testimonies: readonly Testimony[], height: number): Place | null {
+    const { chain, indexAt } = this.#deps
+    const self = indexAt(height)
+    if (self === null) return null
+    const count = chain.setOf(height)?.members.length ?? 0
     const own = testimonies.filter(({ bitmap }) => bitmapMembers(bitmap, count)?.includes(self))
-    return highest(own.map(({ statement: { kind, height, round } }) => ({ height, round, step: STEP_OF[kind] })))
+    return highest(own.map(({ statement: { kind, round } }) => ({ height, round, step: STEP_OF[kind] })))
   }
   #shownBy(message: Message): Place | null {
-    return this.#ownOf(testimoniesOf(message, this.#deps.chain.validators().members.length))
+    const height = heightOf(message)
+    const count = this.#deps.chain.setOf(height)?.members.length ?? 0
+    return this.#ownOf(testimoniesOf(message, count), height)
   }
 }
 

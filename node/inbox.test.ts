@@ -10,7 +10,7 @@ import { type Chain, openChain } from '../chain/chain.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
 import type { Input, Start } from '../chain/consensus/io.ts'
 import { createMemoryKv } from '../chain/store/kv.ts'
-import { headerHash } from '../chain/types/block.ts'
+import { headerHash, type Section } from '../chain/types/block.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
 import { type Message, signedPart, type Unsigned, withSignature } from '../chain/types/message.ts'
 import { bitmapOf, type Domain, formQc, formTc, type Qc, signBytes, type Tc } from '../chain/types/vote.ts'
@@ -57,7 +57,7 @@ beforeAll(async () => {
     }),
   )
   secrets = chain.validators().members.map(({ blsKey }) => byKey.get(blsKey.join()) as Uint8Array)
-}, 60_000)
+})
 
 // One inbox with its machine.
 
@@ -68,6 +68,8 @@ let ahead: number[]
 let asked: (readonly (readonly BlsJob[])[])[]
 let gate: Promise<void>
 let inbox: Inbox
+/** Heights above it have a set that nobody knows yet. */
+let known: number
 const startOf = (height: number, parent: Qc | null): Start => ({
   ...{ kind: 'start', height, set: chain.validators(), self: null, proposer: 0, nextProposer: null },
   parentRandao: keccak(Uint8Array.of(height)),
@@ -89,9 +91,13 @@ beforeEach(() => {
       return real.verify(groups)
     },
   }
+  known = Number.POSITIVE_INFINITY
+  const setOf: Chain['setOf'] = (height) => (height > known ? null : chain.setOf(height))
+  const { genesis, genesisHash } = chain
   handle(state, startOf(1, null))
   inbox = createInbox({
-    ...{ chain, verifier, log, meter, state: () => state, nowMs: () => NOW_MS },
+    ...{ verifier, log, meter, state: () => state, nowMs: () => NOW_MS },
+    chain: { genesis, genesisHash, head: () => chain.head(), setOf },
     push(input) {
       pushed.push(input)
       handle(state, input)
@@ -321,6 +327,41 @@ test('a forged certificate that rides along spoils its message and no other', as
   ])
   expect(verdicts).toEqual(['accept', 'forged', 'accept'])
   expect(state.height?.highQc?.signature).toEqual(highest.signature)
+})
+
+test('a message of a height whose set is not known yet waits unchecked, and is checked when the set is known', async () => {
+  known = 2
+  expect(await hear(vote(4, { height: 3 }), 'a')).toBe('ignore')
+  expect(await hear(vote(4, { height: 3, signer: 5 }), 'b')).toBe('ignore')
+  expect([pushed.map(({ kind }) => kind), jobsAsked()]).toEqual([['unchecked', 'unchecked'], 0])
+  known = 3
+  const kept = handle(state, startOf(3, null)).flatMap((effect) => (effect.kind === 'check' ? [effect] : []))
+  const again = kept.map(({ message, from, seen }) => inbox.onDecoded({ message, sketch: null }, from, seen))
+  expect(await Promise.all(again)).toEqual(['accept', 'forged'])
+})
+
+test('a proposal that waited unchecked is refused for a certificate of its parent that is none, and nothing is thrown', async () => {
+  known = 2
+  const block = await chain.build({
+    ...{ height: 1, timeMs: NOW_MS, round: 0, proposerIndex: 0, lastCommit: null, budgetMs: 1_000 },
+    ...{ coinbase: asAddress(new Uint8Array(20)), reveal: new Uint8Array(96) },
+  })
+  const propose = (from: PeerId, lastCommit: Qc): Promise<Judgement> => {
+    const header = { ...block.header, number: 3, parentHash: lastCommit.blockHash }
+    const section = { ...(block.section as Section), lastCommit }
+    const blockHash = headerHash(header)
+    const place = { height: 3, round: 0, blockHash, justify: null, tc: null, validator: 0 }
+    const message = signed({ kind: 'proposal', proposal: place }, 0)
+    const sketch = { ...(sketchOf(block) as Sketch), header, section, hash: blockHash }
+    return Promise.resolve(inbox.onMessage(encodeEnvelope({ message, sketch }, 0), from))
+  }
+  const good = { ...qc('commit', 0), height: 2 }
+  expect(await propose('a', { ...good, bitmap: new Uint8Array(2) })).toBe('ignore')
+  expect(await propose('b', good)).toBe('ignore') // signed for another height
+  known = 3
+  const kept = handle(state, startOf(3, null)).flatMap((effect) => (effect.kind === 'check' ? [effect] : []))
+  const again = kept.map(({ message, from, seen }) => inbox.onDecoded({ message, sketch: null }, from, seen))
+  expect(await Promise.all(again)).toEqual(['reject', 'forged'])
 })
 
 /** A proposal with a block of 1.5 MB, as published by different peers. */

@@ -9,7 +9,6 @@ import { relevance, type State } from '../chain/consensus/core.ts'
 import type { Input, Seen } from '../chain/consensus/io.ts'
 import { decodeExtra, headerTimeMs } from '../chain/types/block.ts'
 import { heightOf, type Message } from '../chain/types/message.ts'
-import type { ValidatorSet } from '../chain/types/validators.ts'
 import { type Claim, type Domain, type Proposal, type Qc, qcClaim } from '../chain/types/vote.ts'
 import type { Judgement, PeerId } from '../p2p/network.ts'
 import { decodeEnvelope, type Envelope, isMalformed, type Sketch } from '../p2p/wire.ts'
@@ -44,7 +43,7 @@ export const INBOX_BOUNDS = {
 } as const
 
 export interface InboxDeps {
-  readonly chain: Pick<Chain, 'genesis' | 'genesisHash' | 'head' | 'validators'>
+  readonly chain: Pick<Chain, 'genesis' | 'genesisHash' | 'head' | 'setOf'>
   readonly verifier: Verifier
   readonly state: () => State
   /** The network's clock. */
@@ -74,11 +73,12 @@ export interface Inbox {
   close(): void
 }
 
-/** A proposal's block as it came: what the machine wants to know, and the age of its time. */
+/** What the machine wants to know of a proposal's block, and the age of its time where it has just come. */
 interface Look {
-  readonly seen: Seen
-  readonly lateMs: number
+  readonly seen: Seen | null
+  readonly lateMs: number | null
 }
+const NOT_SEEN: Look = { seen: null, lateMs: null }
 interface Waiting {
   readonly message: Message
   readonly sketch: Sketch | null
@@ -124,16 +124,11 @@ class Door implements Inbox {
   }
 
   onMessage(bytes: Uint8Array, from: PeerId): Judgement | Promise<Judgement> {
-    try {
-      return this.#admit(decodeEnvelope(bytes), from, null, bytes.length)
-    } catch (error) {
-      if (isMalformed(error) && error instanceof NodeError) return this.#refuse(from, error.message, 'reject')
-      throw error
-    }
+    return this.#judge(from, () => this.#admit(decodeEnvelope(bytes), from, null, bytes.length))
   }
 
   onDecoded(envelope: Envelope, from: PeerId, seen: Seen | null): Judgement | Promise<Judgement> {
-    return this.#admit(envelope, from, seen, 0)
+    return this.#judge(from, () => this.#admit(envelope, from, seen, 0))
   }
 
   close(): void {
@@ -142,6 +137,14 @@ class Door implements Inbox {
     this.#queues.clear()
   }
 
+  #judge(from: PeerId, admit: () => Judgement | Promise<Judgement>): Judgement | Promise<Judgement> {
+    try {
+      return admit()
+    } catch (error) {
+      if (isMalformed(error) && error instanceof NodeError) return this.#refuse(from, error.message, 'reject')
+      throw error
+    }
+  }
   #refuse(peer: PeerId, fault: string, judgement: 'reject' | 'forged'): Judgement {
     this.#deps.log.debug({ peer, fault }, 'a consensus message is refused')
     return judgement
@@ -167,16 +170,20 @@ class Door implements Inbox {
       this.#dropped.add()
       return 'ignore'
     }
-    const claims = claimsOf(message, this.#setOf(height), this.#domain)
-    if (typeof claims === 'string') return this.#refuse(from, claims, 'reject')
-    const item = { message, sketch, from, sizeBytes }
-    if (message.kind !== 'proposal' || before !== null)
-      return this.#enqueue({ ...item, claims, seen: before, lateMs: null })
-    const look = sketch === null ? 'it has no block' : this.#lookAt(message.proposal, sketch)
+    const look = message.kind === 'proposal' ? this.#lookAt(message.proposal, sketch, before) : NOT_SEEN
     if (typeof look === 'string') return this.#refuse(from, look, 'reject')
-    const parent = look.seen.lastCommit
-    const all = parent === null ? claims : [...claims, qcClaim(parent, this.#setOf(parent.height), this.#domain)]
-    return this.#enqueue({ ...item, claims: all, ...look })
+    const set = chain.setOf(height)
+    if (set === null) {
+      // Two heights ahead another epoch may begin, whose set is yet to be elected.
+      this.#deps.push({ kind: 'unchecked', message, from, seen: look.seen })
+      return 'ignore'
+    }
+    const claims = claimsOf(message, set, this.#domain)
+    if (typeof claims === 'string') return this.#refuse(from, claims, 'reject')
+    const parent = look.seen?.lastCommit ?? null
+    const parents = parent === null ? null : chain.setOf(parent.height)
+    const all = parent === null || parents === null ? claims : [...claims, qcClaim(parent, parents, this.#domain)]
+    return this.#enqueue({ message, sketch, from, sizeBytes, claims: all, ...look })
   }
 
   /** Whether its signatures are worth their check. If not, the machine may still want to answer its sender. */
@@ -187,15 +194,11 @@ class Door implements Inbox {
     return worth
   }
 
-  /** Sets do not change yet; only the parent's may be asked for by name. */
-  #setOf(height: number): ValidatorSet {
-    const start = this.#deps.state().height?.start
-    if (start?.height === height) return start.set
-    return start?.parent?.qc.height === height ? start.parent.set : this.#deps.chain.validators()
-  }
-
   /** What the machine wants to know of the block, or what is wrong with it. Its lastCommit is to be verified. */
-  #lookAt(proposal: Proposal, { header, hash, section }: Sketch): Look | string {
+  #lookAt(proposal: Proposal, sketch: Sketch | null, before: Seen | null): Look | string {
+    if (before !== null) return { seen: before, lateMs: null }
+    if (sketch === null) return 'it has no block'
+    const { header, hash, section } = sketch
     if (!equalBytes(hash, proposal.blockHash) || header.number !== proposal.height)
       return 'the block is not the one proposed'
     const { originRound } = decodeExtra(header.extraData)

@@ -349,6 +349,15 @@ export async function openKeyFile(
   return secret
 }
 
+/** Whose key a file says it holds, without its password; null where it does not say. Throws KEYSTORE_*. */
+export async function keystoreName(file: string, type: KeyType): Promise<Uint8Array | null> {
+  const text = await readKeyFile(file)
+  if (!looksLikeKeystore(text)) return null
+  const store = parseKeystore(text, file)
+  if (store.type !== type) throw new NodeError(KeystoreErrors.TYPE, { file, have: store.type, want: type })
+  return store.name
+}
+
 /** The text of a file that holds a secret, or of a pipe. Throws KEYSTORE_FILE where it is missing, too large, or readable by others. */
 export async function readKeyFile(file: string): Promise<string> {
   const refuse = (reason: string, cause?: unknown) => new NodeError(KeystoreErrors.FILE, { file, reason }, { cause })

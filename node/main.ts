@@ -12,18 +12,6 @@ import {
   unknownVariables,
   withVariables,
 } from './args.ts'
-import { config } from './commands/config.ts'
-import { db } from './commands/db.ts'
-import { devnet } from './commands/devnet.ts'
-import { genesis } from './commands/genesis.ts'
-import { init } from './commands/init.ts'
-import { keys } from './commands/keys.ts'
-import { query } from './commands/query.ts'
-import { reExecute } from './commands/reexecute.ts'
-import { sim } from './commands/sim.ts'
-import { start } from './commands/start.ts'
-import { status } from './commands/status.ts'
-import { tx } from './commands/tx.ts'
 import { configVariables } from './config.ts'
 import { installFastCurves } from './curves.ts'
 import { version } from './version.ts'
@@ -39,29 +27,35 @@ const versionCommand: Command = {
   },
 }
 
-const commands: Readonly<Record<string, Command>> = {
-  devnet,
-  init,
-  start,
-  keys,
-  status,
-  sim,
-  query,
-  tx,
-  genesis,
-  config,
-  db,
-  're-execute': reExecute,
-  version: versionCommand,
+/** Each is loaded when it is called: a validator's modules take a second and more, and `status` needs none of them. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  devnet: async () => (await import('./commands/devnet.ts')).devnet,
+  init: async () => (await import('./commands/init.ts')).init,
+  start: async () => (await import('./commands/start.ts')).start,
+  keys: async () => (await import('./commands/keys.ts')).keys,
+  status: async () => (await import('./commands/status.ts')).status,
+  sim: async () => (await import('./commands/sim.ts')).sim,
+  query: async () => (await import('./commands/query.ts')).query,
+  validators: async () => (await import('./commands/validators.ts')).validators,
+  stake: async () => (await import('./commands/stake.ts')).stake,
+  did: async () => (await import('./commands/did.ts')).did,
+  tx: async () => (await import('./commands/tx.ts')).tx,
+  genesis: async () => (await import('./commands/genesis.ts')).genesis,
+  config: async () => (await import('./commands/config.ts')).config,
+  db: async () => (await import('./commands/db.ts')).db,
+  're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
+  version: async () => versionCommand,
 }
+const allCommands = (): Promise<Command[]> => Promise.all(Object.values(commands).map((load) => load()))
 
-const help = (): string => {
-  const rows = Object.entries(commands)
+const help = async (): Promise<string> => {
+  const all = await allCommands()
+  const rows = Object.keys(commands).map((name, i) => [name, all[i]?.summary ?? ''] as const)
   const width = Math.max(...rows.map(([name]) => name.length))
   return [
     'novachain <command>: a proof-of-stake appchain node with an embedded EVM',
     '',
-    ...rows.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    ...rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'novachain <command> --help says more.',
   ].join('\n')
@@ -71,27 +65,31 @@ const help = (): string => {
 const VARIABLES = ['NOVACHAIN_PASSWORD', 'NOVACHAIN_SUPERVISED']
 
 /** A devnet says it once, not again for each of its children. */
-const warn = (): void => {
+const warn = async (command: Command): Promise<void> => {
   if (process.env.NOVACHAIN_SUPERVISED === '1') return
   const known = [...VARIABLES, ...configVariables]
-  for (const text of unknownVariables(process.env, Object.values(commands), known)) console.error(`warning: ${text}`)
+  if (unknownVariables(process.env, [command], known).length === 0) return
+  // It may be another command's.
+  for (const text of unknownVariables(process.env, await allCommands(), known)) console.error(`warning: ${text}`)
 }
 
 const run = async (argv: readonly string[]): Promise<number> => {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === 'help') {
-    console.log(help())
+    console.log(await help())
     return name === undefined ? exitCode.usage : exitCode.ok
   }
-  const command = commands[name === '--version' ? 'version' : name]
-  if (command === undefined)
+  const called = name === '--version' ? 'version' : name
+  const load = Object.hasOwn(commands, called) ? commands[called] : undefined
+  if (load === undefined)
     throw new NodeError(UsageErrors.COMMAND, { name, near: nearestName(name, Object.keys(commands)) })
+  const command = await load()
   const { flags, switches, args } = parseFlags(command, name, rest)
   if (switches.has('help')) {
     console.log(helpOf(command))
     return exitCode.ok
   }
-  warn()
+  await warn(command)
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)

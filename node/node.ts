@@ -1,34 +1,43 @@
 // The composition root: who uses whom. Reads as the table of contents of a running node.
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Address, asAddress, bytesToHex } from '../chain/base/bytes.ts'
+import { type Address, bytesToHex } from '../chain/base/bytes.ts'
+import { curves } from '../chain/base/crypto.ts'
 import { defineErrors } from '../chain/base/errors.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
-import { createChainEngine } from '../chain/calls.ts'
-import { type Chain, openChain } from '../chain/chain.ts'
+import { createChainEngine, type EngineName } from '../chain/calls.ts'
+import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
 import { openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
-import { parseGenesis } from '../chain/types/genesis.ts'
+import { type Genesis, parseGenesis } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
+import type { SigningKey } from '../rpc/client/credentials/keys.ts'
+import { createDispatch } from '../rpc/dispatch.ts'
 import { createFilters } from '../rpc/filters.ts'
-import { LIMITS } from '../rpc/method.ts'
-import { startRpc } from '../rpc/server.ts'
+import { type Content, type Ctx, LIMITS } from '../rpc/method.ts'
+import { type Route, startRpc } from '../rpc/server.ts'
+import { methods } from '../rpc/table.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
+import type { ContentOptions } from './content-service.ts'
 import { installFastCurves } from './curves.ts'
+import type { EngineDeps } from './engine.ts'
 import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
 import { lockKey } from './lock.ts'
+import { Replays, refuseDoubted } from './replays.ts'
+import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
 import { aborted } from './service.ts'
-import { openRecordFile, openSigner } from './signer.ts'
+import { openRecordFile, openSigner, type Signer } from './signer.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
 import { refuseStale } from './trust.ts'
 import { createVerifier } from './verifier.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
+import { createSenderPool } from './workers/senders.ts'
 
 export const NodeErrors = defineErrors('NODE', {
   NETWORK: {
@@ -40,14 +49,18 @@ export const NodeErrors = defineErrors('NODE', {
 export interface NodeOptions {
   readonly dir: string
   readonly genesisText: string
-  /** The BLS secret of a validator; null follows the chain without signing. */
   readonly validator: {
-    readonly secret: Uint8Array
-    readonly coinbase: Address
-    /** Where the secret comes from, for its lock; null: a development key, which everybody has. */
-    readonly keyFile: string | null
+    /** BLS secrets, the second one for a key that is to take the place of the first. None follows the chain without signing. */
+    readonly keys: readonly ValidatorKey[]
+    /** Who earns the tips; null: the validator's operator. */
+    readonly coinbase: Address | null
+    /** About the first key. */
     readonly signing: SigningChoice
-  } | null
+  }
+  /** The account that pays for bringing evidence before slashing; null: others do. */
+  readonly reporter: { readonly secret: Uint8Array; readonly maxFeeWei: bigint } | null
+  /** Signs for programs on this machine that ask the VC API; null: there is none. */
+  readonly issuer: SigningKey | null
   readonly rpc: {
     readonly host: string
     readonly port: number
@@ -59,11 +72,20 @@ export interface NodeOptions {
   readonly p2p: (HostOptions & { readonly keySecret: Uint8Array }) | null
   /** A block the operator knows to be of this network. */
   readonly checkpoint: Checkpoint | null
+  /** What runs contracts in blocks. */
+  readonly evm: EngineName
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
+  readonly content: ContentOptions | null
   readonly historyBlocks: number | null
   readonly proofBlocks: number | null
   readonly log: Log
+}
+
+export interface ValidatorKey {
+  readonly secret: Uint8Array
+  /** Where the secret comes from, for its lock; null: a development key, which everybody has. */
+  readonly file: string | null
 }
 
 export interface RunningNode {
@@ -89,42 +111,45 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   const { meter, registry } = createTelemetry()
   const isFast = await installFastCurves((text) => log.error({}, text))
   meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
+  const replays = watch(options, { log, meter })
   const dbDir = join(dir, 'db')
-  const kv = await openKv(dbDir, { pause: nextTurn })
-  const chain = await openChain(
-    { kv, engine: createChainEngine(genesis), clock: systemClock, pause: nextTurn, log, meter },
-    genesis,
-    {
-      ...{ historyBlocks: options.historyBlocks, proofBlocks: options.proofBlocks, cacheBytes: CACHE_BYTES, pool: {} },
-      checkpoint: options.checkpoint,
-    },
-  ).catch(async (error: unknown) => {
-    await kv.close()
+  const senders = createSenderPool(log)
+  const stored = { dbDir, identify: senders.identify, sampler: replays, log, meter }
+  const chain = await openStored(options, genesis, stored).catch(async (error: unknown) => {
+    await senders.close()
     throw error
   })
   const { genesisHash } = chain
-  const closers: (() => Promise<void>)[] = [() => chain.close()]
+  const closers: (() => Promise<void>)[] = [() => chain.close(), () => senders.close()]
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer()
   }
   try {
     if (options.p2p !== null) refuseStale(chain, systemClock.nowMs())
     const calls = createCallPool(
-      { dbDir, genesisText: options.genesisText, genesisHash, gasCap: LIMITS.callGas },
+      { dbDir, genesis: { ...genesis, accounts: [] }, genesisHash, gasCap: LIMITS.callGas },
       { timeoutMs: CALL_TIMEOUT_MS, waitingMax: CALLS_WAITING_MAX },
       log,
     )
     closers.push(() => calls.close())
+    replays?.begin(calls)
     const journal = await openJournal(await openLogFile(join(dir, 'pool.journal')), chain, log)
     closers.push(() => journal.close())
-    const consensus = await takePart(options, chain, { log, meter }, closers)
+    const consensus = await takePart(options, chain, { log, meter, doubt: () => replays?.doubt() ?? null }, closers)
+    report(options, { chain, calls, evidence: consensus.evidence, log, meter }, closers)
     const filters = createFilters(chain, systemClock, LIMITS)
     const ctx = {
       chain,
       calls,
       net: { peers: () => consensus.network?.peers().length ?? 0 },
+      self: {
+        peerId: consensus.network?.self ?? null,
+        addresses: consensus.network?.addresses() ?? [],
+        validatorKeys: options.validator.keys.map(({ secret }) => curves().blsPublicKey(secret)),
+      },
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       evidence: consensus.evidence,
+      content: await holdContent(options, chain, log, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
@@ -132,13 +157,16 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       limits: LIMITS,
       filters,
     }
-    const rpc = await startRpc(ctx, options.rpc, log)
+    const rpc = await startRpc(ctx, options.rpc, log, await vcApiOf(options, ctx))
     closers.push(() => rpc.close())
     const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, consensus, options))
     closers.push(() => metrics.close())
     const url = `${options.rpc.host}:${rpc.port}`
     log.info(
-      { genesis: bytesToHex(genesisHash), height: chain.head().header.number, rpc: url, restored: journal.restored },
+      {
+        ...{ genesis: bytesToHex(genesisHash), height: chain.head().header.number, rpc: url, engine: options.evm },
+        restored: journal.restored,
+      },
       'node started',
     )
     return {
@@ -161,37 +189,103 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
 
 type Ports = { readonly log: Log; readonly meter: Meter }
 
+/** Where the fast engine runs blocks, some of it is run again on the other. Throws REPLAY_UNRESOLVED. */
+const watch = ({ evm, dir }: NodeOptions, ports: Ports): Replays | undefined => {
+  if (evm !== 'fast') return undefined
+  refuseDoubted(dir)
+  return new Replays({ dir, random: systemRandom, ...ports })
+}
+
+const openStored = async (
+  { evm, historyBlocks, proofBlocks, checkpoint }: NodeOptions,
+  genesis: Genesis,
+  { dbDir, ...ports }: Ports & Pick<ChainDeps, 'identify' | 'sampler'> & { readonly dbDir: string },
+): Promise<Chain> => {
+  const kv = await openKv(dbDir, { pause: nextTurn })
+  return openChain(
+    { kv, engine: createChainEngine(genesis, evm), clock: systemClock, pause: nextTurn, ...ports },
+    genesis,
+    { historyBlocks, proofBlocks, cacheBytes: CACHE_BYTES, pool: {}, checkpoint },
+  ).catch(async (error: unknown) => {
+    await kv.close()
+    throw error
+  })
+}
+
 /** The engine with its signer, its log and its peers. */
 const takePart = async (
   options: NodeOptions,
   chain: Chain,
-  ports: Ports,
+  ports: Ports & Pick<EngineDeps, 'doubt'>,
   closers: (() => Promise<void>)[],
 ): Promise<Consensus> => {
   const { validator, dir } = options
   const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
-  if (validator !== null && validator.keyFile !== null) closers.push(await lockKey(validator.keyFile, ports.log))
-  const record = openRecordFile(join(dir, 'signer.json'))
-  const signer = validator === null ? null : await openSigner(record, validator.secret, domain)
+  const signers: Signer[] = []
+  for (const { secret, file } of validator.keys) {
+    if (file !== null) closers.push(await lockKey(file, ports.log))
+    // Named by its key, so that a record goes on with its key, whichever of the two that is.
+    const name = `signer-${bytesToHex(curves().blsPublicKey(secret)).slice(2, 18)}.json`
+    signers.push(await openSigner(openRecordFile(join(dir, name)), secret, domain))
+  }
   const file = await openLogFile(join(dir, 'wal', 'consensus.wal'))
   closers.push(() => file.close()) // also where what is in it is refused
   const wal = await openWal(file)
   closers.push(() => wal.close())
   const consensus = await startConsensus(
     {
-      ...{ chain, signer, wal, pause: nextTurn, ...ports },
+      ...{ chain, signers, wal, pause: nextTurn, ...ports },
       ...{ clock: systemClock, timers: systemTimers, random: systemRandom, verifier: createVerifier(nextTurn) },
       join: (handlers, announcement) => joinNetwork(options.p2p, chain, { handlers, announcement }, ports),
     },
     {
-      coinbase: validator?.coinbase ?? asAddress(new Uint8Array(20)),
+      coinbase: validator.coinbase,
       sealing: options.sealing,
       emptyBlocksMs: options.emptyBlocksMs,
-      ...validator?.signing,
+      ...validator.signing,
     },
   )
   closers.push(() => consensus.stop())
   return consensus
+}
+
+/** Brings evidence before slashing, where an account pays for it. */
+const report = (
+  { reporter }: NodeOptions,
+  parts: Omit<ReporterDeps, 'account' | 'timers'>,
+  closers: (() => Promise<void>)[],
+): void => {
+  if (reporter === null) return
+  const account = accountOf(reporter.secret)
+  const running = new Reporter({ ...parts, account, timers: systemTimers }, { maxFeeWei: reporter.maxFeeWei })
+  closers.push(() => running.close())
+  parts.log.info({ account: bytesToHex(account.address) }, 'this node brings evidence before slashing')
+}
+
+/** The libraries of credentials take 80 MB and a second to load, so only a node that issues has them. */
+const vcApiOf = async ({ issuer, log }: NodeOptions, ctx: Ctx): Promise<ReadonlyMap<string, Route>> => {
+  if (issuer === null) return new Map()
+  const { openVcApi } = await import('./vc-api.ts')
+  log.info({ key: issuer.id }, 'the VC API issues credentials with this key')
+  return openVcApi({ dispatch: createDispatch(ctx, methods, log), clock: systemClock, log }, issuer)
+}
+
+/** Its libraries are as large as the rest of a node, so they are loaded only here. */
+const holdContent = async (
+  { content, dir }: NodeOptions,
+  chain: Chain,
+  log: Log,
+  closers: (() => Promise<void>)[],
+): Promise<Content | null> => {
+  if (content === null) return null
+  const { openContent } = await import('./content-service.ts')
+  const service = await openContent(
+    { chain, clock: systemClock, timers: systemTimers, log },
+    join(dir, 'content'),
+    content,
+  )
+  closers.push(() => service.close())
+  return service
 }
 
 /** Raised with every change of what peers say to each other. */
@@ -220,11 +314,11 @@ const isBehind = (chain: Chain, { sync }: Consensus): boolean =>
 
 /** Why no load balancer should ask this node, and no operator be calm; null where all is well. */
 const notReady = (chain: Chain, consensus: Consensus, options: NodeOptions): string | null => {
-  const { halt } = consensus.engine.status()
+  const { halt, self } = consensus.engine.status()
   if (halt !== null) return halt
   const { number } = chain.head().header
   if (isBehind(chain, consensus)) return `catching up, at height ${number}`
-  if (options.validator === null || options.emptyBlocksMs !== null || options.sealing === 'instant') return null
+  if (self === null || options.emptyBlocksMs !== null || options.sealing === 'instant') return null
   const behindMs = headAgeMs(chain)
   const lateMs = chain.genesis.blockTimeMs * 5 + 10_000
   return number > 0 && behindMs > lateMs ? `no block for ${Math.round(behindMs / 1_000)} s` : null

@@ -31,8 +31,15 @@ const given = async ({ file, env }: PasswordSource): Promise<string | null> => {
 }
 
 /** The password of a key that exists. */
-export async function askPassword(source: PasswordSource, what: string): Promise<string> {
-  return (await given(source)) ?? (await prompt(`Password of ${what}: `, what))
+export const askPassword = (source: PasswordSource, what: string): Promise<string> => passwordsOf(source)(what)
+
+/** Those of several keys: what the source gives, a pipe but once, is that of all; a terminal is asked for each. */
+export function passwordsOf(source: PasswordSource): (what: string) => Promise<string> {
+  let known: Promise<string | null> | null = null
+  return async (what) => {
+    known ??= given(source)
+    return (await known) ?? (await prompt(`Password of ${what}: `, what))
+  }
 }
 
 /** Chinese or emoji passwords count by letter; below this a stolen file is soon guessed. */

@@ -46,7 +46,8 @@ const enter = async (...powers: number[]): Promise<void> => {
     developmentGenesis(bundledGenesis(), { validators: powers.length, blockTimeMs: 3_000, chainId: null }),
   )
   json.novachain.validators.sort((a: { address: string }, b: { address: string }) => (a.address < b.address ? -1 : 1))
-  for (const [i, power] of powers.entries()) json.novachain.validators[i].power = power
+  json.novachain.modules.params.values = { 'staking.minSelfBond': `1${'0'.repeat(18)}` }
+  for (const [i, power] of powers.entries()) json.novachain.validators[i].stake = `${power}${'0'.repeat(18)}`
   const genesis = parseGenesis(JSON.stringify(json))
   const clock = { nowMs: () => now }
   const say = (_: object, text: string): void => void said.push(text)
@@ -61,7 +62,7 @@ const enter = async (...powers: number[]): Promise<void> => {
     clock,
     log,
     meter,
-    self: 0,
+    indexAt: () => 0,
     blockOf: () => null,
     silence: () => silence,
   })

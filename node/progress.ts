@@ -1,16 +1,17 @@
 // How far consensus is: as metrics, as a status, and in words where no block comes. Watches what goes into the machine and its state;
 // decides nothing.
-import { type Address, bytesToHex, type Hash } from '../chain/base/bytes.ts'
+import { type Address, bytesToHex, type Hash, type Hex } from '../chain/base/bytes.ts'
 import type { Clock, Log, Meter } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { State } from '../chain/consensus/core.ts'
 import type { Height } from '../chain/consensus/height.ts'
 import type { Input } from '../chain/consensus/io.ts'
 import { type Block, encodeHeader, encodeSection, headerTimeMs } from '../chain/types/block.ts'
-import type { Message } from '../chain/types/message.ts'
+import { heightOf, isSignedMessage, type Message, type Signed, validatorOf } from '../chain/types/message.ts'
 import type { ConsensusStatus } from '../chain/types/query.ts'
-import { isQuorum, type ValidatorSet } from '../chain/types/validators.ts'
-import { bitmapMembers, ROUND_MAX } from '../chain/types/vote.ts'
+import { sentCount } from '../chain/types/system-tx.ts'
+import { isQuorum, type Validator, type ValidatorSet } from '../chain/types/validators.ts'
+import { bitmapMembers, type Qc, ROUND_MAX } from '../chain/types/vote.ts'
 import type { Network } from '../p2p/network.ts'
 
 export interface ProgressDeps {
@@ -19,11 +20,11 @@ export interface ProgressDeps {
   readonly clock: Clock
   readonly log: Log
   readonly meter: Meter
-  /** Own index in the set; null for a follower. */
-  readonly self: number | null
+  /** Own index in the set of a height; null for who only follows there. */
+  readonly indexAt: (height: number) => number | null
   /** Blocks of the current height, as far as they are here. */
   readonly blockOf: (hash: Hash) => Block | null
-  /** Why this validator signs nothing at this height, as a clause about it; null where nothing stands in its way, and for a follower. */
+  /** Why this validator signs nothing at this height, as a clause about it; null where nothing stands in its way, and without a key. */
   readonly silence: (height: number) => string | null
 }
 
@@ -82,8 +83,8 @@ interface Untimely {
 export class Progress {
   readonly #deps: ProgressDeps
   readonly #meters: ReturnType<typeof meters>
-  /** When something signed by a validator last came, by index. */
-  readonly #heardAtMs = new Map<number, number>()
+  /** When something signed by a validator last came, by address: places change with the set, and the key may. */
+  readonly #heardAtMs = new Map<Hex, number>()
   #enteredAtMs: number
   #headTimeMs: number
   #dueAtMs: number | null = null
@@ -100,10 +101,7 @@ export class Progress {
     this.#meters = meters(deps.meter)
     this.#enteredAtMs = deps.clock.nowMs()
     this.#headTimeMs = headerTimeMs(deps.chain.head().header)
-    const { members, powerTotal } = deps.chain.validators()
-    this.#meters.validators.set(members.length)
-    this.#meters.power.set(Number(powerTotal))
-    this.#meters.ownPower.set(deps.self === null ? 0 : Number(members[deps.self]?.power ?? 0n))
+    this.#measureSet(deps.chain.head().header.number + 1)
     this.#meters.latest.set(deps.chain.head().header.number)
   }
 
@@ -117,6 +115,21 @@ export class Progress {
     this.#untimely = { count: 0, lateMs: 0, proposers: new Set() }
     this.#meters.height.set(height)
     this.#meters.rounds.set(0)
+    this.#measureSet(height)
+  }
+
+  #measureSet(height: number): void {
+    const { members, powerTotal } = this.#setOf(height)
+    this.#meters.validators.set(members.length)
+    this.#meters.power.set(Number(powerTotal))
+    this.#meters.ownPower.set(Number(this.#ownAt(height)?.power ?? 0n))
+  }
+  #setOf(height: number): ValidatorSet {
+    return this.#deps.chain.setOf(height) ?? NOBODY
+  }
+  #ownAt(height: number): Validator | null {
+    const index = this.#deps.indexAt(height)
+    return index === null ? null : (this.#setOf(height).members[index] ?? null)
   }
 
   /** After the machine took an input. */
@@ -145,31 +158,31 @@ export class Progress {
     const now = clock.nowMs()
     this.#endRound(now)
     this.#meters.latest.set(header.number)
-    this.#meters.txs.set(txs.length)
-    this.#meters.txsTotal.add(txs.length)
+    const sent = sentCount(block, this.#deps.chain.genesis.chainId)
+    this.#meters.txs.set(sent)
+    this.#meters.txsTotal.add(sent)
     const timeMs = headerTimeMs(header)
     if (header.number > 1) this.#meters.interval.observe((timeMs - this.#headTimeMs) / 1_000)
     this.#headTimeMs = timeMs
     const own = encodeHeader(header).length + (section === null ? 0 : encodeSection(section).length)
     this.#meters.size.set(txs.reduce((sum, tx) => sum + tx.length, own))
-    if (section !== null && section.lastCommit !== null) this.#countMissing(section.lastCommit.bitmap)
+    if (section !== null && section.lastCommit !== null) this.#countMissing(section.lastCommit)
     if (this.#halted === null) return
     log.info({ height: header.number, afterMs: now - this.#halted.sinceMs }, 'blocks come again')
     this.#halted = null
   }
 
   status(state: State): ConsensusStatus {
-    const { chain, self } = this.#deps
-    const { members, powerTotal } = chain.validators()
-    const me = self === null ? null : (members[self]?.address ?? null)
+    const { chain } = this.#deps
     const h = state.height
     if (h === null) {
       const height = chain.head().header.number + 1
+      const { members, powerTotal } = this.#setOf(height)
       const proposer = members[chain.proposer(height)]?.address as Address // the rotation answers places in the set
       const power = { prepare: 0n, commit: 0n, timeout: 0n }
       const rest = {
         missing: [],
-        self: me,
+        self: this.#ownAt(height)?.address ?? null,
         lastSigned: this.#lastSigned,
         waitsFor: 'its start',
         halt: null,
@@ -181,7 +194,8 @@ export class Progress {
     const tally = tallyOf(h)
     const step = stepOf(h)
     return {
-      ...{ height, round: h.cur, step, powerTotal: set.powerTotal, self: me, lastSigned: this.#lastSigned },
+      ...{ height, round: h.cur, step, powerTotal: set.powerTotal, lastSigned: this.#lastSigned },
+      self: this.#ownAt(height)?.address ?? null,
       proposer: set.members[h.leader]?.address as Address, // the same
       power: {
         prepare: powerOf(tally.prepare, set),
@@ -198,28 +212,27 @@ export class Progress {
   // Numbers.
 
   #heard(message: Message, { cur, start }: Height): void {
-    if (message.kind === 'vote') {
-      const { height, round, type, validator } = message.vote
-      this.#heardAtMs.set(validator, this.#deps.clock.nowMs())
-      if (height < start.height || (height === start.height && round < cur))
-        this.#meters.lateVotes.add(1, { vote_type: type })
-    }
-    if (message.kind === 'proposal') this.#heardAtMs.set(message.proposal.validator, this.#deps.clock.nowMs())
-    if (message.kind === 'timeout') this.#heardAtMs.set(message.timeout.validator, this.#deps.clock.nowMs())
+    if (!isSignedMessage(message)) return
+    this.#noteOf(message)
+    if (message.kind !== 'vote') return
+    const { height, round, type } = message.vote
+    if (height < start.height || (height === start.height && round < cur))
+      this.#meters.lateVotes.add(1, { vote_type: type })
+  }
+  /** Its signer was here now. */
+  #noteOf(message: Signed): void {
+    const signer = this.#setOf(heightOf(message)).members[validatorOf(message)]
+    if (signer !== undefined) this.#heardAtMs.set(bytesToHex(signer.address), this.#deps.clock.nowMs())
   }
 
-  #signed(message: Message): void {
-    const { self, clock } = this.#deps
-    if (self !== null) this.#heardAtMs.set(self, clock.nowMs())
+  #signed(message: Signed): void {
+    this.#noteOf(message)
     const at =
       message.kind === 'proposal'
         ? { ...message.proposal, step: 'propose' }
         : message.kind === 'vote'
           ? { ...message.vote, step: message.vote.type }
-          : message.kind === 'timeout'
-            ? { ...message.timeout, step: 'timeout' }
-            : null
-    if (at === null) return
+          : { ...message.timeout, step: 'timeout' }
     this.#lastSigned = { height: at.height, round: at.round, step: at.step }
     this.#meters.lastSigned.set(at.height)
   }
@@ -247,8 +260,8 @@ export class Progress {
     if (this.#roundAtMs !== null) this.#meters.roundSeconds.observe(Math.max(0, now - this.#roundAtMs) / 1_000)
   }
 
-  #countMissing(bitmap: Uint8Array): void {
-    const { members } = this.#deps.chain.validators()
+  #countMissing({ height, bitmap }: Qc): void {
+    const { members } = this.#setOf(height)
     const signers = new Set(bitmapMembers(bitmap, members.length) ?? [])
     const absent = members.filter((_, i) => !signers.has(i))
     this.#meters.missing.set(absent.length)
@@ -261,7 +274,7 @@ export class Progress {
     const now = this.#deps.clock.nowMs()
     return set.members.flatMap(({ address, power }, i) => {
       if (heard.has(i)) return []
-      const at = this.#heardAtMs.get(i)
+      const at = this.#heardAtMs.get(bytesToHex(address))
       return [{ address, power, heardMs: at === undefined ? null : Math.max(0, now - at) }]
     })
   }
@@ -304,7 +317,7 @@ export class Progress {
     const port = this.#deps.network()
     if (port !== null && port.peers().length === 0) found.push('no peer is connected')
     const silence = this.#silence(h)
-    if (silence !== null) found.push(`this validator signs nothing: ${silence}`)
+    if (silence !== null && this.#ownAt(h.start.height) !== null) found.push(`this validator signs nothing: ${silence}`)
     for (const { blockHash, requests } of h.wanted.values())
       if (requests >= ASKED_OFTEN)
         found.push(`block ${bytesToHex(blockHash)} is nowhere to be had (asked ${requests} times)`)
@@ -324,8 +337,9 @@ export class Progress {
   }
 
   #silence(h: Height): string | null {
-    const reason = this.#deps.silence(h.start.height)
-    if (reason !== null || this.#deps.self === null || h.signed.round <= ROUND_MAX) return reason
+    const { silence, indexAt } = this.#deps
+    const reason = silence(h.start.height)
+    if (reason !== null || indexAt(h.start.height) === null || h.signed.round <= ROUND_MAX) return reason
     return 'its signer record is of a later height'
   }
 
@@ -397,6 +411,8 @@ const awaited = (h: Height, step: 'propose' | 'prepare' | 'commit' | 'timeout', 
   return others
 }
 
+/** Of a height far away. */
+const NOBODY: ValidatorSet = { members: [], powerTotal: 0n }
 const everybody = (set: ValidatorSet): Set<number> => new Set(set.members.keys())
 const powerOf = (members: ReadonlySet<number>, set: ValidatorSet): bigint =>
   [...members].reduce((sum, i) => sum + (set.members[i]?.power ?? 0n), 0n)

@@ -110,4 +110,4 @@ test('the same proposal with nothing wrong about it is decided in its round', as
   } finally {
     await cluster.close()
   }
-}, 60_000)
+})

@@ -6,7 +6,7 @@ import { faultOf } from '../chain/consensus/check.ts'
 import type { Logged } from '../chain/consensus/io.ts'
 import type { WalRecord } from '../chain/store/wal.ts'
 import { type Block, decodeBlock } from '../chain/types/block.ts'
-import { decodeMessage, heightOf, type Message, type Signed, validatorOf } from '../chain/types/message.ts'
+import { decodeMessage, heightOf, isSignedMessage, type Message, type Signed } from '../chain/types/message.ts'
 import { decodeLogged, RECORDS } from './logged.ts'
 
 export interface Recovered {
@@ -14,18 +14,19 @@ export interface Recovered {
   readonly bodies: readonly Block[]
   /** Inputs of the next height, in order. */
   readonly inputs: readonly Logged[]
-  /** Signatures of the own key, of any height. */
+  /** What was said to be signed here, of any height and unchecked: a height far above the store has no set to check by. */
   readonly own: readonly Signed[]
   /** Records of the next height that this network did not sign. */
   readonly foreign: number
 }
 
 /** Certificates and signatures are checked anew: it costs a few milliseconds a height. */
-export function readLog(records: readonly WalRecord[], chain: Chain, self: number | null): Recovered {
+export function readLog(records: readonly WalRecord[], chain: Chain): Recovered {
   const head = chain.head()
   const height = head.header.number + 1
   const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
-  const isSound = (message: Message): boolean => faultOf(message, chain.validators(), domain) === null
+  const set = chain.validators()
+  const isSound = (message: Message): boolean => faultOf(message, set, domain) === null
   const bodies: Block[] = []
   const inputs: Logged[] = []
   const own: Signed[] = []
@@ -48,7 +49,7 @@ export function readLog(records: readonly WalRecord[], chain: Chain, self: numbe
       }
       case RECORDS.own: {
         const message = decodeMessage(payload)
-        if (isSigned(message) && validatorOf(message) === self && isSound(message)) own.push(message)
+        if (isSignedMessage(message)) own.push(message)
         break
       }
     }
@@ -56,5 +57,3 @@ export function readLog(records: readonly WalRecord[], chain: Chain, self: numbe
 }
 
 const heightOfLogged = (input: Logged): number => (input.kind === 'message' ? heightOf(input.message) : input.height)
-const isSigned = (message: Message): message is Signed =>
-  message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'

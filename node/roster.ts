@@ -9,11 +9,13 @@ import type { Signer } from './signer.ts'
 
 const KEY_BYTES = 48
 const SIGNATURE_BYTES = 96
-const NOBODY = new Uint8Array(0)
+const CLAIM_BYTES = KEY_BYTES + SIGNATURE_BYTES
+/** A validator that changes its key speaks for two. */
+const CLAIMS_MAX = 2
 
-/** BLS key ‖ its signature over this network and the peer id; empty for who is no validator. */
-export const announcementOf = async (signer: Signer | null, self: PeerId): Promise<Uint8Array> =>
-  signer === null ? NOBODY : concat(signer.publicKey, await signer.announce(self))
+/** For each key: BLS key ‖ its signature over this network and the peer id. */
+export const announcementOf = async (signers: readonly Signer[], self: PeerId): Promise<Uint8Array> =>
+  concat(...(await Promise.all(signers.map(async (each) => concat(each.publicKey, await each.announce(self))))))
 
 interface Claim {
   readonly key: Uint8Array
@@ -24,7 +26,7 @@ interface Claim {
 
 export class Roster {
   readonly #domain: Domain
-  readonly #claims = new Map<PeerId, Claim>()
+  readonly #claims = new Map<PeerId, readonly Claim[]>()
 
   constructor(domain: Domain) {
     this.#domain = domain
@@ -33,9 +35,13 @@ export class Roster {
   /** A peer came. What is no announcement is the same as none: later versions may say other things. */
   add(peer: PeerId, announcement: Uint8Array): void {
     this.remove(peer)
-    if (announcement.length !== KEY_BYTES + SIGNATURE_BYTES) return
-    const key = announcement.slice(0, KEY_BYTES)
-    this.#claims.set(peer, { key, signature: announcement.slice(KEY_BYTES), isTrue: null })
+    const count = announcement.length / CLAIM_BYTES
+    if (!Number.isInteger(count) || count < 1 || count > CLAIMS_MAX) return
+    const claims = Array.from({ length: count }, (_, i): Claim => {
+      const claim = announcement.slice(i * CLAIM_BYTES, (i + 1) * CLAIM_BYTES)
+      return { key: claim.slice(0, KEY_BYTES), signature: claim.slice(KEY_BYTES), isTrue: null }
+    })
+    this.#claims.set(peer, claims)
   }
   remove(peer: PeerId): void {
     this.#claims.delete(peer)
@@ -43,8 +49,9 @@ export class Roster {
 
   /** Peers that speak for this validator. */
   peersOf({ blsKey }: Validator): readonly PeerId[] {
-    return [...this.#claims].flatMap(([peer, claim]) => {
-      if (!equalBytes(claim.key, blsKey)) return []
+    return [...this.#claims].flatMap(([peer, claims]) => {
+      const claim = claims.find(({ key }) => equalBytes(key, blsKey))
+      if (claim === undefined) return []
       claim.isTrue ??= this.#holds(peer, claim)
       return claim.isTrue ? [peer] : []
     })

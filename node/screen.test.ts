@@ -1,6 +1,6 @@
 // Lines redrawn at the foot of a terminal, judged by what such a terminal then shows.
 import { expect, test } from 'vitest'
-import { createScreen, type Terminal, wrap } from './screen.ts'
+import { createScreen, printable, type Terminal, wrap } from './screen.ts'
 
 const TOKEN = /^(␛\[\?25[lh]|␛\[(\d+)A\r|␛\[J|[^␛\n]*\n)/
 
@@ -72,4 +72,9 @@ test('a terminal that becomes narrow, wide and low shows each line once, cut', (
 
 test('a sentence is cut at spaces', () => {
   expect(wrap('have 61.2 % of voting power', 12, '  ')).toEqual(['have 61.2 %', '  of voting', '  power'])
+})
+
+test('a name that others chose moves no cursor and turns no text around', () => {
+  expect(printable('Zoë’s node')).toBe('Zoë’s node')
+  expect(printable('a\u001b[2Jb\nc\u202ed\u2028e')).toBe('a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e')
 })

@@ -62,6 +62,9 @@ export function createScreen(terminal: Terminal): Screen {
   }
 }
 
+/** What others named themselves, for a terminal: no control codes, no text that runs backwards, whatever they wrote. */
+export const printable = (text: string): string => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
+
 /** Cut at spaces into lines that fit, each after the first begun with the indent. */
 export function wrap(text: string, columns: number, indent: string): string[] {
   const lines: string[] = []
@@ -73,4 +76,12 @@ export function wrap(text: string, columns: number, indent: string): string[] {
     } else line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line]
+}
+
+/** Rows with their cells below each other; those of a right-hand column end below each other. */
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  const cell = (text: string, i: number): string =>
+    right.includes(i) ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)
+  return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n')
 }

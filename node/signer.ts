@@ -203,10 +203,7 @@ const readRecord = async (file: RecordFile, owner: Owner, domain: Domain): Promi
   const at = stepOf(message)
   if (at.height !== json.h || at.round !== json.r || at.step !== json.step)
     throw refuse('names another height, round or step than its message')
-  const { type, payload } = signedPart(message)
-  const signature = signatureOf(message)
-  if (!curves().blsVerify([hexToBytes(owner.publicKey)], signBytes(domain, type, payload), signature))
-    throw refuse('holds a signature that does not verify')
+  if (!isSignedBy(message, hexToBytes(owner.publicKey), domain)) throw refuse('holds a signature that does not verify')
   const { lockRound } = json
   if (lockRound !== null && !isRound(lockRound)) throw refuse('has a bad lockRound')
   const highQc = json.highQC === null ? null : decoded(json.highQC, decodeQc)
@@ -236,6 +233,12 @@ const decoded = <T>(hex: unknown, decode: (bytes: Uint8Array) => T): T | null =>
 }
 const entryOf = (message: Message | null): Entry | null =>
   message?.kind === 'tc' || message?.kind === 'qc' ? message : null
+
+/** Whoever made it in whatever set, the key alone says whose it is. */
+export const isSignedBy = (message: Signed, publicKey: Uint8Array, domain: Domain): boolean => {
+  const { type, payload } = signedPart(message)
+  return curves().blsVerify([publicKey], signBytes(domain, type, payload), signatureOf(message))
+}
 
 export const signatureOf = (message: Signed): Uint8Array => {
   switch (message.kind) {

@@ -66,7 +66,7 @@ test('a signer that cannot be reached for a while silences the validator and doe
   await members[2].stop() // so that no block comes without it
   await Promise.all([members[0], members[1], member].map((each) => reached(each, height + 8)))
   expect(offences()).toEqual([])
-}, 60_000)
+})
 
 test('an answer that is lost is asked for again, and comes late beside the second, the same', async () => {
   await create()
@@ -90,7 +90,7 @@ test('an answer that is lost is asked for again, and comes late beside the secon
   await Promise.all([members[0], members[1], member].map((each) => reached(each, height + 3)))
   expect(late.length).toBeGreaterThan(0)
   expect(offences()).toEqual([])
-}, 60_000)
+})
 
 test('a signer whose own record is ahead refuses, and the validator goes on above it', async () => {
   await create()
@@ -117,7 +117,7 @@ test('a signer whose own record is ahead refuses, and the validator goes on abov
   expect(own.filter((vote) => vote.height < height || (vote.height === height && vote.round === 0))).toEqual([])
   expect(own.some((vote) => vote.height > height)).toBe(true)
   expect(offences()).toEqual([])
-}, 60_000)
+})
 
 test('a signer that fails for another reason than the way to it stops the validator', async () => {
   await create()
@@ -128,7 +128,7 @@ test('a signer that fails for another reason than the way to it stops the valida
   const member = await cluster.start(3, { signer })
   await expect(member.done).rejects.toBe(fault)
   await reached(members[0], members[0].chain.head().header.number + 2)
-}, 60_000)
+})
 
 test('of the record here and the record there the higher one counts', async () => {
   const domain = { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) }

@@ -52,6 +52,11 @@ export class Signing {
     this.go()
   }
 
+  /** A height begins: what waits of those below it is of no use any more, also to a key that is in no set now. */
+  forget(belowHeight: number): void {
+    this.#orders = this.#orders.filter(({ message }) => stepOf(message).height >= belowHeight)
+  }
+
   /** Why nothing is signed; null while the signer answers. */
   silence(): string | null {
     return this.#misses === 0 ? null : 'its signer does not answer'
@@ -108,10 +113,9 @@ export class Signing {
         continue
       }
       this.#drop(order)
-      if (answer.kind === 'signed') {
-        guard.made(answer.message)
+      guard.made(answer.kind === 'signed' ? stepOf(answer.message) : answer.record)
+      if (answer.kind === 'signed')
         wal.append(RECORDS.own, encodeMessage(answer.message), { sync: false }).catch(this.#deps.fail)
-      }
       onAnswer(answer)
     }
     this.#isSigning = false // in the turn of the last look at the orders: one that comes later must not wait for the next

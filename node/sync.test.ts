@@ -10,6 +10,7 @@ import { decodeRange, decodeRun, encodeRange, joinRun, type Run } from '../p2p/w
 import { createCluster, type Member, reached } from '../test/kit/cluster.ts'
 import { answering, atHeight, type Follower, joinPeer, startFollower } from '../test/kit/follower.ts'
 import { openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
+import { setsBy } from '../test/kit/sets.ts'
 
 /** Three epochs and a bit, and no multiple of a run. */
 const HEIGHT = 230
@@ -24,7 +25,7 @@ beforeAll(async () => {
   await seal(source, HEIGHT)
   await seal(branch, 70, { coinbase: 0xdd })
   await seal(stranger, 70)
-}, 60_000)
+})
 
 let hub: MemoryHub
 let follower: Follower | null = null
@@ -156,6 +157,20 @@ test('who alone is there and does not answer in time is asked again later', asyn
   expect(hub.blamed[0]).toEqual({ peer: 'a', offence: 'timeout' })
 })
 
+test('a new node follows the sets through thirty epochs that each bring another', async () => {
+  const epochs = sealedGenesis({ validators: 3, epochBlocks: 7 })
+  const rolls = Array.from({ length: 31 }, (_, epoch) => [epoch % 9, 10 + (epoch % 4), 20, ...(epoch % 2 ? [21] : [])])
+  const epochSetOf = setsBy(epochs, [[0, 1, 2], ...rolls])
+  const long = await openSealedChain(epochs, createMemoryKv(), { epochSetOf })
+  await seal(long, 30 * 7 + 3)
+  hub = createMemoryHub()
+  for (const id of ['a', 'b', 'c']) joinPeer(hub, id, answering(long))
+  follower = await startFollower(hub, epochs, createMemoryKv(), { epochSetOf })
+  await atHeight(follower, 30 * 7 + 3)
+  expect(hashOf(follower.chain, 30 * 7 + 3)).toBe(hashOf(long, 30 * 7 + 3))
+  expect([hub.blamed, follower.warned]).toEqual([[], []])
+})
+
 test('a peer that gives one block at a time is enough, and no reason to wait where others give more', async () => {
   hub = createMemoryHub()
   const honest = answering(source)
@@ -268,4 +283,4 @@ test('a validator that missed the first seventy blocks gets them from the others
   } finally {
     await cluster.close()
   }
-}, 120_000)
+})

@@ -132,13 +132,21 @@ const run = async (of: {
   const wal = await openWal(disk.log(IMMORTAL))
   const consensus = await startConsensus(
     {
-      ...{ chain, signer, wal, ...ports, timers: systemTimers, random: systemRandom, verifier: createVerifier(pause) },
+      ...{
+        chain,
+        signers: [signer],
+        wal,
+        ...ports,
+        timers: systemTimers,
+        random: systemRandom,
+        verifier: createVerifier(pause),
+      },
       join: async (handlers, announcement) => hub.join(String(index), handlers, await announcement(String(index))),
     },
     { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
   )
   const rpc = await startRpc(
-    ctxOf(chain, consensus, kv),
+    ctxOf(chain, consensus, kv, signer.publicKey),
     { host: '127.0.0.1', port: 0, hosts: [], origins: ['*'] },
     log,
   )
@@ -156,14 +164,16 @@ const run = async (of: {
   }
 }
 
-const ctxOf = (chain: Chain, consensus: Consensus, kv: Parameters<typeof openCalls>[0]) => {
+const ctxOf = (chain: Chain, consensus: Consensus, kv: Parameters<typeof openCalls>[0], key: Uint8Array) => {
   const { genesis, genesisHash } = chain
   return {
     chain,
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => consensus.network?.peers().length ?? 0 },
+    self: { peerId: consensus.network?.self ?? null, addresses: [], validatorKeys: [key] },
     consensus: { status: () => consensus.engine.status(), isBehind: () => consensus.sync.isSyncing },
     evidence: consensus.evidence,
+    content: null,
     dev: genesis.validators.members.length === 1 ? consensus.engine.control : null,
     version: `NovaChain/v${version}/testing`,
     clock: systemClock,

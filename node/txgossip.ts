@@ -1,7 +1,6 @@
 // Transactions between pools: what users send to this node goes to all in batches, what peers send is admitted like a user's.
-import { bytesToHex, type Hex } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
-import type { Log, Pause, Timers } from '../chain/base/ports.ts'
+import type { Log, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Tx } from '../chain/types/tx.ts'
 import type { Judgement, Network, PeerId } from '../p2p/network.ts'
@@ -10,8 +9,6 @@ import { decodeTxs, encodeTxs, isMalformed } from '../p2p/wire.ts'
 /** A batch leaves when it is so large, or its first transaction so old: a message each would be slower than the blocks. */
 const BATCH_BYTES = 256 * 1024
 const BATCH_MS = 20
-/** Transactions admitted between two pauses: about 5 ms. */
-const SLICE_TXS = 64
 /** Local transactions that are said again to a peer that comes. */
 const AGAIN_BYTES = 512 * 1024
 /** Beyond so many those that left the pool are looked for, and again when there are twice as many. */
@@ -28,16 +25,15 @@ export interface TxGossipDeps {
   readonly chain: Chain
   readonly network: () => Network | null
   readonly timers: Timers
-  readonly pause: Pause
   readonly log: Log
 }
 
-export function createTxGossip({ chain, network, timers, pause, log }: TxGossipDeps): TxGossip {
+export function createTxGossip({ chain, network, timers, log }: TxGossipDeps): TxGossip {
   let batch: Uint8Array[] = []
   let sizeBytes = 0
   let unset: (() => void) | null = null
-  /** Local transactions by hash, oldest first, until they are mined or swept. */
-  const waiting = new Map<Hex, Tx>()
+  /** Local transactions, oldest first, until they are mined or swept; the pool’s own objects, which a block it offers shares. */
+  const waiting = new Set<Tx>()
   let sweepAt = SWEEP_COUNT
 
   const flush = (): void => {
@@ -48,7 +44,9 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
     batch = []
     sizeBytes = 0
   }
+  const isAlone = (): boolean => (network()?.peers().length ?? 0) === 0
   const say = (raw: Uint8Array): void => {
+    if (batch.length === 0 && isAlone()) return // who comes is told what waits
     if (sizeBytes + raw.length > BATCH_BYTES) flush()
     batch.push(raw)
     sizeBytes += raw.length
@@ -56,17 +54,17 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
   }
   /** What was replaced or evicted is never mined, so no block takes it out. */
   const sweep = (): void => {
-    for (const [key, { hash }] of waiting) if (chain.pool.get(hash) === null) waiting.delete(key)
+    for (const tx of waiting) if (chain.pool.get(tx.hash) !== tx) waiting.delete(tx)
     sweepAt = Math.max(SWEEP_COUNT, 2 * waiting.size)
   }
   const unwatch = [
     chain.watch('local', (tx) => {
-      waiting.set(bytesToHex(tx.hash), tx)
+      waiting.add(tx)
       if (waiting.size >= sweepAt) sweep()
       say(tx.raw)
     }),
     chain.watch('head', ({ txs }) => {
-      for (const { hash } of txs) waiting.delete(bytesToHex(hash))
+      for (const tx of txs) waiting.delete(tx)
     }),
   ]
 
@@ -74,27 +72,19 @@ export function createTxGossip({ chain, network, timers, pause, log }: TxGossipD
     async onPublished(bytes, from) {
       const txs = read(bytes)
       if (txs === null) return 'reject'
-      let admitted = 0
-      for (const [i, raw] of txs.entries()) {
-        if (i % SLICE_TXS === SLICE_TXS - 1) await pause()
-        try {
-          await chain.submit(raw, 'peer')
-          admitted++
-        } catch (error) {
-          if (!(error instanceof NodeError)) throw error
-          // No state makes it valid, so whoever passed it on did not look. What the pool refuses is nobody's fault.
-          if (!error.code.startsWith('POOL_')) {
-            log.debug({ peer: from, fault: error.message }, 'a batch of transactions is refused')
-            return 'reject'
-          }
-        }
+      const answers = await chain.submitAll(txs, 'peer')
+      // No state makes it valid, so whoever passed it on did not look. What the pool refuses is nobody's fault.
+      const fault = answers.find((answer) => answer instanceof NodeError && !answer.code.startsWith('POOL_'))
+      if (fault instanceof NodeError) {
+        log.debug({ peer: from, fault: fault.message }, 'a batch of transactions is refused')
+        return 'reject'
       }
-      return admitted > 0 ? 'accept' : 'ignore'
+      return answers.some((answer) => !(answer instanceof NodeError)) ? 'accept' : 'ignore'
     },
     onPeer() {
       sweep()
       let left = AGAIN_BYTES
-      for (const { raw } of waiting.values()) {
+      for (const { raw } of waiting) {
         left -= raw.length
         if (left < 0) break
         say(raw)

@@ -146,7 +146,8 @@ test('large answers that nobody reads are few at a time', async () => {
     most = Math.max(most, ++under)
     return new Uint8Array(20 * MIB)
   }
-  const at = await scene({ handlers: { onRequest }, deadlineMs: 2_000 })
+  // Long enough that all 40 ask before the first of them is given up.
+  const at = await scene({ handlers: { onRequest }, deadlineMs: 8_000 })
   await at.attacker.node.dial(multiaddr(at.victim.address), { force: true })
   const streams: Stream[] = []
   for (let i = 0; i < 40; i++) {

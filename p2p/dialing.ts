@@ -264,7 +264,8 @@ const addressesIn = (answer: Uint8Array): ReadonlyMap<PeerId, readonly Multiaddr
 }
 
 const HOSTS = ['ip4', 'ip6', 'dns', 'dns4', 'dns6']
-const isDialable = (address: Multiaddr): boolean => {
+/** A host, a TCP port, and perhaps who must answer. */
+export const isDialable = (address: Multiaddr): boolean => {
   const [host, port, ...rest] = address.getComponents().map(({ name }) => name)
   return HOSTS.includes(host ?? '') && port === 'tcp' && (rest.length === 0 || (rest.length === 1 && rest[0] === 'p2p'))
 }

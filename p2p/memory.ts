@@ -37,7 +37,8 @@ const NONE = new Uint8Array(0)
 /** What passes from one to another, published or asked. */
 export type Tap = (from: PeerId, to: PeerId, what: Topic | Protocol, bytes: Uint8Array) => void
 
-export function createMemoryHub(tap: Tap = () => {}): MemoryHub {
+/** `later` runs what is on its way. */
+export function createMemoryHub(tap: Tap = () => {}, later: (run: () => void) => void = setImmediate): MemoryHub {
   const members = new Map<PeerId, Member>()
   const blamed: { readonly peer: PeerId; readonly offence: Offence }[] = []
   let cuts: (readonly [readonly PeerId[], readonly PeerId[]])[] = []
@@ -52,7 +53,7 @@ export function createMemoryHub(tap: Tap = () => {}): MemoryHub {
     const key = `${topic} ${Buffer.from(bytes).toString('base64')}`
     members.get(from)?.seen.add(key)
     for (const id of others(from))
-      setImmediate(async () => {
+      later(async () => {
         const member = members.get(id)
         if (member === undefined || member.seen.has(key) || !isLinked(from, id)) return
         member.seen.add(key)
@@ -68,7 +69,7 @@ export function createMemoryHub(tap: Tap = () => {}): MemoryHub {
     const { requestMaxBytes, answerMaxBytes } = PROTOCOLS[protocol]
     assert(bytes.length <= requestMaxBytes, 'a request is within its bound')
     const fail = (reason: string) => new NodeError(MemoryErrors.REQUEST, { peer, reason })
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => later(resolve))
     const member = members.get(peer)
     if (member === undefined || !isLinked(self, peer)) throw fail('not connected')
     tap(self, peer, protocol, bytes)
@@ -89,7 +90,7 @@ export function createMemoryHub(tap: Tap = () => {}): MemoryHub {
     },
     join(id, handlers, announcement = NONE) {
       members.set(id, { handlers, seen: new Set(), announcement })
-      setImmediate(() => {
+      later(() => {
         for (const other of others(id)) {
           const theirs = members.get(other)
           handlers.onPeer(other, theirs?.announcement ?? NONE)

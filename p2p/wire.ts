@@ -165,7 +165,8 @@ export interface Hello {
   /** Who this node says it is; empty: nobody. The node above reads it. */
   readonly announcement: Uint8Array
 }
-const ANNOUNCEMENT_MAX_BYTES = 256
+/** Two keys and their signatures are 288, and later versions may say more. */
+const ANNOUNCEMENT_MAX_BYTES = 512
 export const encodeHello = ({ networkId, version, announcement }: Hello): Uint8Array =>
   encodeRlp([networkId, rlpInt(version), announcement])
 /** Later versions may say more. Throws WIRE_MALFORMED or RLP_MALFORMED. */

@@ -5,6 +5,7 @@ import { rpcLimits } from '../chain/base/limits.ts'
 import type { Log } from '../chain/base/ports.ts'
 import type { Json } from '../chain/types/call.ts'
 import { type Ctx, type Method, RpcErrors } from './method.ts'
+import { type RawBatch, readRawBatch, writeAnswers } from './raw-batch.ts'
 
 type Id = string | number | null
 type Answer = { readonly jsonrpc: '2.0'; readonly id: Id } & (
@@ -19,31 +20,84 @@ export interface Caller {
   readonly own?: ReadonlyMap<string, (params: readonly unknown[]) => Json>
 }
 
-export type Dispatch = (body: string, caller: Caller) => Promise<string>
+export type Dispatch = (body: Buffer, caller: Caller) => Promise<string>
+
+/** A request that was read; `ask` runs it. `id` undefined: a notification, which gets no answer. */
+interface Call {
+  readonly id: Id | undefined
+  readonly name: unknown
+  /** What its method does with others of its kind, and its own parameters. */
+  readonly runAll: Method['runAll']
+  readonly values: readonly unknown[]
+  readonly ask: () => Json | Promise<Json>
+}
 
 export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log: Log): Dispatch {
-  const one = async (request: unknown, caller: Caller): Promise<Answer | null> => {
+  const refused = ({ id, name }: Pick<Call, 'id' | 'name'>, error: unknown): Answer | null => {
+    if (!(error instanceof NodeError) || error.code === 'BASE_INVARIANT')
+      log.error(
+        { method: name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+        'a request failed inside',
+      )
+    return id === undefined ? null : failure(id, error)
+  }
+  const answered = (id: Id | undefined, result: Json): Answer | null =>
+    id === undefined ? null : { jsonrpc: '2.0', id, result }
+  const one = async (call: Call | Answer | null): Promise<Answer | null> => {
+    if (call === null || 'jsonrpc' in call) return call
+    try {
+      return answered(call.id, await call.ask())
+    } catch (error) {
+      return refused(call, error)
+    }
+  }
+  const all = async (runAll: NonNullable<Method['runAll']>, calls: readonly Call[]): Promise<(Answer | null)[]> => {
+    try {
+      const results = await runAll(
+        ctx,
+        calls.map(({ values }) => values),
+      )
+      return results.map((result, i) => {
+        const call = calls[i] as Call
+        return result instanceof NodeError ? refused(call, result) : answered(call.id, result)
+      })
+    } catch (error) {
+      return calls.map((call) => refused(call, error))
+    }
+  }
+  const read = (request: unknown, caller: Caller): Call | Answer | null => {
     if (typeof request !== 'object' || request === null || Array.isArray(request))
       return failure(null, new NodeError(RpcErrors.REQUEST, { reason: 'expected an object' }))
     const { id: given, method, params } = request as { id?: unknown; method?: unknown; params?: unknown } // read only
-    const id: Id = typeof given === 'string' || typeof given === 'number' ? given : null
+    const known: Id = typeof given === 'string' || typeof given === 'number' ? given : null
+    const id = given === undefined ? undefined : known
     try {
-      if (given !== undefined && given !== null && id === null)
+      if (given !== undefined && given !== null && known === null)
         throw new NodeError(RpcErrors.REQUEST, { reason: 'id is neither string nor number' })
       if (typeof method !== 'string') throw new NodeError(RpcErrors.REQUEST, { reason: 'method is not a string' })
-      const result = await call(ctx, table, caller, method, params)
-      return given === undefined ? null : { jsonrpc: '2.0', id, result }
+      return { id, name: method, ...callOf(ctx, table, caller, method, params) }
     } catch (error) {
-      if (!(error instanceof NodeError) || error.code === 'BASE_INVARIANT')
-        log.error(
-          { method, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
-          'a request failed inside',
-        )
-      return given === undefined ? null : failure(id, error)
+      return refused({ id, name: method }, error)
     }
   }
 
-  return async (body, caller) => {
+  /** As `batch` would, without an object for each. */
+  const sendAll = async (sent: RawBatch): Promise<string> => {
+    const refuse = (id: Uint8Array, error: unknown): string => {
+      const known: string | number = JSON.parse(Buffer.from(id).toString('latin1')) // as it was read
+      return encode(refused({ id: known, name: 'eth_sendRawTransaction' }, error) as Answer) // an id has an answer
+    }
+    try {
+      return writeAnswers(sent, await ctx.chain.submitAll(sent.raws, 'local'), refuse)
+    } catch (error) {
+      return `[${sent.ids.map((id) => refuse(id, error)).join(',')}]`
+    }
+  }
+
+  return async (bytes, caller) => {
+    const sent = readRawBatch(bytes)
+    if (sent !== null) return sendAll(sent)
+    const body = bytes.toString()
     let json: unknown
     try {
       if (isDeep(body))
@@ -53,7 +107,7 @@ export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log
       return encode(failure(null, error instanceof NodeError ? error : new NodeError(RpcErrors.PARSE, undefined)))
     }
     if (!Array.isArray(json)) {
-      const answer = await one(json, caller)
+      const answer = await one(read(json, caller))
       return answer === null ? '' : encode(answer)
     }
     if (json.length === 0) return encode(failure(null, new NodeError(RpcErrors.REQUEST, { reason: 'an empty batch' })))
@@ -61,27 +115,45 @@ export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log
       const reason = `a batch of ${json.length}, at most ${rpcLimits.batchRequests.value}`
       return encode(failure(null, new NodeError(RpcErrors.REQUEST, { reason })))
     }
-    return batch(json, (request) => one(request, caller))
+    return batch(json, { read: (request) => read(request, caller), one, all })
   }
 }
 
 /** In order, and stops where the answer would grow beyond its bound. */
 const batch = async (
   requests: readonly unknown[],
-  one: (request: unknown) => Promise<Answer | null>,
+  by: {
+    readonly read: (request: unknown) => Call | Answer | null
+    readonly one: (call: Call | Answer | null) => Promise<Answer | null>
+    readonly all: (runAll: NonNullable<Method['runAll']>, calls: readonly Call[]) => Promise<(Answer | null)[]>
+  },
 ): Promise<string> => {
   const parts: string[] = []
   let size = 0
-  for (const request of requests) {
-    const answer = await one(request)
-    if (answer === null) continue
+  /** Whether there is room for more. */
+  const add = (answer: Answer | null): boolean => {
+    if (answer === null) return true
     const text = encode(answer)
     size += text.length
-    if (size > rpcLimits.responseBytes.value) {
-      parts.push(encode(failure(answer.id, tooLarge())))
-      break
+    const fits = size <= rpcLimits.responseBytes.value
+    parts.push(fits ? text : encode(failure(answer.id, tooLarge())))
+    return fits
+  }
+  for (let at = 0; at < requests.length; ) {
+    const call = by.read(requests[at++])
+    if (call === null || 'jsonrpc' in call || call.runAll === null) {
+      if (!add(await by.one(call))) break
+      continue
     }
-    parts.push(text)
+    const { runAll } = call
+    const calls = [call]
+    let other: Call | Answer | null = null
+    while (at < requests.length && other === null) {
+      const next = by.read(requests[at++])
+      if (next !== null && !('jsonrpc' in next) && next.runAll === runAll) calls.push(next)
+      else other = next
+    }
+    if (!(await by.all(runAll, calls)).every(add) || !add(await by.one(other))) break
   }
   return parts.length === 0 ? '' : `[${parts.join(',')}]`
 }
@@ -110,17 +182,17 @@ const dataOf = (error: NodeError): string | null => {
   return typeof error.data.output === 'string' ? error.data.output : null
 }
 
-const call = async (
+const callOf = (
   ctx: Ctx,
   table: ReadonlyMap<string, Method>,
   caller: Caller,
   name: string,
   given: unknown,
-): Promise<Json> => {
+): Pick<Call, 'runAll' | 'values' | 'ask'> => {
   const list = given === undefined || given === null ? [] : given
   if (!Array.isArray(list)) throw new NodeError(RpcErrors.PARAMS, { name: 'params', reason: 'expected a list' })
   const own = caller.own?.get(name)
-  if (own !== undefined) return own(list)
+  if (own !== undefined) return { runAll: null, values: list, ask: () => own(list) }
   const method = table.get(name)
   if (method === undefined) throw new NodeError(RpcErrors.METHOD, { method: name.slice(0, 100) })
   if (method.access === 'local' && !caller.isLocal) throw new NodeError(RpcErrors.LOCAL, { method: name })
@@ -135,22 +207,28 @@ const call = async (
     const missing = list[i] === undefined ? `missing value for required argument ${i}; ` : ''
     throw new NodeError(RpcErrors.PARAMS, { name: param, reason: `${missing}${decoded.why}` })
   })
-  return method.run(ctx, values)
+  return { runAll: method.runAll, values, ask: () => method.run(ctx, values) }
 }
 
 /** JSON.parse recurses, so depth is counted first, outside strings. */
 const isDeep = (body: string): boolean => {
   let depth = 0
-  let quoted = false
   for (let i = 0; i < body.length; i++) {
     const code = body.charCodeAt(i)
-    if (quoted) {
-      if (code === 92) i++
-      else if (code === 34) quoted = false
-    } else if (code === 34) quoted = true
+    if (code === 34) i = closingQuote(body, i)
     else if (code === 91 || code === 123) {
       if (++depth > rpcLimits.nestingDepth.value) return true
     } else if (code === 93 || code === 125) depth--
   }
   return false
+}
+
+/** A quote ends a string unless an odd number of backslashes stands before it. */
+const closingQuote = (body: string, opening: number): number => {
+  for (let at = body.indexOf('"', opening + 1); at >= 0; at = body.indexOf('"', at + 1)) {
+    let slashes = 0
+    while (body.charCodeAt(at - 1 - slashes) === 92) slashes++
+    if (slashes % 2 === 0) return at
+  }
+  return body.length
 }

@@ -10,7 +10,8 @@ const AREAS: Readonly<Record<string, string>> = {
   web3: 'The client',
   txpool: 'The pool (geth)',
   debug: 'Raw data and traces (geth); from this machine only',
-  nova: 'What Ethereum does not have: validators and certificates',
+  admin: 'This node itself; from this machine only',
+  nova: 'What Ethereum does not have: validators, certificates and DIDs',
   evm: 'Development networks of one validator',
   rpc: 'This interface',
 }

@@ -97,7 +97,7 @@ export function createFilters(chain: Chain, clock: Clock, limits: Pick<Limits, '
       if (of.kind === 'txs') return filter.pending.splice(0)
       const out: Json[] = []
       for (let height = from; height <= head; height++) {
-        const block = chain.block(height)
+        const block = chain.outline(height)
         if (of.kind === 'blocks') {
           if (block !== null) out.push(bytesToHex(block.hash))
         } else if (height >= of.from && (of.to === null || height <= of.to))

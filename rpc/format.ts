@@ -58,7 +58,7 @@ export function blockToJson(block: Block, txs: readonly Tx[] | null): { [key: st
 /** `place` null: not in a block yet. */
 export function txToJson(
   tx: Tx,
-  place: { readonly block: Block; readonly index: number } | null,
+  place: { readonly block: Pick<Block, 'header' | 'hash'>; readonly index: number } | null,
 ): { [key: string]: Json } {
   const typed = tx.type !== 0
   const dynamic = tx.type === 2 || tx.type === 4
@@ -104,7 +104,7 @@ export function txToJson(
 
 /** The receipt of transaction `index`; `firstLog` counts the block's logs before it. */
 export function receiptToJson(
-  block: Block,
+  block: Pick<Block, 'header' | 'hash'>,
   tx: Tx,
   receipt: StoredReceipt,
   at: { readonly index: number; readonly firstLog: number },

@@ -7,7 +7,6 @@ import { rpcLimits } from '../chain/base/limits.ts'
 import type { Clock } from '../chain/base/ports.ts'
 import type { BlockRef, Codec } from '../chain/base/schema.ts'
 import type { Chain } from '../chain/chain.ts'
-import type { Block } from '../chain/types/block.ts'
 import type { CallAnswer, CallJob, Json } from '../chain/types/call.ts'
 import type { ConsensusStatus, KeptEvidence } from '../chain/types/query.ts'
 import type { Filters } from './filters.ts'
@@ -29,17 +28,34 @@ export const LIMITS: Limits = {
   filterLifeMs: rpcLimits.filterLifeMs.value,
 }
 
+/** A node's content store. Throws CONTENT_*. */
+export interface Content {
+  put(
+    content: Uint8Array,
+    key?: Uint8Array,
+  ): Promise<{ readonly cid: string; readonly digest: Uint8Array; readonly codec: number; readonly replicas: number }>
+  get(cid: string, key?: Uint8Array): Promise<Uint8Array>
+  refOf(cid: string): { readonly digest: Uint8Array; readonly codec: number }
+}
 export interface Ctx {
   readonly chain: Chain
   /** Work that runs code: off the thread that makes blocks. */
   readonly calls: { run(job: CallJob): Promise<CallAnswer> }
   readonly net: { peers(): number }
+  /** `addresses`: multiaddrs; empty, and no peer id, for a node that stays alone. `validatorKeys`: BLS keys it signs with. */
+  readonly self: {
+    readonly peerId: string | null
+    readonly addresses: readonly string[]
+    readonly validatorKeys: readonly Uint8Array[]
+  }
   /** `isBehind`: blocks are asked of peers, and the head is old. */
   readonly consensus: { status(): ConsensusStatus; isBehind(): boolean }
   /** `submit` throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED, and returns the id. */
   readonly evidence: { list(): readonly KeptEvidence[]; submit(bytes: Uint8Array): Hash }
   /** Only in development networks of one validator. */
   readonly dev: { mine(count: number): Promise<void>; increaseTime(seconds: number): number } | null
+  /** null where this node holds none. */
+  readonly content: Content | null
   readonly version: string
   readonly clock: Clock
   readonly limits: Limits
@@ -72,6 +88,8 @@ export interface Method {
   readonly access: 'public' | 'local'
   readonly errors: readonly ErrorDef<never>[]
   readonly run: (ctx: Ctx, params: readonly unknown[]) => Json | Promise<Json>
+  /** Calls that follow each other in a batch, all at once; an answer or a refusal for each. null: one after another. */
+  readonly runAll: ((ctx: Ctx, calls: readonly (readonly unknown[])[]) => Promise<readonly (Json | NodeError)[]>) | null
 }
 
 /** Ties the types of `run` to the codecs of `params`. */
@@ -82,8 +100,10 @@ export function defineMethod<const P extends readonly Param[]>(
     readonly params: P
     readonly access?: 'local'
     readonly run: (ctx: Ctx, params: Values<P>) => Json | Promise<Json>
+    readonly runAll?: (ctx: Ctx, calls: readonly Values<P>[]) => Promise<readonly (Json | NodeError)[]>
   },
 ): Method {
+  const { runAll } = row
   return {
     name,
     summary: row.summary,
@@ -91,6 +111,7 @@ export function defineMethod<const P extends readonly Param[]>(
     access: row.access ?? 'public',
     errors: [],
     run: (ctx, params) => row.run(ctx, params as Values<P>), // decoded with these very codecs
+    runAll: runAll === undefined ? null : (ctx, calls) => runAll(ctx, calls as readonly Values<P>[]), // as above
   }
 }
 
@@ -109,9 +130,9 @@ export function mustHeight(chain: Chain, ref: BlockRef): number {
   return height
 }
 
-export function blockAt(chain: Chain, ref: BlockRef): Block | null {
+export function outlineAt(chain: Chain, ref: BlockRef): ReturnType<Chain['outline']> {
   const height = heightOf(chain, ref)
-  return height === null ? null : chain.block(height)
+  return height === null ? null : chain.outline(height)
 }
 
 /** The methods as an OpenRPC document: names, summaries and the schemas of parameters. */

@@ -2,9 +2,10 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { keccak256 } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { asHash, hexToBytes } from '../chain/base/bytes.ts'
+import { asAddress, asHash, hexToBytes } from '../chain/base/bytes.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import { alice, type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
 import { forkId } from './methods/eth-network.ts'
@@ -104,6 +105,34 @@ const raw = async (text: string): Promise<string> => {
   return said
 }
 
+test('bodies that are under way are bounded together: one more request is told to come back, and is served when they are gone', async () => {
+  const size = rpcLimits.bodyBytes.value
+  const part = Buffer.alloc(size - 1, 32)
+  const count = Math.ceil(rpcLimits.bodiesBytes.value / part.length) + 1
+  const sockets = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = connect(node.port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write(
+        `POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n`,
+      )
+      await new Promise((resolve) => socket.write(part, resolve))
+      return socket
+    }),
+  )
+  const statusOf = async (): Promise<{ status: number; text: string }> => {
+    const body = request1('eth_chainId', [])
+    const response = await fetch(node.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    return { status: response.status, text: await response.text() }
+  }
+  let answer = await statusOf()
+  while (answer.status === 200) answer = await statusOf() // what was written may still be on its way
+  expect(answer.status).toBe(503)
+  expect(JSON.parse(answer.text)).toMatchObject({ error: { code: -32005 } })
+  for (const socket of sockets) socket.destroy()
+  while (answer.status !== 200) answer = await statusOf()
+})
+
 test('what is not HTTP, and a request half sent, end without an answer of 5xx', async () => {
   expect(await raw('\x16\x03\x01hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400/)
   expect(await raw('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"json')).not.toMatch(
@@ -142,6 +171,32 @@ test('a batch answers in order and passes over notifications', async () => {
   const body = '[{"jsonrpc":"2.0","id":"a","method":"net_version"},{"jsonrpc":"2.0","method":"net_version"},5]'
   const { json } = await node.post(body)
   expect(json).toMatchObject([{ id: 'a' }, { id: null, error: { code: -32600 } }])
+})
+
+test('transactions of a batch are admitted together and answered each in its place', async () => {
+  const { chain } = node
+  const sender = hexToBytes(alice.address)
+  const first = Number(chain.pool.nextNonce(asAddress(sender)))
+  const raws = await Promise.all([0, 1].map((i) => node.signed('transfer', first + i)))
+  const send = (id: unknown, raw: unknown) => ({ jsonrpc: '2.0', id, method: 'eth_sendRawTransaction', params: [raw] })
+  const { json } = await node.post(
+    JSON.stringify([
+      ...[send(1, raws[0]), send(2, '0x02c0'), send(undefined, '0x'), send(3, 'none'), send(4, raws[1])],
+      ...[
+        { jsonrpc: '2.0', id: 5, method: 'eth_getTransactionCount', params: [alice.address, 'pending'] },
+        send(6, raws[0]),
+      ],
+    ]),
+  )
+  expect(json).toEqual([
+    { jsonrpc: '2.0', id: 1, result: keccak256(raws[0] ?? '') },
+    { jsonrpc: '2.0', id: 2, error: { code: -32000, message: expect.stringContaining('does not decode') } },
+    { jsonrpc: '2.0', id: 3, error: { code: -32602, message: expect.stringContaining('transaction') } },
+    { jsonrpc: '2.0', id: 4, result: keccak256(raws[1] ?? '') },
+    { jsonrpc: '2.0', id: 5, result: `0x${(first + 2).toString(16)}` },
+    { jsonrpc: '2.0', id: 6, error: { code: -32000, message: expect.stringContaining('already known') } },
+  ])
+  await node.mine()
 })
 
 const openSocket = async (): Promise<{ ws: WebSocket; next: () => Promise<Record<string, unknown>> }> => {

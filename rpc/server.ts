@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import type { Log } from '../chain/base/ports.ts'
+import type { Json } from '../chain/types/call.ts'
 import { type Buckets, createBuckets } from './bucket.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
 import type { Ctx } from './method.ts'
@@ -28,12 +29,22 @@ export interface RpcOptions {
   readonly origins: readonly string[]
 }
 
+/** What an endpoint beside JSON-RPC answers. It gets the body as text and never throws. */
+export interface RouteAnswer {
+  readonly status: 200 | 201 | 400
+  readonly body: Json
+}
+export type Route = (body: string) => Promise<RouteAnswer>
+
 /** What every connection shares. */
 interface Door {
   readonly ctx: Ctx
   readonly dispatch: Dispatch
   readonly options: RpcOptions
   readonly buckets: Buckets
+  readonly routes: ReadonlyMap<string, Route>
+  /** Bytes of bodies that are being read or answered. */
+  bodiesBytes: number
 }
 
 /** How often connections are held against their time. */
@@ -44,10 +55,15 @@ export interface RpcServer {
   close(): Promise<void>
 }
 
-/** Throws RPC_PORT. */
-export async function startRpc(ctx: Ctx, options: RpcOptions, log: Log): Promise<RpcServer> {
+/** `routes`: endpoints by path for programs on this machine, and for no page. Throws RPC_PORT. */
+export async function startRpc(
+  ctx: Ctx,
+  options: RpcOptions,
+  log: Log,
+  routes: ReadonlyMap<string, Route> = new Map(),
+): Promise<RpcServer> {
   const dispatch = createDispatch(ctx, methods, log)
-  const door: Door = { ctx, dispatch, options, buckets: createBuckets(ctx.clock) }
+  const door: Door = { ctx, dispatch, options, buckets: createBuckets(ctx.clock), routes, bodiesBytes: 0 }
   const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (request, response) => {
     void serve(request, response, door)
   })
@@ -128,6 +144,8 @@ const serve = async (request: IncomingMessage, response: ServerResponse, door: D
     headers.vary = 'origin'
   }
   const answer = (status: number, text: string): void => {
+    // With its length known an answer leaves in one piece; without, in chunks.
+    if (status !== 204) headers['content-length'] = String(Buffer.byteLength(text))
     response.writeHead(status, headers).end(text)
   }
   if (!isAllowed(request, options))
@@ -140,35 +158,59 @@ const serve = async (request: IncomingMessage, response: ServerResponse, door: D
   const isJson = /^application\/json/i.test(type ?? '')
   if (!isJson && (isForeign || (type !== undefined && !/^text\/plain/i.test(type))))
     return answer(415, '{"error":"expected content-type application/json"}')
-  const body = await readBody(request)
-  if (body === null) {
-    request.destroy()
-    return
-  }
-  if (body === 'large') {
+  const route = door.routes.get((request.url ?? '').split('?', 1)[0] ?? '')
+  // A route may sign: a page that this machine shows must not reach it, by text or after asking.
+  if (route !== undefined && !(isLocal(request) && isJson && origin === undefined))
+    return answer(
+      403,
+      '{"error":"this endpoint is for programs on the same machine, with content-type application/json"}',
+    )
+  if (door.bodiesBytes > rpcLimits.bodiesBytes.value) {
     response.shouldKeepAlive = false
-    return answer(413, `{"error":"the body is above ${rpcLimits.bodyBytes.value} bytes"}`)
+    return answer(503, BUSY)
   }
-  if (isSpent(request, body.length, door))
-    return answer(429, '{"error":"too many requests from this address; wait a second"}')
-  answer(200, await dispatch(body, { isLocal: isLocal(request) }))
+  const held = { bytes: 0 }
+  try {
+    const body = await readBody(request, (bytes) => {
+      held.bytes += bytes
+      door.bodiesBytes += bytes
+    })
+    if (body === null) {
+      request.destroy()
+      return
+    }
+    if (body === 'large') {
+      response.shouldKeepAlive = false
+      return answer(413, `{"error":"the body is above ${rpcLimits.bodyBytes.value} bytes"}`)
+    }
+    if (isSpent(request, body.length, door))
+      return answer(429, '{"error":"too many requests from this address; wait a second"}')
+    if (route === undefined) return answer(200, await dispatch(body, { isLocal: isLocal(request) }))
+    const { status, body: json } = await route(body.toString())
+    answer(status, JSON.stringify(json))
+  } finally {
+    door.bodiesBytes -= held.bytes
+  }
 }
+const BUSY =
+  '{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"the node is busy with other requests; send this one again in a second"}}'
 
 /** null where the client went away. */
-const readBody = async (request: IncomingMessage): Promise<string | 'large' | null> => {
+const readBody = async (request: IncomingMessage, hold: (bytes: number) => void): Promise<Buffer | 'large' | null> => {
   if (Number(request.headers['content-length'] ?? 0) > rpcLimits.bodyBytes.value) return 'large'
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of request) {
       size += chunk.length
+      hold(chunk.length)
       if (size > rpcLimits.bodyBytes.value) return 'large'
       chunks.push(chunk)
     }
   } catch {
     return null
   }
-  return Buffer.concat(chunks).toString()
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
 }
 
 /** One WebSocket. Its requests are answered in order, and no more are read than wait their turn. */
@@ -187,8 +229,8 @@ const talk = (ws: WebSocket, request: IncomingMessage, door: Door): void => {
     if (isFull && !ws.isPaused) ws.pause()
     else if (!isFull && ws.isPaused) ws.resume()
   }
-  ws.on('message', (bytes) => {
-    const body = bytes.toString()
+  ws.on('message', (data) => {
+    const body = data as Buffer // the library's default: in one piece
     if (isSpent(request, body.length, door)) return ws.close(1013, 'too many requests from this address')
     waiting++
     waitingBytes += body.length

@@ -1,6 +1,8 @@
 // THE TABLE of JSON-RPC methods. Dispatch, documents and tests come from it.
 import type { Json } from '../chain/types/call.ts'
 import { defineMethod, type Method, openRpcOf } from './method.ts'
+import { contentMethods } from './methods/content.ts'
+import { didMethods } from './methods/did.ts'
 import { ethBlock } from './methods/eth-block.ts'
 import { ethFilter } from './methods/eth-filter.ts'
 import { ethNetwork } from './methods/eth-network.ts'
@@ -13,7 +15,15 @@ import { traces } from './methods/trace.ts'
 
 const rows: readonly Method[] = [
   ...[...ethBlock, ...ethState, ...ethFilter, ...ethNetwork],
-  ...[...simulateMethods, ...traces, ...nodeMethods, ...lightMethods, ...evidenceMethods],
+  ...[
+    ...simulateMethods,
+    ...traces,
+    ...nodeMethods,
+    ...lightMethods,
+    ...evidenceMethods,
+    ...didMethods,
+    ...contentMethods,
+  ],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]
 

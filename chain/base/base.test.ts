@@ -1,9 +1,11 @@
+import { keccak_256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bigintToFixed, bytesToBigint, bytesToHex, hexToBytes } from './bytes.ts'
+import { bigintToBytes, bigintToFixed, bytesToBigint, bytesToHex, hexToBytes } from './bytes.ts'
 import { keccak, portableCurves } from './crypto.ts'
 import { nativeCurves } from './crypto-native.ts'
 import { NodeError } from './errors.ts'
+import { hashRoom, keccakHere } from './keccak.ts'
 import { decodeRlp, encodeRlp, type Rlp } from './rlp.ts'
 
 const arbRlp = fc.letrec<{ item: Rlp }>((tie) => ({
@@ -36,6 +38,32 @@ test('RLP: whatever decodes is the one encoding of its value, and nothing but a 
 test('RLP: a claimed length of 4 GB and 100,000 nested lists are refused without work', () => {
   expect(() => decodeRlp(hexToBytes('0xbbffffffff'))).toThrow(NodeError)
   expect(() => decodeRlp(new Uint8Array(100_000).fill(0xc1))).toThrow(NodeError)
+})
+
+test('bytes of any length are the integer that their hex is', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 70 }), fc.nat({ max: 9 }), (bytes, skip) => {
+      const part = bytes.subarray(Math.min(skip, bytes.length - 1)) // a view into a longer buffer
+      expect(bytesToBigint(part)).toBe(BigInt(bytesToHex(part)))
+    }),
+    { numRuns: 500 },
+  )
+  expect(bytesToBigint(new Uint8Array(0))).toBe(0n)
+})
+
+test('integers are the shortest bytes of their hex', () => {
+  const edges = Array.from({ length: 36 }, (_, i) => 256n ** BigInt(i)).flatMap((power) => [
+    power - 1n,
+    power,
+    power + 1n,
+  ])
+  const check = (value: bigint): void => {
+    const hex = value === 0n ? '' : value.toString(16)
+    expect(bytesToHex(bigintToBytes(value))).toBe(`0x${hex.length % 2 === 0 ? hex : `0${hex}`}`)
+  }
+  for (const value of edges) check(value)
+  fc.assert(fc.property(fc.bigInt(0n, 2n ** 270n), fc.nat(270), (value, shift) => check(value >> BigInt(shift))))
+  expect(() => bigintToBytes(-1n)).toThrow()
 })
 
 test('integers keep their value through fixed-width bytes', () => {
@@ -75,4 +103,21 @@ test('native curves answer exactly as the portable ones', () => {
     }),
     { numRuns: 5 },
   )
+})
+
+test('keccak-256 is what @noble/hashes computes, at every length about a block and about the room, from wherever the input lies', () => {
+  const text = Uint8Array.from({ length: 3 * hashRoom.length }, (_, i) => (i * 31 + (i >> 8)) & 255)
+  const around = (length: number): number[] => [length - 1, length, length + 1]
+  const lengths = [...Array(300).keys(), ...around(hashRoom.length), ...around(2 * hashRoom.length), text.length]
+  for (const length of lengths) {
+    const want = bytesToHex(keccak_256(text.subarray(0, length)))
+    expect(bytesToHex(keccak(text.subarray(0, length))), `${length} bytes`).toBe(want)
+    if (length > 300) continue
+    const from = length % 7
+    hashRoom.set(text.subarray(0, length), from)
+    const out = new Uint8Array(40)
+    keccakHere(from, from + length, out, 3)
+    expect(bytesToHex(out.subarray(3, 35)), `${length} bytes where they are hashed`).toBe(want)
+    expect([...out.subarray(0, 3), ...out.subarray(35)], 'nothing else is written').toEqual(Array(8).fill(0))
+  }
 })

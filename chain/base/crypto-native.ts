@@ -11,7 +11,7 @@ import {
   Signature,
   verifyMultipleAggregateSignatures,
 } from '@chainsafe/blst'
-import native from 'secp256k1'
+import native from 'secp256k1/bindings.js' // its own entry falls back to plain JavaScript and says nothing
 import { concat } from './bytes.ts'
 import { type BlsJob, type Curves, createKeyCache, jobsByMessage } from './crypto.ts'
 

@@ -2,18 +2,11 @@
 // node installs native ones from `crypto-native.ts`, which a test compares with these.
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { createKeccak } from 'hash-wasm'
-import { type Address, asAddress, bytesToBigint, bytesToHex, concat, type Hash } from './bytes.ts'
+import { type Address, asAddress, bytesToBigint, bytesToHex, concat } from './bytes.ts'
 import { assert } from './errors.ts'
+import { keccak } from './keccak.ts'
 
-const hasher = await createKeccak(256)
-
-/** keccak-256, synchronous: 0.7 us for 32 bytes in wasm against 5 us in plain JavaScript. */
-export function keccak(data: Uint8Array): Hash {
-  hasher.init()
-  hasher.update(data)
-  return hasher.digest('binary') as Hash
-}
+export { keccak }
 
 export const KECCAK_EMPTY = keccak(new Uint8Array(0))
 /** keccak(rlp([])): the ommers hash of every block. */
@@ -187,7 +180,7 @@ export function recoverAddress(digest: Uint8Array, r: Uint8Array, s: Uint8Array,
 }
 
 /** tau in G2: element 1 of the second group's powers in Ethereum's trusted setup (EIP-4844). */
-const TAU_G2 =
+export const TAU_G2 =
   'b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2'
 
 /**

@@ -10,6 +10,7 @@ const MIB = 1024 * 1024
 
 export const rpcLimits = {
   bodyBytes: { value: 5 * MIB, unit: 'bytes', reason: 'a batch of some thousand transactions' },
+  bodiesBytes: { value: 128 * MIB, unit: 'bytes', reason: 'all bodies that are read or answered at a time' },
   batchRequests: { value: 1_000, unit: 'requests', reason: 'a block explorer reads a block in one batch' },
   responseBytes: { value: 25 * MIB, unit: 'bytes', reason: 'the receipts of a full block fit several times' },
   nestingDepth: { value: 64, unit: 'levels', reason: 'the deepest honest request has 8, and JSON.parse recurses' },

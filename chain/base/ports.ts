@@ -48,8 +48,8 @@ export interface KvWrite {
 /** An ordered store of bytes. Reads never wait; writes are atomic, and durable before they return. */
 export interface Kv {
   get(key: Uint8Array): Uint8Array | undefined
-  /** Applies all writes or none, and returns when they are on disk. */
-  write(batch: readonly KvWrite[]): Promise<void>
+  /** Applies all writes or none, and returns when they are on disk; their bytes are the caller's again then. */
+  write(batch: Iterable<KvWrite>): Promise<void>
   /** Entries with from <= key < to, ascending. */
   entries(from: Uint8Array, to: Uint8Array): AsyncIterable<readonly [Uint8Array, Uint8Array]>
   close(): Promise<void>

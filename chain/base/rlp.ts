@@ -100,6 +100,10 @@ const readHeader = (bytes: Uint8Array, at: number, limit: number): Header => {
   return { list, start, end: start + payload }
 }
 
+/** Where the item at `at` has its content. Throws RLP_MALFORMED. */
+export const rlpSpan = (bytes: Uint8Array, at: number): { readonly start: number; readonly end: number } =>
+  readHeader(bytes, at, bytes.length)
+
 interface Budget {
   items: number
 }

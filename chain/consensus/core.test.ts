@@ -57,8 +57,8 @@ const run = (o: Options) => {
       power,
     })),
   )
-  const rotation = createRotation(set)
   const randao = asHash(new Uint8Array(32).fill(9))
+  const rotation = createRotation(set, randao)
   const blocks = new Map<string, Seen>()
   const decided = new Map<number, string>()
   const nodes = o.powers.map(

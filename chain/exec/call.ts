@@ -16,14 +16,18 @@ import type {
 } from '../types/call.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
+import type { Log } from '../types/receipt.ts'
 import type { Reader, State } from '../types/state.ts'
+import { isSystemTx } from '../types/system-tx.ts'
 import { type AccessEntry, intrinsicGas, TX_GAS_MAX, type Tx } from '../types/tx.ts'
-import { type BlockNatives, writeSystemContracts } from './block.ts'
+import type { Domain } from '../types/vote.ts'
+import { type BlockNatives, earlierHashes, writeSystemContracts } from './block.ts'
 import type { Engine, Tracer } from './engine.ts'
 import { revertReason } from './revert.ts'
 import { createState } from './state.ts'
 import { createCollector } from './trace.ts'
-import { isPrecompile, runTx } from './tx.ts'
+import { isPrecompile, runTx, type TxResult } from './tx.ts'
+import { replay } from './witness.ts'
 
 export const CallErrors = defineErrors('CALL', {
   REVERTED: {
@@ -44,12 +48,12 @@ export const CallErrors = defineErrors('CALL', {
 
 export interface CallDeps {
   readonly engine: Engine
-  readonly chainId: bigint
+  readonly domain: Domain
   readonly gasCap: bigint
   readonly natives: (height: number) => BlockNatives
   readonly fees: FeeSplit
   reader(height: number): Reader
-  header(height: number): Pick<Block, 'header' | 'hash'> | null
+  header(height: number): Omit<Block, 'txs'> | null
   /** null where the block is pruned. */
   txs(height: number): readonly Tx[] | null
   nextBaseFee(parent: Block['header']): bigint
@@ -78,6 +82,11 @@ export async function runCall(deps: CallDeps, job: Exclude<CallJob, { kind: 'sim
       return traceCall(deps, job)
     case 'traceBlock':
       return traceBlock(deps, job)
+    case 'replay': {
+      const { engine, fees } = deps
+      const natives = deps.natives(job.witness.block.number).table
+      return { kind: 'replay', difference: await replay({ engine, natives, fees }, job.witness) }
+    }
   }
 }
 
@@ -93,17 +102,18 @@ const traceCall = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceCal
 
 /** Runs the block again from its parent's state, with a tracer on the wanted transactions. */
 const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBlock' }>): Promise<CallAnswer> => {
-  const [header, txs] = [deps.header(job.height), deps.txs(job.height)]
-  if (header === null || txs === null || job.height === 0)
+  const [record, txs] = [deps.header(job.height), deps.txs(job.height)]
+  if (record === null || txs === null || job.height === 0)
     throw new NodeError(CallErrors.UNSUPPORTED, { what: `a trace of block ${job.height}` })
   const parent = openWorld(deps, { height: job.height - 1, pending: false }, null)
-  const { block } = openWorld(deps, { height: job.height, pending: false }, null)
+  const world = openWorld(deps, { height: job.height, pending: false }, null)
+  const block = { ...world.block, lastCommit: record.section?.lastCommit ?? null }
   const natives = deps.natives(job.height)
   const state = createState(parent.reader)
   state.begin()
-  writeSystemContracts(state, block, header.header.parentHash)
+  writeSystemContracts(state, block, record.header.parentHash)
   natives.begin(state, block)
-  state.end()
+  const begun = state.end()
   const out: Json[] = []
   let gasLeft = block.gasLimit
   for (const [i, tx] of txs.entries()) {
@@ -111,7 +121,9 @@ const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBl
     const before = applyChanges(parent.reader, state)
     const collector = isWanted ? createCollector(job.trace, { before, state, coinbase: block.coinbase }) : null
     const txDeps = { engine: deps.engine, natives: natives.table, fees: deps.fees }
-    const result = await runTx(txDeps, tx, state, block, gasLeft, collector?.tracer)
+    const result = isSystemTx(tx)
+      ? endHooks(natives, tx, state, block, begun, collector?.tracer)
+      : await runTx(txDeps, tx, state, block, gasLeft, collector?.tracer)
     gasLeft -= result.gasUsed
     if (collector === null) continue
     const json = collector.finish(tx, result)
@@ -119,6 +131,28 @@ const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBl
     out.push({ txHash: bytesToHex(tx.hash), result: json })
   }
   return { kind: 'trace', json: out }
+}
+
+/** The system transaction as a tracer sees it: one frame that runs no code, and logs what the hooks do. */
+const endHooks = (
+  natives: BlockNatives,
+  tx: Tx,
+  state: State,
+  block: BlockContext,
+  begun: readonly Log[],
+  tracer: Tracer | undefined,
+): TxResult => {
+  state.begin()
+  natives.end(state, block)
+  const logs = begun.concat(state.end())
+  const to = tx.to ?? ZERO
+  const output = new Uint8Array(0)
+  const frame = { kind: 'call', depth: 0, caller: tx.from, origin: tx.from, address: to, codeAddress: to } as const
+  tracer?.enter?.({ ...frame, value: 0n, input: tx.data, gas: 0n, isStatic: false })
+  for (const entry of logs) tracer?.log?.(entry)
+  tracer?.exit?.({ gasUsed: 0n, output, error: null, created: null })
+  const spent = { gasUsed: 0n, maxUsedGas: 0n, gasPriceWei: 0n }
+  return { ...spent, status: 1, logs, created: null, output, outcome: 'success', fault: null }
 }
 
 /** What the state holds now, unmoved by what it will hold: only values that this block changed are copied. */
@@ -159,7 +193,9 @@ const openWorld = (
     reader: deps.reader(at.height),
     natives: deps.natives(number).table,
     block: {
-      chainId: deps.chainId,
+      chainId: deps.domain.chainId,
+      domain: deps.domain,
+      lastCommit: null,
       number,
       time: over?.time ?? header.time + (at.pending ? 1 : 0),
       coinbase: over?.coinbase ?? header.coinbase,
@@ -167,9 +203,7 @@ const openWorld = (
       baseFeeWei: over?.baseFeeWei ?? (at.pending ? deps.nextBaseFee(header) : header.baseFeeWei),
       prevRandao: over?.prevRandao ?? header.prevRandao,
       parentBeaconBlockRoot: header.parentBeaconBlockRoot,
-      blockHash: (wanted) =>
-        (wanted < number && wanted >= Math.max(0, number - 256) ? deps.header(wanted)?.hash : undefined) ??
-        asHash(new Uint8Array(32)),
+      blockHash: earlierHashes(number, (wanted) => deps.header(wanted)?.hash),
     },
   }
 }
@@ -263,7 +297,10 @@ const prepareCall = (
   return { tx, block }
 }
 
-export const NO_SPLIT: FeeSplit = { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: ZERO }
+export const NO_SPLIT: FeeSplit = {
+  ...{ burnBps: 10_000, recipientBps: 0, stakersBps: 0, treasuryBps: 0 },
+  treasury: ZERO,
+}
 const depsOf = (deps: CallDeps, world: World) =>
   ({ engine: deps.engine, natives: world.natives, fees: NO_SPLIT, senders: 'any' }) as const
 

@@ -2,6 +2,7 @@
 // reference engine stands behind them, a faster one may. Everything but `Engine.execute` is synchronous: a state that waits
 // can never feed a fast engine.
 import type { Address } from '../base/bytes.ts'
+import type { Pause } from '../base/ports.ts'
 import type { BlockContext, Frame, NativeTable } from '../types/frame.ts'
 import type { Log } from '../types/receipt.ts'
 import type { State } from '../types/state.ts'
@@ -59,13 +60,25 @@ export interface TraceStep {
   readonly refund: bigint
 }
 
+/** How a message is run; the result is the same. */
+export interface Manner {
+  /** Sees each instruction and frame. */
+  readonly tracer?: Tracer | undefined
+  /**
+   * Waited for within long work, after a fixed amount of gas or a stretch of a precompile. What it throws ends the execution, and leaves
+   * `state` in the midst of it.
+   */
+  readonly pause?: Pause | undefined
+}
+
 export interface Engine {
   readonly name: string
+  /** Waits only where it must, or where it pauses. */
   execute(
     message: Message,
     state: State,
     block: BlockContext,
     natives: NativeTable,
-    tracer?: Tracer,
+    manner?: Manner,
   ): Outcome | Promise<Outcome>
 }

@@ -18,12 +18,18 @@ export function nextBaseFee(
   return parent.baseFeeWei - mulDivDown(parent.baseFeeWei, target - parent.gasUsed, target) / denominator
 }
 
-/** Splits what a transaction paid as base fee. Both shares round down and the rest burns, so the three sum to the whole. */
+/** Splits what a transaction paid as base fee. The shares round down and the rest burns, so that they sum to the whole. */
 export function splitBaseFee(
   feeWei: bigint,
   split: FeeSplit,
-): { readonly recipientWei: bigint; readonly treasuryWei: bigint; readonly burntWei: bigint } {
+): {
+  readonly recipientWei: bigint
+  readonly stakersWei: bigint
+  readonly treasuryWei: bigint
+  readonly burntWei: bigint
+} {
   const recipientWei = mulDivDown(feeWei, BigInt(split.recipientBps), 10_000n)
+  const stakersWei = mulDivDown(feeWei, BigInt(split.stakersBps), 10_000n)
   const treasuryWei = mulDivDown(feeWei, BigInt(split.treasuryBps), 10_000n)
-  return { recipientWei, treasuryWei, burntWei: feeWei - recipientWei - treasuryWei }
+  return { recipientWei, stakersWei, treasuryWei, burntWei: feeWei - recipientWei - stakersWei - treasuryWei }
 }

@@ -31,6 +31,7 @@ import { minBigint } from '../base/math.ts'
 import type { BlockContext, CallKind, Frame, Native, NativeTable } from '../types/frame.ts'
 import type { Log } from '../types/receipt.ts'
 import type { Mark, State } from '../types/state.ts'
+import { INITCODE_MAX_BYTES } from '../types/tx.ts'
 import type { Engine, Message, Outcome, Tracer } from './engine.ts'
 
 const EngineErrors = defineErrors('EVM', {
@@ -196,6 +197,33 @@ class FramedEvm extends EVM {
     this.adapter = adapter
     // The class has private fields that its users never touch; ours has the methods they call.
     this.journal = new JournalAdapter(adapter, (hex) => this.getPrecompile(hex) !== undefined) as unknown as Journal
+    this.#createAsCode(0xf0)
+    this.#createAsCode(0xf5)
+  }
+
+  /**
+   * To initcode of the abandoned object format (EIP-3540, of no fork) the library answers 0 and leaves all else as it was. By the rules
+   * it is code like any other, and halts at its first byte.
+   */
+  #createAsCode(opcode: 0xf0 | 0xf5): void {
+    const entry = this._opcodeMap[opcode]
+    assert(entry !== undefined, 'the library creates contracts')
+    const own = entry.opHandler
+    entry.opHandler = async (runState, common) => {
+      const { stack, memory, interpreter, messageGasLimit } = runState
+      const [value, offset, length] = stack.peek(3) as [bigint, bigint, bigint]
+      const size = Number(length)
+      const initcode = size > 1 && size <= INITCODE_MAX_BYTES ? memory.read(Number(offset), size) : null
+      if (initcode?.[0] !== 0xef || initcode[1] !== 0 || messageGasLimit === undefined || interpreter.isStatic())
+        return own(runState, common)
+      delete runState.messageGasLimit
+      const [, , , salt] = stack.popN(opcode === 0xf5 ? 4 : 3)
+      const made =
+        salt === undefined
+          ? interpreter.create(messageGasLimit, value, initcode)
+          : interpreter.create2(messageGasLimit, value, initcode, bigintToFixed(salt, 32))
+      stack.push(await made)
+    }
   }
 
   protected override async _executeCall(message: Parameters<EVM['_executeCall']>[0]): Promise<EVMResult> {
@@ -267,7 +295,7 @@ const kzg = {
     verifyKzgProof(hexToBytes(commitment), hexToBytes(z), hexToBytes(y), hexToBytes(proof)),
 } as unknown as KZG
 
-const commonFor = (options: ReferenceOptions): Common =>
+export const commonFor = (options: ReferenceOptions): Common =>
   createCustomCommon({ chainId: Number(options.chainId), name: 'novachain' }, Mainnet, {
     hardfork: options.hardfork === 'prague' ? Hardfork.Prague : Hardfork.Osaka,
     customCrypto: {
@@ -303,7 +331,7 @@ export function createReferenceEngine(options: ReferenceOptions): Engine {
   )
   return {
     name: 'reference',
-    async execute(message, state, block, natives, tracer) {
+    async execute(message, state, block, natives, { tracer } = {}) {
       assert(adapter.running === null, 'one execution at a time per engine')
       adapter.running = { state, block, natives, tracer }
       adapter.reset()

@@ -29,7 +29,7 @@ import type { BlockContext } from '../types/frame.ts'
 import { bloomOf, encodeReceipt, type Log, mergeBloom, type Receipt } from '../types/receipt.ts'
 import type { Reader, State } from '../types/state.ts'
 import { INITCODE_MAX_BYTES, intrinsicGas, type Tx, TxErrors } from '../types/tx.ts'
-import { writeSystemContracts } from './block.ts'
+import { earlierHashes, writeSystemContracts } from './block.ts'
 import { applyOverrides, type CallDeps, isFree, NO_SPLIT, revertError, txOf } from './call.ts'
 import type { Tracer } from './engine.ts'
 import { createState } from './state.ts'
@@ -111,12 +111,17 @@ export async function simulateBlocks(deps: CallDeps, job: Job): Promise<readonly
   const out: SimulatedBlock[] = []
   for (const planned of [...plan(job, base.header, deps.blockSeconds)]) {
     const { number, time, over, given } = planned
-    const blockHash = (wanted: number): Hash =>
-      wanted < number && wanted >= number - 256
-        ? (hashes.get(wanted) ?? deps.header(wanted)?.hash ?? ZERO_HASH)
-        : ZERO_HASH
+    const blockHash = earlierHashes(number, (wanted) => hashes.get(wanted) ?? deps.header(wanted)?.hash)
     const block: BlockContext = {
-      ...{ chainId: deps.chainId, number, time, blockHash, parentBeaconBlockRoot: ZERO_HASH },
+      ...{
+        chainId: deps.domain.chainId,
+        domain: deps.domain,
+        lastCommit: null,
+        number,
+        time,
+        blockHash,
+        parentBeaconBlockRoot: ZERO_HASH,
+      },
       coinbase: over?.coinbase ?? asAddress(new Uint8Array(20)),
       gasLimit: over?.gasLimit ?? parent.gasLimit,
       prevRandao: over?.prevRandao ?? ZERO_HASH,
@@ -171,7 +176,7 @@ const runCalls = async (
   let gasUsed = 0n
   for (const request of requests) {
     const left = minBigint(block.gasLimit - gasUsed, world.gasLeft - gasUsed)
-    const tx = signedNever(request, state, left, deps.chainId, job.validation, block.baseFeeWei)
+    const tx = signedNever(request, state, left, deps.domain.chainId, job.validation, block.baseFeeWei)
     const free = !job.validation && isFree(request)
     const transfers = job.traceTransfers ? transferTracer(state) : null
     const natives = deps.natives(block.number).table

@@ -1,7 +1,7 @@
 // One block's journal over a Reader. Owns current values, one undo log (a checkpoint is its length), and what expires with a
 // transaction: warm sets, originals, transient storage, created and destroyed marks, all by epoch stamps in O(1).
 // Knows nothing of gas or opcodes.
-import { type Address, bytesToHex, type Hash, type Hex, type Word } from '../base/bytes.ts'
+import { type Address, addressKey, bytesToHex, equalBytes, type Hash, type Hex, type Word } from '../base/bytes.ts'
 import { KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert } from '../base/errors.ts'
 import type { Log } from '../types/receipt.ts'
@@ -19,27 +19,31 @@ import type {
 } from '../types/state.ts'
 
 const NO_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
-const EMPTY_HEX = bytesToHex(KECCAK_EMPTY)
 
-/** Code with its hash and jump destinations: JUMPDEST bytes that are instructions and not push data. */
-export function codeFrom(bytes: Uint8Array): Code {
-  if (bytes.length === 0) return NO_CODE
+/** One bit per byte: JUMPDEST bytes that are instructions and not push data. */
+export function jumpsOf(bytes: Uint8Array): Uint8Array {
   const jumps = new Uint8Array((bytes.length + 7) >> 3)
   for (let at = 0; at < bytes.length; at++) {
     const op = bytes[at] as number
     if (op === 0x5b) jumps[at >> 3] = (jumps[at >> 3] as number) | (1 << (at & 7))
     else if (op >= 0x60 && op <= 0x7f) at += op - 0x5f
   }
-  return { hash: keccak(bytes), bytes, jumps }
+  return jumps
+}
+
+/** Code with its hash and jump destinations. */
+export function codeFrom(bytes: Uint8Array): Code {
+  return bytes.length === 0 ? NO_CODE : { hash: keccak(bytes), bytes, jumps: jumpsOf(bytes) }
 }
 
 class AccountHandle implements Account {
   readonly address: Address
-  readonly hex: Hex
   readonly base: AccountRecord | undefined
   nonce: bigint
   balance: bigint
   codeHash: Hash
+  /** Of `codeHash`, once somebody asked. */
+  code: Code | null
   /** Written in this block: it may differ from `base`. */
   dirty = false
   /** Storage before this block is gone. */
@@ -48,15 +52,23 @@ class AccountHandle implements Account {
   touchedEpoch = 0
   createdEpoch = 0
   destroyedEpoch = 0
-  readonly slots = new Map<string, SlotHandle>()
+  #hex: Hex | null = null
+  /** By hexadecimal key: a Map hashes a bigint by its last 64 bits and no secret, so anybody could make all keys collide. */
+  slots: Map<string, SlotHandle> | null = null
+  transients: Map<string, Word> | null = null
+  transientEpoch = 0
 
   constructor(address: Address, base: AccountRecord | undefined) {
     this.address = address
-    this.hex = bytesToHex(address)
     this.base = base
     this.nonce = base?.nonce ?? 0n
     this.balance = base?.balance ?? 0n
     this.codeHash = base?.codeHash ?? KECCAK_EMPTY
+    this.code = this.codeHash === KECCAK_EMPTY ? NO_CODE : null
+  }
+  get hex(): Hex {
+    this.#hex ??= bytesToHex(this.address)
+    return this.#hex
   }
   get isEmpty(): boolean {
     return this.nonce === 0n && this.balance === 0n && isNoCode(this.codeHash)
@@ -67,7 +79,7 @@ class AccountHandle implements Account {
   }
 }
 
-const isNoCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || bytesToHex(hash) === EMPTY_HEX
+const isNoCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || equalBytes(hash, KECCAK_EMPTY)
 
 class SlotHandle implements Slot {
   readonly account: AccountHandle
@@ -87,50 +99,65 @@ class SlotHandle implements Slot {
   }
 }
 
-/** What a revert puts back: `target[field] = old`, or a log or transient value. */
-type Undo =
-  | {
-      readonly kind: 'account'
-      readonly target: AccountHandle
-      readonly nonce: bigint
-      readonly balance: bigint
-      readonly codeHash: Hash
-      readonly dirty: boolean
-    }
-  | { readonly kind: 'slot'; readonly target: SlotHandle; readonly value: Word }
-  | { readonly kind: 'warm'; readonly target: AccountHandle | SlotHandle }
-  | { readonly kind: 'touched' | 'created' | 'destroyed'; readonly target: AccountHandle }
-  | { readonly kind: 'transient'; readonly key: string; readonly value: Word | undefined }
-  | { readonly kind: 'refund'; readonly value: bigint }
-  | { readonly kind: 'logs'; readonly count: number }
+/** What a revert puts back into its target: an old value, or that it was not so. */
+const Undo = {
+  nonce: 0,
+  balance: 1,
+  code: 2,
+  touched: 3,
+  created: 4,
+  destroyed: 5,
+  warmAccount: 6,
+  warmSlot: 7,
+  slot: 8,
+  transient: 9,
+  refund: 10,
+  logs: 11,
+} as const
+type UndoKind = (typeof Undo)[keyof typeof Undo]
+
+const NO_LOGS: readonly Log[] = []
 
 class Journal implements State {
   readonly #reader: Reader
-  readonly #accounts = new Map<Hex, AccountHandle>()
+  readonly #accounts = new Map<string, AccountHandle>()
   readonly #codes = new Map<Hex, Code>()
-  #undo: Undo[] = []
+  /** The undo log: parallel arrays that only grow, and how much of them counts. Nothing is noted before the first checkpoint. */
+  readonly #kinds: UndoKind[] = []
+  readonly #targets: (AccountHandle | SlotHandle | null)[] = []
+  readonly #olds: unknown[] = []
+  #undoCount = 0
+  #isMarked = false
   #epoch = 0
   #logs: Log[] = []
   #refund = 0n
-  #touched: AccountHandle[] = []
+  readonly #touched: AccountHandle[] = []
+  #touchedCount = 0
   #destroyed: AccountHandle[] = []
-  readonly #transient = new Map<string, Word>()
 
   constructor(reader: Reader) {
     this.#reader = reader
   }
 
   load(address: Address): AccountHandle {
-    const hex = bytesToHex(address)
-    const known = this.#accounts.get(hex)
+    const key = addressKey(address)
+    const known = this.#accounts.get(key)
     if (known !== undefined) return known
     const made = new AccountHandle(address.slice() as Address, this.#reader.account(address))
-    this.#accounts.set(hex, made)
+    this.#accounts.set(key, made)
     return made
+  }
+
+  isLoaded(address: Address): boolean {
+    return this.#accounts.has(addressKey(address))
+  }
+  isSlotLoaded(account: Account, key: Word): boolean {
+    return own(account).slots?.has(key.toString(16)) === true
   }
 
   loadSlot(account: Account, key: Word): SlotHandle {
     const owner = own(account)
+    owner.slots ??= new Map()
     const name = key.toString(16)
     let slot = owner.slots.get(name)
     if (slot === undefined) {
@@ -156,59 +183,82 @@ class Journal implements State {
     return this.#codes.get(bytesToHex(hash)) ?? this.#reader.code(hash)
   }
   codeOf(account: Account): Code {
-    return this.code(account.codeHash)
+    const target = own(account)
+    target.code ??= this.code(target.codeHash)
+    return target.code
   }
 
-  #write(account: Account): AccountHandle {
-    const target = own(account)
-    const { nonce, balance, codeHash, dirty } = target
-    this.#undo.push({ kind: 'account', target, nonce, balance, codeHash, dirty })
+  #note(kind: UndoKind, target: AccountHandle | SlotHandle | null, old: unknown): void {
+    if (!this.#isMarked) return
+    const at = this.#undoCount++
+    this.#kinds[at] = kind
+    this.#targets[at] = target
+    this.#olds[at] = old
+  }
+  #touch(target: AccountHandle): void {
+    if (target.touchedEpoch === this.#epoch) return
+    this.#note(Undo.touched, target, target.dirty)
+    target.touchedEpoch = this.#epoch
     target.dirty = true
-    if (target.touchedEpoch !== this.#epoch) {
-      this.#undo.push({ kind: 'touched', target })
-      target.touchedEpoch = this.#epoch
-      this.#touched.push(target)
-    }
-    return target
+    this.#touched[this.#touchedCount++] = target
   }
   setBalance(account: Account, wei: bigint): void {
     assert(wei >= 0n, 'a balance is not negative')
-    this.#write(account).balance = wei
+    const target = own(account)
+    this.#note(Undo.balance, target, target.balance)
+    target.balance = wei
+    this.#touch(target)
   }
   setNonce(account: Account, nonce: bigint): void {
-    this.#write(account).nonce = nonce
+    const target = own(account)
+    this.#note(Undo.nonce, target, target.nonce)
+    target.nonce = nonce
+    this.#touch(target)
   }
   setCode(account: Account, bytes: Uint8Array): void {
+    const target = own(account)
     const code = codeFrom(bytes)
     if (bytes.length > 0) this.#codes.set(bytesToHex(code.hash), code)
-    this.#write(account).codeHash = code.hash
+    this.#note(Undo.code, target, this.codeOf(target))
+    target.codeHash = code.hash
+    target.code = code
+    this.#touch(target)
   }
   setSlot(slot: Slot, value: Word): void {
     const target = ownSlot(slot)
     if (target.value === value) return
-    this.#undo.push({ kind: 'slot', target, value: target.value })
+    this.#note(Undo.slot, target, target.value)
     target.value = value
   }
 
   transient(address: Address, key: Word): Word {
-    return this.#transient.get(`${bytesToHex(address)}${key.toString(16)}`) ?? 0n
+    const account = this.load(address)
+    if (account.transientEpoch !== this.#epoch) return 0n
+    return account.transients?.get(key.toString(16)) ?? 0n
   }
   setTransient(address: Address, key: Word, value: Word): void {
-    const name = `${bytesToHex(address)}${key.toString(16)}`
-    this.#undo.push({ kind: 'transient', key: name, value: this.#transient.get(name) })
-    this.#transient.set(name, value)
+    const account = this.load(address)
+    if (account.transientEpoch !== this.#epoch) {
+      account.transients = new Map()
+      account.transientEpoch = this.#epoch
+    }
+    const name = key.toString(16)
+    this.#note(Undo.transient, account, { name, value: account.transients?.get(name) })
+    account.transients?.set(name, value)
   }
 
   warmAccount(account: Account): boolean {
-    return this.#warm(own(account))
-  }
-  warmSlot(slot: Slot): boolean {
-    return this.#warm(ownSlot(slot))
-  }
-  #warm(target: AccountHandle | SlotHandle): boolean {
+    const target = own(account)
     if (target.warmEpoch === this.#epoch) return false
     target.warmEpoch = this.#epoch
-    this.#undo.push({ kind: 'warm', target })
+    this.#note(Undo.warmAccount, target, null)
+    return true
+  }
+  warmSlot(slot: Slot): boolean {
+    const target = ownSlot(slot)
+    if (target.warmEpoch === this.#epoch) return false
+    target.warmEpoch = this.#epoch
+    this.#note(Undo.warmSlot, target, null)
     return true
   }
   isWarmAccount(account: Account): boolean {
@@ -220,8 +270,9 @@ class Journal implements State {
 
   markCreated(account: Account): void {
     const target = own(account)
+    if (target.createdEpoch === this.#epoch) return
     target.createdEpoch = this.#epoch
-    this.#undo.push({ kind: 'created', target })
+    this.#note(Undo.created, target, null)
   }
   wasCreated(account: Account): boolean {
     return own(account).createdEpoch === this.#epoch
@@ -230,12 +281,12 @@ class Journal implements State {
     const target = own(account)
     if (target.destroyedEpoch === this.#epoch) return
     target.destroyedEpoch = this.#epoch
-    this.#undo.push({ kind: 'destroyed', target })
+    this.#note(Undo.destroyed, target, null)
     this.#destroyed.push(target)
   }
 
   log(entry: Log): void {
-    this.#undo.push({ kind: 'logs', count: this.#logs.length })
+    this.#note(Undo.logs, null, this.#logs.length)
     this.#logs.push(entry)
   }
   logCount(): number {
@@ -248,73 +299,48 @@ class Journal implements State {
     return this.#refund
   }
   setRefund(gas: bigint): void {
-    this.#undo.push({ kind: 'refund', value: this.#refund })
+    this.#note(Undo.refund, null, this.#refund)
     this.#refund = gas
   }
 
   checkpoint(): Mark {
-    return this.#undo.length
+    this.#isMarked = true
+    return this.#undoCount
   }
   revert(to: Mark): void {
-    assert(to <= this.#undo.length, 'a mark is reverted at most once')
-    while (this.#undo.length > to) {
-      const entry = this.#undo.pop()
-      if (entry !== undefined) this.#takeBack(entry)
-    }
-  }
-  #takeBack(entry: Undo): void {
-    switch (entry.kind) {
-      case 'account':
-        entry.target.nonce = entry.nonce
-        entry.target.balance = entry.balance
-        entry.target.codeHash = entry.codeHash
-        entry.target.dirty = entry.dirty
-        return
-      case 'slot':
-        entry.target.value = entry.value
-        return
-      case 'warm':
-        entry.target.warmEpoch = 0
-        return
-      case 'touched':
-        entry.target.touchedEpoch = 0
-        return
-      case 'created':
-        entry.target.createdEpoch = 0
-        return
-      case 'destroyed':
-        entry.target.destroyedEpoch = 0
-        return
-      case 'transient':
-        if (entry.value === undefined) this.#transient.delete(entry.key)
-        else this.#transient.set(entry.key, entry.value)
-        return
-      case 'refund':
-        this.#refund = entry.value
-        return
-      case 'logs':
+    assert(to <= this.#undoCount, 'a mark is reverted at most once')
+    while (this.#undoCount > to) {
+      const at = --this.#undoCount
+      const [kind, target, old] = [this.#kinds[at] as UndoKind, this.#targets[at] ?? null, this.#olds[at]]
+      if (kind === Undo.refund) this.#refund = old as bigint
+      else if (kind === Undo.logs) {
         // Logs may have been taken since: never grow.
-        if (this.#logs.length > entry.count) this.#logs.length = entry.count
+        if (this.#logs.length > (old as number)) this.#logs.length = old as number
+      } else if (target instanceof SlotHandle) takeBackSlot(kind, target, old)
+      else if (target !== null) takeBackAccount(kind, target, old)
     }
   }
 
   begin(): void {
     this.#epoch++
-    this.#undo = []
-    this.#logs = []
+    this.#undoCount = 0
+    this.#isMarked = false
     this.#refund = 0n
-    this.#touched = []
-    this.#destroyed = []
-    this.#transient.clear()
+    this.#touchedCount = 0
+    if (this.#logs.length > 0) this.#logs = []
+    if (this.#destroyed.length > 0) this.#destroyed = []
   }
 
   end(): readonly Log[] {
     for (const account of this.#destroyed) if (account.destroyedEpoch === this.#epoch) wipe(account)
-    for (const account of this.#touched)
-      if (account.touchedEpoch === this.#epoch && account.isEmpty && account.base !== undefined) wipe(account)
-    this.#undo = []
+    for (let i = 0; i < this.#touchedCount; i++) {
+      const account = this.#touched[i] as AccountHandle
+      if (account.touchedEpoch === this.#epoch && account.base !== undefined && account.isEmpty) wipe(account)
+    }
+    this.#undoCount = 0
+    this.#isMarked = false
     this.#epoch++ // what is warm or created now is not so between transactions
-    return this.#logs
+    return this.#logs.length === 0 ? NO_LOGS : this.#logs
   }
 
   changes(): Changes {
@@ -324,28 +350,78 @@ class Journal implements State {
       const change = changeOf(handle)
       if (change === null) continue
       accounts.push(change)
+      // Code that the account had before is stored.
+      if (change.account === null || handle.codeHash === (handle.base?.codeHash ?? KECCAK_EMPTY)) continue
       const hex = bytesToHex(handle.codeHash)
       const code = this.#codes.get(hex)
-      if (code !== undefined && change.account !== null) codes.set(hex, code)
+      if (code !== undefined && !hasCode(handle.base, code.hash)) codes.set(hex, code)
     }
     return { accounts, codes: [...codes.values()] }
   }
+}
+
+/** What was noted with each kind is what is taken back here: the casts say no more. */
+const takeBackAccount = (kind: UndoKind, target: AccountHandle, old: unknown): void => {
+  switch (kind) {
+    case Undo.nonce:
+      target.nonce = old as bigint
+      return
+    case Undo.balance:
+      target.balance = old as bigint
+      return
+    case Undo.code:
+      target.code = old as Code
+      target.codeHash = target.code.hash
+      return
+    case Undo.touched:
+      target.touchedEpoch = 0
+      target.dirty = old as boolean
+      return
+    case Undo.warmAccount:
+      target.warmEpoch = 0
+      return
+    case Undo.created:
+      target.createdEpoch = 0
+      return
+    case Undo.destroyed:
+      target.destroyedEpoch = 0
+      return
+    case Undo.transient: {
+      const { name, value } = old as { readonly name: string; readonly value: Word | undefined }
+      if (value === undefined) target.transients?.delete(name)
+      else target.transients?.set(name, value)
+    }
+  }
+}
+const takeBackSlot = (kind: UndoKind, target: SlotHandle, old: unknown): void => {
+  if (kind === Undo.slot) target.value = old as Word
+  else target.warmEpoch = 0
 }
 
 const wipe = (account: AccountHandle): void => {
   account.nonce = 0n
   account.balance = 0n
   account.codeHash = KECCAK_EMPTY
+  account.code = NO_CODE
   account.dirty = true
   account.cleared = account.cleared || account.base !== undefined
-  for (const slot of account.slots.values()) slot.value = 0n
+  for (const slot of account.slots?.values() ?? []) slot.value = 0n
 }
+
+const NO_SLOTS: readonly SlotChange[] = []
+const slotsOf = ({ slots, cleared }: AccountHandle): readonly SlotChange[] => {
+  if (slots === null) return NO_SLOTS
+  const out: SlotChange[] = []
+  for (const { key, value, base } of slots.values()) if (value !== (cleared ? 0n : base)) out.push({ key, value })
+  return out
+}
+
+const hasCode = (record: AccountRecord | undefined, hash: Hash): boolean =>
+  record !== undefined && (record.codeHash === hash || equalBytes(record.codeHash, hash))
 
 const changeOf = (handle: AccountHandle): AccountChange | null => {
   const { address, base, cleared } = handle
-  const slots: SlotChange[] = []
-  for (const { key, value, base: before } of handle.slots.values())
-    if (value !== (cleared ? 0n : before)) slots.push({ key, value })
+  const slots = slotsOf(handle)
   if (handle.isEmpty && handle.dirty) {
     assert(slots.length === 0, 'an account that is gone holds no storage')
     return base === undefined ? null : { address, account: null, storageCleared: true, slots }
@@ -354,7 +430,7 @@ const changeOf = (handle: AccountHandle): AccountChange | null => {
     base !== undefined &&
     base.nonce === handle.nonce &&
     base.balance === handle.balance &&
-    (base.codeHash === handle.codeHash || bytesToHex(base.codeHash) === bytesToHex(handle.codeHash))
+    hasCode(base, handle.codeHash)
   if ((same || !handle.dirty) && slots.length === 0 && !cleared) return null
   const { nonce, balance, codeHash } = handle
   return { address, account: { nonce, balance, codeHash }, storageCleared: cleared, slots }

@@ -3,6 +3,8 @@
 import { type Address, bytesToHex, concat, type Hex, hexToBytes } from '../base/bytes.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
+import type { Pause } from '../base/ports.ts'
+import { STAKING } from '../native/index.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { Log } from '../types/receipt.ts'
@@ -34,6 +36,12 @@ export const AdmitErrors = defineErrors('TX', {
   },
 })
 
+/** Why running was ended from outside; nobody is at fault. */
+export const ExecErrors = defineErrors('EXEC', {
+  ABANDONED: { text: () => 'running this is of no use any more' },
+  TOO_LONG: { text: (d: { ms: number }) => `a transaction was not done after ${d.ms} ms` },
+})
+
 /** Two precompile ranges of Osaka: 0x01 to 0x11, and 0x100 (P256VERIFY, EIP-7951). */
 export const isPrecompile = (address: Address): boolean => {
   for (let i = 0; i < 18; i++) if (address[i] !== 0) return false
@@ -51,15 +59,14 @@ export const maxCostWei = (tx: Pick<Tx, 'gasLimit' | 'maxFeeWei' | 'value'>): bi
 
 /** The state's side of validity, for the next transaction of `sender`. Throws TX_*. */
 export function checkSender(tx: Tx, sender: Account, code: Uint8Array, baseFeeWei: bigint): void {
-  const from = sender.hex
   if (tx.nonce < sender.nonce)
-    throw new NodeError(AdmitErrors.NONCE_TOO_LOW, { from, have: tx.nonce, want: sender.nonce })
+    throw new NodeError(AdmitErrors.NONCE_TOO_LOW, { from: sender.hex, have: tx.nonce, want: sender.nonce })
   if (tx.nonce > sender.nonce)
-    throw new NodeError(AdmitErrors.NONCE_TOO_HIGH, { from, have: tx.nonce, want: sender.nonce })
-  if (code.length > 0 && !isDelegation(code)) throw new NodeError(AdmitErrors.SENDER_CODE, { from })
+    throw new NodeError(AdmitErrors.NONCE_TOO_HIGH, { from: sender.hex, have: tx.nonce, want: sender.nonce })
+  if (code.length > 0 && !isDelegation(code)) throw new NodeError(AdmitErrors.SENDER_CODE, { from: sender.hex })
   if (tx.maxFeeWei < baseFeeWei) throw new NodeError(AdmitErrors.FEE_TOO_LOW, { maxFeeWei: tx.maxFeeWei, baseFeeWei })
   const want = maxCostWei(tx)
-  if (sender.balance < want) throw new NodeError(AdmitErrors.FUNDS, { from, have: sender.balance, want })
+  if (sender.balance < want) throw new NodeError(AdmitErrors.FUNDS, { from: sender.hex, have: sender.balance, want })
 }
 
 export interface TxDeps {
@@ -68,6 +75,8 @@ export interface TxDeps {
   readonly fees: FeeSplit
   /** 'any' lets a call speak as a contract; transactions are signed by accounts (EIP-3607). */
   readonly senders?: 'any'
+  /** Lets others run within a long transaction; what it throws ends it, and leaves the state as it was before. */
+  readonly pause?: Pause | undefined
 }
 
 export interface TxResult {
@@ -85,17 +94,18 @@ export interface TxResult {
 
 /**
  * Runs one transaction whose stateless gas rules hold (`checkTxGas`). Throws TX_* and leaves `state` as it was when the
- * transaction may not run at all; a failed run is a result. `gasLeft` is what the block still has.
+ * transaction may not run at all; a failed run is a result. `gasLeft` is what the block still has. Waits only where the engine does.
  */
-export async function runTx(
+export function runTx(
   deps: TxDeps,
   tx: Tx,
   state: State,
   block: BlockContext,
   gasLeft: bigint,
   tracer?: Tracer,
-): Promise<TxResult> {
+): TxResult | Promise<TxResult> {
   state.begin()
+  const mark = deps.pause === undefined ? null : state.checkpoint()
   const sender = state.load(tx.from)
   const code = deps.senders === 'any' ? NO_CODE : state.codeOf(sender).bytes
   checkSender(tx, sender, code, block.baseFeeWei)
@@ -104,53 +114,41 @@ export async function runTx(
   const { gas: intrinsic, floor } = intrinsicGas(tx)
   state.setBalance(sender, sender.balance - tx.gasLimit * gasPriceWei)
   state.setNonce(sender, sender.nonce + 1n)
-  const outcome =
-    tracer === undefined && isPlainTransfer(tx, state, deps.natives)
-      ? transfer(tx, state, sender, tx.gasLimit - intrinsic)
-      : await execute(deps, tx, state, block, { gas: tx.gasLimit - intrinsic, gasPriceWei }, tracer)
-  const spent = tx.gasLimit - outcome.gasLeft
-  const gasUsed = maxBigint(spent - minBigint(state.refund(), spent / 5n), floor) // EIP-3529, EIP-7623
-  state.setBalance(sender, sender.balance + (tx.gasLimit - gasUsed) * gasPriceWei)
-  payFees(state, block, deps.fees, gasUsed, gasPriceWei)
-  return {
-    status: outcome.status === 'success' ? 1 : 0,
-    gasUsed,
-    maxUsedGas: maxBigint(spent, floor),
-    gasPriceWei,
-    logs: state.end(),
-    created: tx.to === null ? (outcome.status === 'success' ? outcome.created : null) : null,
-    output: outcome.output,
-    outcome: outcome.status,
-    fault: outcome.fault,
+  const finish = (outcome: Outcome): TxResult => {
+    const spent = tx.gasLimit - outcome.gasLeft
+    const gasUsed = maxBigint(spent - minBigint(state.refund(), spent / 5n), floor) // EIP-3529, EIP-7623
+    state.setBalance(sender, sender.balance + (tx.gasLimit - gasUsed) * gasPriceWei)
+    new Till(state, block, deps.fees).pay(gasUsed, gasPriceWei)
+    return {
+      status: outcome.status === 'success' ? 1 : 0,
+      gasUsed,
+      maxUsedGas: maxBigint(spent, floor),
+      gasPriceWei,
+      logs: state.end(),
+      created: tx.to === null ? (outcome.status === 'success' ? outcome.created : null) : null,
+      output: outcome.output,
+      outcome: outcome.status,
+      fault: outcome.fault,
+    }
   }
+  const outcome = execute(deps, tx, state, block, { gas: tx.gasLimit - intrinsic, gasPriceWei }, tracer)
+  if (!(outcome instanceof Promise)) return finish(outcome)
+  return outcome.then(finish, (error: unknown) => {
+    if (mark !== null) state.revert(mark)
+    throw error
+  })
 }
 
 const NO_CODE = new Uint8Array(0)
 
-/** Value to an account without code, native or precompile: the engine would do the same and nothing else. */
-const isPlainTransfer = (tx: Tx, state: State, natives: NativeTable): boolean => {
-  if (tx.to === null || tx.authorizations.length > 0 || isPrecompile(tx.to)) return false
-  const target = state.load(tx.to)
-  return !natives.has(target.hex) && state.codeOf(target).bytes.length === 0
-}
-
-const transfer = (tx: Tx, state: State, sender: Account, gasLeft: bigint): Outcome => {
-  if (tx.to !== null) {
-    state.setBalance(sender, sender.balance - tx.value)
-    const target = state.load(tx.to)
-    state.setBalance(target, target.balance + tx.value)
-  }
-  return { status: 'success', gasLeft, output: new Uint8Array(0), created: null, fault: null }
-}
-
-const execute = async (
+const execute = (
   deps: TxDeps,
   tx: Tx,
   state: State,
   block: BlockContext,
   paid: { readonly gas: bigint; readonly gasPriceWei: bigint },
   tracer: Tracer | undefined,
-): Promise<Outcome> => {
+): Outcome | Promise<Outcome> => {
   state.warmAccount(state.load(tx.from))
   if (tx.to !== null) state.warmAccount(state.load(tx.to))
   state.warmAccount(state.load(block.coinbase)) // EIP-3651
@@ -171,12 +169,14 @@ const execute = async (
     input: tx.data,
     gas: paid.gas,
   }
-  const outcome = await deps.engine.execute(message, state, block, deps.natives, tracer)
-  if (outcome.status !== 'success') {
+  const finish = (outcome: Outcome): Outcome => {
+    if (outcome.status === 'success') return outcome
     state.revert(mark)
     state.setRefund(refundBefore) // authorizations stay, whatever the call does (EIP-7702)
+    return outcome
   }
-  return outcome
+  const outcome = deps.engine.execute(message, state, block, deps.natives, { tracer, pause: deps.pause })
+  return outcome instanceof Promise ? outcome.then(finish) : finish(outcome)
 }
 
 const NEW_ACCOUNT_REFUND = 12_500n // PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST
@@ -199,13 +199,40 @@ const authorize = (tx: Tx, state: State, chainId: bigint): void => {
   }
 }
 
-/** Tips go to the block's fee recipient whole; the base fee is split as genesis says. */
-const payFees = (state: State, block: BlockContext, fees: FeeSplit, gasUsed: bigint, gasPriceWei: bigint): void => {
-  const { recipientWei, treasuryWei } = splitBaseFee(gasUsed * block.baseFeeWei, fees)
-  const earned = gasUsed * (gasPriceWei - block.baseFeeWei) + recipientWei
-  const recipient = state.load(block.coinbase)
-  state.setBalance(recipient, recipient.balance + earned)
-  if (treasuryWei === 0n) return
-  const treasury = state.load(fees.treasury)
-  state.setBalance(treasury, treasury.balance + treasuryWei)
+/** Where the fees of one block go: tips to its fee recipient whole, the base fee as genesis splits it. */
+export class Till {
+  readonly #state: State
+  readonly #block: BlockContext
+  readonly #fees: FeeSplit
+  readonly #recipient: Account
+  readonly #stakers: Account
+  readonly #treasury: Account
+  /** Of the last gas paid for: most transactions of a block use the same. */
+  #gasUsed = -1n
+  #split: ReturnType<typeof splitBaseFee> = { recipientWei: 0n, stakersWei: 0n, treasuryWei: 0n, burntWei: 0n }
+
+  constructor(state: State, block: BlockContext, fees: FeeSplit) {
+    this.#state = state
+    this.#block = block
+    this.#fees = fees
+    this.#recipient = state.load(block.coinbase)
+    this.#stakers = state.load(STAKING)
+    this.#treasury = state.load(fees.treasury)
+  }
+
+  pay(gasUsed: bigint, gasPriceWei: bigint): void {
+    const { baseFeeWei } = this.#block
+    if (gasUsed !== this.#gasUsed) {
+      this.#split = splitBaseFee(gasUsed * baseFeeWei, this.#fees)
+      this.#gasUsed = gasUsed
+    }
+    const { recipientWei, stakersWei, treasuryWei } = this.#split
+    this.#credit(this.#recipient, gasUsed * (gasPriceWei - baseFeeWei) + recipientWei)
+    if (stakersWei > 0n) this.#credit(this.#stakers, stakersWei)
+    if (treasuryWei > 0n) this.#credit(this.#treasury, treasuryWei)
+  }
+
+  #credit(account: Account, wei: bigint): void {
+    this.#state.setBalance(account, account.balance + wei)
+  }
 }

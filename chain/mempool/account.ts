@@ -10,16 +10,17 @@ export interface Entry {
   readonly key: string
   readonly account: Account
   readonly arrival: number
-  readonly local: boolean
   /** The most it can take from the sender: gas limit x fee + value. */
   readonly cost: bigint
   readonly sizeBytes: number
   place: 'new' | 'pending' | 'queued' | 'gone'
   queuedSinceMs: number
-  /** Lowest fee and tip among the account's pending up to here: this one is worth no more, for they go first. */
-  feeFloorWei: bigint
-  tipFloorWei: bigint
 }
+
+type Fees = Pick<Tx, 'maxFeeWei' | 'maxTipWei'>
+
+/** Pending ones that share a note of their lowest fee and tip: a replacement looks at so many, and not at all of 150,000. */
+const STRETCH = 512
 
 export class Account {
   readonly address: Address
@@ -31,6 +32,7 @@ export class Account {
   /** By nonce, all above the last pending. */
   queued: Entry[] = []
   pendingCost = 0n
+  #lowest: Fees[] = []
 
   constructor(address: Address, key: string, state: { readonly nonce: bigint; readonly balance: bigint }) {
     this.address = address
@@ -53,10 +55,14 @@ export class Account {
 
   append(entry: Entry): void {
     assert(entry.tx.nonce === this.nextNonce, 'pending nonces have no gap')
-    const before = this.pending[this.pending.length - 1]
-    setFloor(entry, before)
-    this.pending.push(entry)
+    const stretch = Math.floor(this.pending.length / STRETCH)
+    const lowest = this.#lowest[stretch]
+    // Most accounts have one: a list that grows begins with room for seventeen.
+    if (this.pending.length === 0) this.pending = [entry]
+    else this.pending.push(entry)
     this.pendingCost += entry.cost
+    if (stretch === 0) this.#lowest = [lowest === undefined ? entry.tx : lower(lowest, entry.tx)]
+    else this.#lowest[stretch] = lowest === undefined ? entry.tx : lower(lowest, entry.tx)
   }
 
   /** Puts `fresh` where `old` was. */
@@ -68,7 +74,7 @@ export class Account {
     const at = Number(old.tx.nonce - this.nonce)
     this.pending[at] = fresh
     this.pendingCost += fresh.cost - old.cost
-    this.refloor(at)
+    this.#note(Math.floor(at / STRETCH))
   }
 
   enqueue(entry: Entry): void {
@@ -81,7 +87,15 @@ export class Account {
   cut(from: number): Entry[] {
     const out = this.pending.splice(from)
     for (const entry of out) this.pendingCost -= entry.cost
+    this.#lowest.length = Math.ceil(this.pending.length / STRETCH)
+    if (this.#lowest.length > 0) this.#note(this.#lowest.length - 1)
     return out
+  }
+
+  /** Lowest fee and tip among pending: the last one is worth no more, for the others go first. null where there are none. */
+  floor(): Fees | null {
+    const [first, ...rest] = this.#lowest
+    return first === undefined ? null : rest.reduce(lower, first)
   }
 
   /** Moves to a new state; returns pending and queued ones whose nonce is used up. */
@@ -94,17 +108,23 @@ export class Account {
       out.push(this.queued.shift() as Entry)
     this.nonce = state.nonce
     this.balance = state.balance
-    if (used > 0) this.refloor(0)
+    if (used > 0) {
+      this.#lowest.length = Math.ceil(this.pending.length / STRETCH)
+      for (let stretch = 0; stretch < this.#lowest.length; stretch++) this.#note(stretch)
+    }
     return out
   }
 
-  private refloor(from: number): void {
-    for (let i = from; i < this.pending.length; i++) setFloor(this.pending[i] as Entry, this.pending[i - 1])
+  #note(stretch: number): void {
+    const end = Math.min(this.pending.length, (stretch + 1) * STRETCH)
+    let lowest: Fees = (this.pending[stretch * STRETCH] as Entry).tx // no stretch is empty
+    for (let i = stretch * STRETCH + 1; i < end; i++) lowest = lower(lowest, (this.pending[i] as Entry).tx)
+    this.#lowest[stretch] = lowest
   }
 }
 
-const setFloor = (entry: Entry, before: Entry | undefined): void => {
-  const { maxFeeWei, maxTipWei } = entry.tx
-  entry.feeFloorWei = before === undefined ? maxFeeWei : minBigint(before.feeFloorWei, maxFeeWei)
-  entry.tipFloorWei = before === undefined ? maxTipWei : minBigint(before.tipFloorWei, maxTipWei)
-}
+/** Of each the lower one. */
+const lower = (a: Fees, b: Fees): Fees =>
+  a.maxFeeWei <= b.maxFeeWei && a.maxTipWei <= b.maxTipWei
+    ? a
+    : { maxFeeWei: minBigint(a.maxFeeWei, b.maxFeeWei), maxTipWei: minBigint(a.maxTipWei, b.maxTipWei) }

@@ -67,15 +67,14 @@ const nonces = (txs: readonly Tx[]): number[] => txs.map((tx) => Number(tx.nonce
 
 test('transactions after a gap wait in the queue until it is filled', () => {
   const { pool } = world()
-  pool.add(txOf({ from: 1, nonce: 0 }), 'peer')
-  pool.add(txOf({ from: 1, nonce: 3 }), 'peer')
-  pool.add(txOf({ from: 1, nonce: 2 }), 'local')
+  pool.add(txOf({ from: 1, nonce: 0 }))
+  pool.add(txOf({ from: 1, nonce: 3 }))
+  pool.add(txOf({ from: 1, nonce: 2 }))
   expect(pool.status()).toEqual({ pending: 1, queued: 2 })
   expect(pool.nextNonce(addressOf(1))).toBe(1n)
-  pool.add(txOf({ from: 1, nonce: 1 }), 'peer')
+  pool.add(txOf({ from: 1, nonce: 1 }))
   expect(nonces(pool.of(addressOf(1)).pending)).toEqual([0, 1, 2, 3])
   expect(pool.nextNonce(addressOf(1))).toBe(4n)
-  expect(nonces(pool.locals())).toEqual([2])
   expect(pool.senders()).toEqual([addressOf(1)])
 })
 
@@ -84,7 +83,7 @@ test('each refusal has its code', () => {
   ledger.set(bytesToHex(addressOf(2)), { nonce: 5n, balance: 1_000n })
   ledger.set(bytesToHex(addressOf(3)), { nonce: 0n, balance: RICH, code: Uint8Array.of(0x60) })
   ledger.set(bytesToHex(addressOf(4)), { nonce: 0n, balance: RICH, code: Uint8Array.of(0xef, 1, 0, ...addressOf(9)) })
-  const add = (draft: Draft): string => refusal(() => pool.add(txOf(draft), 'peer'))
+  const add = (draft: Draft): string => refusal(() => pool.add(txOf(draft)))
   expect(add({ from: 1, nonce: 0 })).toBe('no error')
   expect(add({ from: 1, nonce: 0 })).toBe('POOL_KNOWN')
   expect(add({ from: 1, nonce: 0, fee: 109 })).toBe('POOL_UNDERPRICED')
@@ -108,7 +107,7 @@ test('the messages hold the texts that wallets look for', () => {
   ledger.set(bytesToHex(addressOf(2)), { nonce: 1n, balance: 1n })
   const message = (draft: Draft): string => {
     try {
-      pool.add(txOf(draft), 'peer')
+      pool.add(txOf(draft))
     } catch (error) {
       return error instanceof NodeError ? error.message : ''
     }
@@ -124,7 +123,7 @@ test('the messages hold the texts that wallets look for', () => {
 
 test('a block removes what it used, promotes what follows, and cuts what can no longer be paid', () => {
   const { pool, commit } = world()
-  for (const nonce of [0, 1, 2, 3, 5]) pool.add(txOf({ from: 1, nonce }), 'peer')
+  for (const nonce of [0, 1, 2, 3, 5]) pool.add(txOf({ from: 1, nonce }))
   commit([{ n: 1, nonce: 2n, balance: 1_500n }])
   expect(nonces(pool.of(addressOf(1)).pending)).toEqual([2])
   expect(nonces(pool.of(addressOf(1)).queued)).toEqual([3, 5])
@@ -140,9 +139,9 @@ test('a block removes what it used, promotes what follows, and cuts what can no 
 
 test('queued transactions expire after three hours', () => {
   const { pool, clock, commit } = world()
-  pool.add(txOf({ from: 1, nonce: 1 }), 'peer')
+  pool.add(txOf({ from: 1, nonce: 1 }))
   clock.ms = 3_600_000
-  pool.add(txOf({ from: 1, nonce: 2 }), 'peer')
+  pool.add(txOf({ from: 1, nonce: 2 }))
   clock.ms = POOL_LIMITS.queuedLifeMs
   commit([])
   expect(nonces(pool.of(addressOf(1)).queued)).toEqual([2])
@@ -151,7 +150,7 @@ test('queued transactions expire after three hours', () => {
 test('a transaction that fails in building leaves, and its followers wait', () => {
   const { pool } = world()
   const txs = [0, 1, 2].map((nonce) => txOf({ from: 1, nonce }))
-  for (const tx of txs) pool.add(tx, 'peer')
+  for (const tx of txs) pool.add(tx)
   pool.drop((txs[1] as Tx).hash)
   expect(nonces(pool.of(addressOf(1)).pending)).toEqual([0])
   expect(nonces(pool.of(addressOf(1)).queued)).toEqual([2])
@@ -160,9 +159,9 @@ test('a transaction that fails in building leaves, and its followers wait', () =
 
 test('a full pool takes from accounts above their share first, then from the cheapest', () => {
   const { pool } = world({ pendingMax: 6, pendingPerAccount: 2 })
-  for (const nonce of [0, 1, 2, 3]) pool.add(txOf({ from: 1, nonce, fee: 500 }), 'peer')
-  for (const nonce of [0, 1]) pool.add(txOf({ from: 2, nonce, fee: 5 }), 'peer')
-  const add = (draft: Draft): string => refusal(() => pool.add(txOf(draft), 'peer'))
+  for (const nonce of [0, 1, 2, 3]) pool.add(txOf({ from: 1, nonce, fee: 500 }))
+  for (const nonce of [0, 1]) pool.add(txOf({ from: 2, nonce, fee: 5 }))
+  const add = (draft: Draft): string => refusal(() => pool.add(txOf(draft)))
   expect(add({ from: 3, nonce: 0, fee: 1 })).toBe('no error')
   expect(nonces(pool.of(addressOf(1)).pending)).toEqual([0, 1, 2])
   expect(add({ from: 3, nonce: 1, fee: 1 })).toBe('no error')
@@ -176,16 +175,16 @@ test('a full pool takes from accounts above their share first, then from the che
 
 test('a dear last transaction does not protect the cheap ones before it', () => {
   const { pool } = world({ pendingMax: 4, pendingPerAccount: 2 })
-  pool.add(txOf({ from: 1, nonce: 0, fee: 1 }), 'peer')
-  pool.add(txOf({ from: 1, nonce: 1, fee: 900 }), 'peer')
-  for (const nonce of [0, 1]) pool.add(txOf({ from: 2, nonce, fee: 50 }), 'peer')
-  pool.add(txOf({ from: 3, nonce: 0, fee: 10 }), 'peer')
+  pool.add(txOf({ from: 1, nonce: 0, fee: 1 }))
+  pool.add(txOf({ from: 1, nonce: 1, fee: 900 }))
+  for (const nonce of [0, 1]) pool.add(txOf({ from: 2, nonce, fee: 50 }))
+  pool.add(txOf({ from: 3, nonce: 0, fee: 10 }))
   expect(nonces(pool.of(addressOf(1)).pending)).toEqual([0])
 })
 
 test('the rest of what one sender offers can be skipped, and what leaves the pool meanwhile is not offered', () => {
   const { pool, commit } = world()
-  for (const from of [1, 2, 3]) for (const nonce of [0, 1]) pool.add(txOf({ from, nonce, fee: 100 - from }), 'peer')
+  for (const from of [1, 2, 3]) for (const nonce of [0, 1]) pool.add(txOf({ from, nonce, fee: 100 - from }))
   const best = pool.best(0n)
   const take = (): string => {
     const tx = best.next()
@@ -314,7 +313,7 @@ const stepOf = (at: ReturnType<typeof world>, step: Step, arrivals: Map<string, 
       const tx = txOf(step.draft)
       const before = everything(pool)
       const old = before.find(({ nonce, from }) => nonce === tx.nonce && bytesToHex(from) === bytesToHex(tx.from))
-      const code = refusal(() => pool.add(tx, step.draft.nonce % 2 === 0 ? 'local' : 'peer'))
+      const code = refusal(() => pool.add(tx))
       expect(code).toMatch(/^(no error|POOL_[A-Z_]+)$/)
       if (code === 'no error') {
         expect(pool.get(tx.hash)).toBe(tx)
@@ -367,7 +366,7 @@ test('without a limit in the way no transaction is lost', () => {
         const { pool } = world()
         const added = new Map<string, string>()
         for (const draft of drafts)
-          if (refusal(() => pool.add(txOf(draft), 'peer')) === 'no error')
+          if (refusal(() => pool.add(txOf(draft))) === 'no error')
             added.set(`${draft.from}/${draft.nonce}`, bytesToHex(txOf(draft).hash))
         expect(
           everything(pool)
@@ -378,4 +377,25 @@ test('without a limit in the way no transaction is lost', () => {
     ),
     { numRuns: 100 },
   )
+})
+
+test('a replacement looks at a few of the transactions behind it, however many its account has', () => {
+  const { pool } = world({ pendingMax: 3_000 })
+  let looks = 0
+  const watched = (draft: Draft): Tx => {
+    const tx = txOf(draft)
+    return Object.defineProperty(tx, 'maxFeeWei', {
+      get() {
+        looks++
+        return BigInt(draft.fee ?? 100)
+      },
+    })
+  }
+  for (let nonce = 0; nonce < 3_000; nonce++) pool.add(watched({ from: 0, nonce, fee: nonce === 7 ? 50 : 1_000 }))
+  // The pool is full, so that it knows what the last one of each account is worth.
+  expect(refusal(() => pool.add(txOf({ from: 0, nonce: 3_000, fee: 2_000 })))).toBe('POOL_FULL')
+  pool.add(txOf({ from: 1, nonce: 0, fee: 1 })) // one of few goes before the last of many
+  looks = 0
+  pool.add(watched({ from: 0, nonce: 7, fee: 60 }))
+  expect(looks).toBeLessThan(1_500)
 })

@@ -1,7 +1,7 @@
 // Transaction pool with geth's rules: nonce queues per account, pending and queued, replacement, limits, eviction of the
 // cheapest, expiry, revalidation of touched accounts. Owns which transactions a proposer may offer; checks no signature and
 // reads state only by `admit`. Its content differs between honest nodes and reaches state through a block alone.
-import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
+import { type Address, addressKey, bytesToHex, type Hash } from '../base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
 import type { Clock, Meter } from '../base/ports.ts'
@@ -34,6 +34,11 @@ export const PoolErrors = defineErrors('POOL', {
   ACCOUNT_LIMIT: {
     text: (d: { have: number; next: bigint }) =>
       `account limit exceeded: ${d.have} queued transactions wait for nonce ${d.next}; send that one first`,
+  },
+  BUSY: {
+    rpc: -32005,
+    text: (d: { waitingBytes: number }) =>
+      `the node is busy: ${d.waitingBytes} bytes of transactions wait to be looked at; send this one again in a second`,
   },
   NOT_EOA: { text: (d: { address: string }) => `sender not an eoa: ${d.address} has code (EIP-3607)` },
 })
@@ -90,7 +95,7 @@ export interface Committed {
 
 export interface Pool extends PoolView {
   /** Throws POOL_*. */
-  add(tx: Tx, origin: 'local' | 'peer'): void
+  add(tx: Tx): void
   /** Candidates at this base fee, in order, lazily. */
   best(baseFeeWei: bigint): Best
   /** After each block: drops what is mined or unpayable, moves between queues, expires. */
@@ -99,8 +104,6 @@ export interface Pool extends PoolView {
   drop(hash: Hash): void
   /** The base fee by which the pool judges prices, until the next `committed`. */
   rebase(args: { readonly baseFeeWei: bigint }): void
-  /** Local transactions, oldest first: what the journal keeps. */
-  locals(): readonly Tx[]
   sizeBytes(): number
 }
 
@@ -133,7 +136,6 @@ class TxPool implements Pool {
   readonly #limits: PoolLimits & { readonly gasLimit: bigint }
   readonly #entries = new Map<string, Entry>()
   readonly #accounts = new Map<string, Account>()
-  readonly #locals = new Set<Entry>()
   /** Oldest first. */
   readonly #aging = new Set<Entry>()
   /** Whose queue could go on and found no room. */
@@ -141,6 +143,7 @@ class TxPool implements Pool {
   readonly #count = { pending: 0, queued: 0 }
   readonly #meters: ReturnType<typeof meters> | null
   #bytes = 0
+  #willMeasure = false
   #arrivals = 0
   #baseFeeWei = 0n
   /** Who leaves first. Made when the pool is full, stale items are skipped, forgotten when prices change. */
@@ -153,12 +156,12 @@ class TxPool implements Pool {
     this.#meters = deps.meter === undefined ? null : meters(deps.meter)
   }
 
-  add(tx: Tx, origin: 'local' | 'peer'): void {
+  add(tx: Tx): void {
     const key = keyOf(tx.hash)
     // A peer says what we know already: that is no failure.
     if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(tx.hash) })
     try {
-      this.#admit(tx, key, origin)
+      this.#admit(tx, key)
     } catch (error) {
       this.#meters?.failed.add()
       throw error
@@ -167,14 +170,14 @@ class TxPool implements Pool {
     }
   }
 
-  #admit(tx: Tx, key: string, origin: 'local' | 'peer'): void {
+  #admit(tx: Tx, key: string): void {
     const { txBytesMax, gasLimit } = this.#limits
     if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
     if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
     const account = this.#accountOf(tx.from)
     if (tx.nonce < account.nonce) throw new NodeError(PoolErrors.NONCE_TOO_LOW, { have: tx.nonce, want: account.nonce })
     const old = account.at(tx.nonce)
-    const entry = this.#entryOf(tx, key, account, origin)
+    const entry = this.#entryOf(tx, key, account)
     checkFunds(entry, old)
     if (old !== undefined) this.#replace(old, entry)
     else if (tx.nonce === account.nextNonce) this.#addPending(entry)
@@ -182,7 +185,7 @@ class TxPool implements Pool {
   }
 
   #accountOf(address: Address): Account {
-    const key = keyOf(address)
+    const key = addressKey(address)
     const known = this.#accounts.get(key)
     if (known !== undefined) return known
     const state = this.#deps.admit(address)
@@ -191,19 +194,16 @@ class TxPool implements Pool {
     return new Account(address, key, state)
   }
 
-  #entryOf(tx: Tx, key: string, account: Account, origin: 'local' | 'peer'): Entry {
+  #entryOf(tx: Tx, key: string, account: Account): Entry {
     return {
       tx,
       key,
       account,
       arrival: this.#arrivals++,
-      local: origin === 'local',
       cost: tx.gasLimit * tx.maxFeeWei + tx.value,
       sizeBytes: tx.raw.length,
       place: 'new',
       queuedSinceMs: 0,
-      feeFloorWei: tx.maxFeeWei,
-      tipFloorWei: tx.maxTipWei,
     }
   }
 
@@ -255,7 +255,6 @@ class TxPool implements Pool {
     this.#accounts.set(entry.account.key, entry.account)
     this.#count[place]++
     this.#bytes += entry.sizeBytes
-    if (entry.local) this.#locals.add(entry)
     if (place === 'queued') this.#startAging(entry)
   }
 
@@ -272,7 +271,6 @@ class TxPool implements Pool {
     this.#bytes -= entry.sizeBytes
     entry.place = 'gone'
     this.#entries.delete(entry.key)
-    this.#locals.delete(entry)
     this.#aging.delete(entry)
   }
 
@@ -411,21 +409,17 @@ class TxPool implements Pool {
   /** What `entry` is worth behind the pending ones of its account. */
   #floorFor(entry: Entry): bigint {
     const own = tipWei(entry.tx, this.#baseFeeWei)
-    const last = entry.account.pending[entry.account.pending.length - 1]
-    if (last === undefined || entry.tx.nonce < entry.account.nextNonce) return own
-    const before = this.#floorOf(last)
-    return minBigint(before, own)
-  }
-
-  #floorOf(entry: Entry): bigint {
-    return tipWei({ maxFeeWei: entry.feeFloorWei, maxTipWei: entry.tipFloorWei }, this.#baseFeeWei)
+    const before = entry.account.floor()
+    if (before === null || entry.tx.nonce < entry.account.nextNonce) return own
+    return minBigint(tipWei(before, this.#baseFeeWei), own)
   }
 
   #tailOf(account: Account): Tail | null {
     const entry = account.pending[account.pending.length - 1]
-    if (entry === undefined) return null
+    const floor = account.floor()
+    if (entry === undefined || floor === null) return null
     const overShare = account.pending.length > this.#limits.pendingPerAccount
-    return { entry, overShare, floorWei: this.#floorOf(entry) }
+    return { entry, overShare, floorWei: tipWei(floor, this.#baseFeeWei) }
   }
 
   #isCurrent(tail: Tail): boolean {
@@ -451,7 +445,7 @@ class TxPool implements Pool {
   committed({ txs, changes, baseFeeWei }: Committed): void {
     this.rebase({ baseFeeWei })
     for (const { address, account: state } of changes.accounts) {
-      const account = this.#accounts.get(keyOf(address))
+      const account = this.#accounts.get(addressKey(address))
       if (account !== undefined) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
     }
     // A spot check that the changes are this block's: all 37,500 would cost 20 ms.
@@ -465,10 +459,16 @@ class TxPool implements Pool {
     this.#measure()
   }
 
+  /** Once for all that happens in one go: an admission costs little more than three gauges. */
   #measure(): void {
-    this.#meters?.size.set(this.#entries.size)
-    this.#meters?.pending.set(this.#count.pending)
-    this.#meters?.sizeBytes.set(this.#bytes)
+    if (this.#meters === null || this.#willMeasure) return
+    this.#willMeasure = true
+    queueMicrotask(() => {
+      this.#willMeasure = false
+      this.#meters?.size.set(this.#entries.size)
+      this.#meters?.pending.set(this.#count.pending)
+      this.#meters?.sizeBytes.set(this.#bytes)
+    })
   }
 
   #revalidate(account: Account, state: { readonly nonce: bigint; readonly balance: bigint }): void {
@@ -534,7 +534,7 @@ class TxPool implements Pool {
   }
 
   of(address: Address): PoolQueue {
-    const account = this.#accounts.get(keyOf(address))
+    const account = this.#accounts.get(addressKey(address))
     const txsOf = (entries: readonly Entry[]): Tx[] => entries.map(({ tx }) => tx)
     return { pending: txsOf(account?.pending ?? []), queued: txsOf(account?.queued ?? []) }
   }
@@ -544,11 +544,7 @@ class TxPool implements Pool {
   }
 
   nextNonce(address: Address): bigint {
-    return this.#accounts.get(keyOf(address))?.nextNonce ?? this.#deps.admit(address).nonce
-  }
-
-  locals(): readonly Tx[] {
-    return Array.from(this.#locals, ({ tx }) => tx)
+    return this.#accounts.get(addressKey(address))?.nextNonce ?? this.#deps.admit(address).nonce
   }
 
   sizeBytes(): number {

@@ -1,15 +1,25 @@
 // THE TABLE of native modules: which one answers at which address, from which height, and who may call it. Addresses are
 // written here once and never reused. Owns what ties modules together and plants them at genesis.
 
-import { type Address, asAddress, type Hex, hexToBytes } from '../base/bytes.ts'
+import { type Address, asAddress, asHash, type Hex, hexToBytes } from '../base/bytes.ts'
 import { assert, NodeError } from '../base/errors.ts'
 import type { BlockContext, Native, NativeTable } from '../types/frame.ts'
 import { type Genesis, GenesisErrors } from '../types/genesis.ts'
-import type { State } from '../types/state.ts'
+import type { Reader, State } from '../types/state.ts'
+import { SYSTEM_TARGET } from '../types/system-tx.ts'
+import type { EpochSetOf } from '../types/validators.ts'
+import { audit } from './audit/module.ts'
+import { did, didReads } from './did/module.ts'
+import type { DidReads } from './did/resolve.ts'
 import type { Abi } from './kit/abi.ts'
-import { freeWords, type Links, type Module, toNative } from './kit/module.ts'
-import { type Layout, openStore } from './kit/slots.ts'
-import { params, pausedUntil } from './params/module.ts'
+import { committedWords, hookCtx, type Links, type Module, toNative } from './kit/module.ts'
+import type { Layout } from './kit/slots.ts'
+import { params, pausedUntil, valueIn } from './params/module.ts'
+import { resources } from './resources/module.ts'
+import { slashing } from './slashing/module.ts'
+import { staking } from './staking/module.ts'
+import { epochSetAt } from './staking/sets.ts'
+import { cpu, mem, net, sto } from './token/module.ts'
 
 export interface NativeRow {
   readonly at: Hex
@@ -27,9 +37,29 @@ const row = (at: Hex, module: unknown, rest: Pick<NativeRow, 'from' | 'callers'>
   ...rest,
 })
 
+/** In the order in which they are seeded and their hooks run: all others read `params`. */
 export const natives: readonly NativeRow[] = [
   row('0x0000000000000000000000000000000000000803', params, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000801', staking, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000802', slashing, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000810', did, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000820', resources, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000821', cpu, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000822', mem, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000823', sto, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000824', net, { from: 0, callers: 'all' }),
+  row('0x0000000000000000000000000000000000000840', audit, { from: 0, callers: 'all' }),
 ]
+
+const PARAMS: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000803'))
+/** Where `staking` lives: what it earns is credited there while transactions run. */
+export const STAKING: Address = SYSTEM_TARGET
+/** Where DIDs are. */
+export const DID: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000810'))
+/** Where states of VMs are recorded. */
+export const AUDIT: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000840'))
+/** Where evidence goes. */
+export const SLASHING: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000802'))
 
 /** What native modules bring to one height. */
 export interface HeightNatives {
@@ -38,28 +68,40 @@ export interface HeightNatives {
   end(state: State, block: BlockContext): void
 }
 
-/** What one table of modules makes of any height. */
-export function openNatives(rows: readonly NativeRow[]): (height: number) => HeightNatives {
-  const addresses = new Map<unknown, Address>(rows.map(({ at, module }) => [module, asAddress(hexToBytes(at))]))
+const linksOf = (callers: NativeRow['callers'], addresses: ReadonlyMap<unknown, Address>): Links => {
   const addressOf = (module: unknown): Address => {
     const address = addresses.get(module)
     assert(address !== undefined, 'a module is in the table')
     return address
   }
-  const links = ({ callers }: NativeRow): Links => ({
+  return {
     callers,
     addressOf,
     pausedUntil: (scope, open) => (addresses.has(params) ? pausedUntil(scope, open(addressOf(params))) : 0),
-  })
+  }
+}
+const addressesOf = (rows: readonly NativeRow[]): ReadonlyMap<unknown, Address> =>
+  new Map(rows.map(({ at, module }) => [module, asAddress(hexToBytes(at))]))
+
+/** What one table of modules makes of any height. */
+export function openNatives(rows: readonly NativeRow[]): (height: number) => HeightNatives {
+  const addresses = addressesOf(rows)
+  const links = ({ callers }: Pick<NativeRow, 'callers'>): Links => linksOf(callers, addresses)
   const made: readonly (readonly [NativeRow, Native])[] = rows.map((each) => [each, toNative(each.module, links(each))])
+  const hooksOf = (when: 'begin' | 'end', height: number): HeightNatives['begin'] => {
+    const active = rows.filter(({ from, module }) => from <= height && module.hooks?.[when] !== undefined)
+    return (state, block) => {
+      for (const each of active) each.module.hooks?.[when]?.(hookCtx(each.module, state, block, links(each)))
+    }
+  }
   const starts = [...new Set(rows.map(({ from }) => from))].sort((a, b) => b - a)
   const byStart = new Map(
     starts.map((start): [number, HeightNatives] => [
       start,
       {
         table: new Map(made.filter(([{ from }]) => from <= start).map(([{ at }, native]) => [at, native])),
-        begin: () => {},
-        end: () => {},
+        begin: hooksOf('begin', start),
+        end: hooksOf('end', start),
       },
     ]),
   )
@@ -70,8 +112,34 @@ export function openNatives(rows: readonly NativeRow[]): (height: number) => Hei
 /** The modules that are active at a height. */
 export const nativesAt: (height: number) => HeightNatives = openNatives(natives)
 
+/** How an epoch is read out of state. */
+export const epochSetOf: EpochSetOf = (reader, epoch) => epochSetAt(reader, STAKING, epoch)
+/** Seconds from the start of an offence's epoch in which it is punished, in the block at a height on this state. */
+export const evidenceWindowS = (reader: Reader, height: number): number =>
+  Number(valueIn(committedWords(reader, PARAMS), 'staking.unbondingTime', height))
+
+/** What resolving a DID reads, as a block left it. */
+export const didReadsOf = (reader: Reader, block: { readonly chainId: bigint; readonly time: number }): DidReads =>
+  didReads(committedWords(reader, DID), block)
+
 /** PUSH1 0, PUSH1 0, REVERT: with code the account is never empty, so no clean-up takes its storage, and `extcodesize` is not 0. */
 const STUB = hexToBytes('0x60006000fd')
+
+const NO_HASH = asHash(new Uint8Array(32))
+/** The block that seeds see: height 0. Its hash is made from what they write, so nothing is signed under it yet. */
+const genesisContext = (genesis: Genesis): BlockContext => ({
+  chainId: genesis.chainId,
+  number: 0,
+  time: genesis.time,
+  coinbase: genesis.coinbase,
+  gasLimit: genesis.gasLimit,
+  baseFeeWei: genesis.baseFeeWei,
+  prevRandao: genesis.mixHash,
+  parentBeaconBlockRoot: genesis.rulesHash,
+  domain: { chainId: genesis.chainId, genesisHash: NO_HASH },
+  lastCommit: null,
+  blockHash: () => NO_HASH,
+})
 
 /** Plants every module and writes its first state. Throws GENESIS_INVALID with the path of what a module refuses. */
 export function seedNatives(state: State, genesis: Genesis, rows: readonly NativeRow[] = natives): void {
@@ -80,9 +148,10 @@ export function seedNatives(state: State, genesis: Genesis, rows: readonly Nativ
   }
   for (const name of Object.keys(genesis.modules))
     if (!rows.some(({ module }) => module.name === name)) refuse(name, 'there is no such module')
-  for (const { at, module } of rows) {
+  const addresses = addressesOf(rows)
+  for (const { at, module, callers } of rows) {
     const address = asAddress(hexToBytes(at))
-    const { name, layout } = module
+    const { name } = module
     const account = state.load(address)
     if (account.exists) refuse(name, `alloc.${at}: this address belongs to the module`)
     state.setCode(account, STUB)
@@ -90,6 +159,7 @@ export function seedNatives(state: State, genesis: Genesis, rows: readonly Nativ
     const issue = given.error?.issues[0]
     if (!given.success) refuse([name, ...(issue?.path ?? [])].join('.'), issue?.message ?? '?')
     const inside = (path: string, reason: string): never => refuse(`${name}.${path}`, reason)
-    module.genesis.seed(openStore(layout, freeWords(state, address)), given.data, genesis, inside)
+    const ctx = hookCtx(module, state, genesisContext(genesis), linksOf(callers, addresses))
+    module.genesis.seed(ctx, given.data, genesis, inside)
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { asHash } from '../base/bytes.ts'
-import { EVIDENCE_WINDOW_BLOCKS, type Evidence, evidenceOf, type SignedAt, type Testimony } from '../types/evidence.ts'
+import { type Evidence, evidenceOf, type SignedAt, type Testimony } from '../types/evidence.ts'
 import { openArchive } from './archive.ts'
 import { createMemoryKv } from './kv.ts'
 
@@ -16,7 +16,7 @@ const signedAt = (height: number): SignedAt => ({
 })
 const evidence = (height: number): Evidence => evidenceOf(testimony(height, 1), testimony(height, 1, 0xbb))
 
-test('certificates stay for the window and votes for the last two heights, over a restart', async () => {
+test('certificates stay until they are pruned and votes for the last two heights, over a restart', async () => {
   const kv = createMemoryKv()
   const archive = openArchive(kv)
   const commit = (height: number): Promise<void> => kv.write(archive.writes(height, [signedAt(height)]))
@@ -25,9 +25,7 @@ test('certificates stay for the window and votes for the last two heights, over 
   expect(again.at(3)).toEqual(signedAt(3))
   expect(again.at(2)).toEqual(signedAt(2))
   expect(again.at(1)).toEqual({ ...signedAt(1), votes: [] })
-  await commit(1 + EVIDENCE_WINDOW_BLOCKS)
-  expect(again.at(1).certificates.length).toBe(1)
-  await commit(2 + EVIDENCE_WINDOW_BLOCKS)
+  await again.prune({ head: 3, from: 2 })
   expect(again.at(1)).toEqual({ height: 1, certificates: [], votes: [] })
   expect(again.at(2).certificates.length).toBe(1)
 })
@@ -36,12 +34,29 @@ test('what blocks that others decided left behind is pruned', async () => {
   const kv = createMemoryKv()
   const archive = openArchive(kv)
   await archive.keep([1, 2, 3, 4].map(signedAt))
-  await archive.prune(2 + EVIDENCE_WINDOW_BLOCKS)
+  await archive.prune({ head: 100, from: 2 })
   expect([1, 2].map((height) => archive.at(height).certificates.length)).toEqual([0, 1])
   expect([1, 2, 3, 4].map((height) => archive.at(height).votes.length)).toEqual([0, 0, 0, 0])
   await archive.keep([signedAt(4)])
-  await archive.prune(5)
+  await archive.prune({ head: 5, from: 2 })
   expect(archive.at(4)).toEqual(signedAt(4))
+})
+
+test('more than one batch of old records goes in batches', async () => {
+  const kv = createMemoryKv()
+  const archive = openArchive(kv)
+  for (let height = 1; height <= 2_500; height++) await archive.keep([{ ...signedAt(height), votes: [] }])
+  const sizes: number[] = []
+  const counting = openArchive({
+    ...kv,
+    write(writes) {
+      sizes.push([...writes].length)
+      return kv.write(writes)
+    },
+  })
+  await counting.prune({ head: 2_500, from: 2_499 })
+  expect(sizes).toEqual([1_000, 1_000, 498])
+  expect([2_498, 2_499].map((height) => archive.at(height).certificates.length)).toEqual([0, 1])
 })
 
 test('evidence is kept and dropped by itself, ascending by height', async () => {

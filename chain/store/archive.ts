@@ -7,7 +7,6 @@ import { asBytes, asList, decodeRlp, encodeRlp } from '../base/rlp.ts'
 import {
   decodeEvidence,
   decodeTestimony,
-  EVIDENCE_WINDOW_BLOCKS,
   type Evidence,
   encodeEvidence,
   encodeTestimony,
@@ -24,15 +23,17 @@ type Table = keyof typeof tables
 
 /** Heights below the last one whose single votes are kept; later ones are covered by certificates, or too late to matter. */
 const VOTE_HEIGHTS = 2
+/** Records dropped in one batch. */
+const DROPS_MAX = 1_000
 
 export interface Archive {
   at(height: number): SignedAt
-  /** For the batch that commits `height`: what was signed there and before, and what leaves. */
+  /** For the batch that commits `height`: what was signed there and before, and the votes that leave. */
   writes(height: number, signed: readonly SignedAt[]): KvWrite[]
   /** By itself: before blocks come that others decided. */
   keep(signed: readonly SignedAt[]): Promise<void>
-  /** What commits without `writes` left behind. */
-  prune(head: number): Promise<void>
+  /** Drops the certificates below a height, and the votes that commits without `writes` left behind. */
+  prune(of: { readonly head: number; readonly from: number }): Promise<void>
   /** All that is kept, ascending by height. */
   evidence(): Promise<readonly Evidence[]>
   change(of: { readonly keep: readonly Evidence[]; readonly drop: readonly Evidence[] }): Promise<void>
@@ -48,21 +49,21 @@ export function openArchive(kv: Kv): Archive {
   }
   return {
     at: (height) => ({ height, certificates: read('archive', height), votes: read('votes', height) }),
-    writes: (height, signed) => [
-      ...putsOf(signed),
-      { key: keyOf('archive', height - EVIDENCE_WINDOW_BLOCKS - 1), value: null },
-      { key: keyOf('votes', height - VOTE_HEIGHTS), value: null },
-    ],
+    writes: (height, signed) => [...putsOf(signed), { key: keyOf('votes', height - VOTE_HEIGHTS), value: null }],
     async keep(signed) {
       const puts = putsOf(signed)
       if (puts.length > 0) await kv.write(puts)
     },
-    async prune(head) {
-      const drops: KvWrite[] = []
-      const ends = { archive: head - EVIDENCE_WINDOW_BLOCKS, votes: head - VOTE_HEIGHTS + 1 }
+    async prune({ head, from }) {
+      let drops: KvWrite[] = []
+      const ends = { archive: from, votes: head - VOTE_HEIGHTS + 1 }
       for (const table of ['archive', 'votes'] as const)
-        for await (const [key] of kv.entries(keyOf(table, 0), keyOf(table, ends[table])))
+        for await (const [key] of kv.entries(keyOf(table, 0), keyOf(table, ends[table]))) {
           drops.push({ key, value: null })
+          if (drops.length < DROPS_MAX) continue
+          await kv.write(drops)
+          drops = []
+        }
       if (drops.length > 0) await kv.write(drops)
     },
     async evidence() {

@@ -8,6 +8,7 @@ import { encodeRlp, rlpInt } from '../base/rlp.ts'
 import { type Block, type Header, headerHash } from '../types/block.ts'
 import type { FoundLog, LogFilter, StoredReceipt } from '../types/query.ts'
 import { bloomOf, type Log } from '../types/receipt.ts'
+import { systemTx } from '../types/system-tx.ts'
 import { decodeTx, type Tx } from '../types/tx.ts'
 import type { Qc } from '../types/vote.ts'
 import { type BlockStore, openBlockStore } from './blocks.ts'
@@ -254,4 +255,19 @@ test('pruning forgets bodies, receipts and indexes below a height and keeps head
   expect(fresh.block(30)).toEqual(made[30]?.block)
   const found = await fresh.logs({ from: 0, to: 40, addresses: [addressOf(1)], topics: [], resultsMax: 100 })
   expect(found.map(({ height }) => height)).toEqual(Array.from({ length: 11 }, (_, i) => 30 + i))
+})
+
+test('the system transaction keeps its sender, also alone in the last chunk', async () => {
+  const kv = createMemoryKv()
+  const store = openBlockStore(kv, headerHash(headerOf(0, asHash(new Uint8Array(32)))))
+  const genesis = await append(kv, store, null, [])
+  const header = headerOf(1, genesis.block.hash)
+  const txs = [...Array.from({ length: 256 }, (_, i) => txOf(i, addressOf(i))), systemTx(CHAIN_ID, 1)]
+  const block: Block = { header, hash: headerHash(header), txs: txs.map((tx) => tx.raw), section: null }
+  const receipts = txs.map((_, i) => receiptOf(i))
+  await kv.write(await store.blockWrites({ block, receipts, txs, certificate: commitOf(1, block.hash) }))
+  expect(store.txs(1)).toEqual(txs)
+  expect(store.tx(1, 256)).toEqual(systemTx(CHAIN_ID, 1))
+  expect(store.place(systemTx(CHAIN_ID, 1).hash)).toEqual({ height: 1, index: 256 })
+  expect(store.block(1)).toEqual(block)
 })

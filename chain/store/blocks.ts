@@ -8,6 +8,7 @@ import { type Block, joinBlock } from '../types/block.ts'
 import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
 import type { Tx } from '../types/tx.ts'
 import { decodeQc, encodeQc, type Qc } from '../types/vote.ts'
+import { Batch } from './batch.ts'
 import { createLogIndexer, findLogs } from './logs.ts'
 import {
   CHUNK_COUNT,
@@ -23,7 +24,7 @@ import {
   splitHeaderRecord,
   type TxChunk,
 } from './records.ts'
-import { corrupt, seal, sealInto, unseal } from './seal.ts'
+import { corrupt, seal, unseal } from './seal.ts'
 
 export const BlockStoreErrors = defineErrors('STORE', {
   NETWORK: {
@@ -38,7 +39,7 @@ export const BlockStoreErrors = defineErrors('STORE', {
 })
 
 /** Version of everything below; a change of any layout raises it. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** First byte of each table's keys. The log index has 0x4c ('L'); the state's tables are elsewhere. */
 const tables = {
@@ -108,7 +109,7 @@ export interface BlockStore {
   commitOf(height: number): Qc | null
   logs(filter: LogFilter): Promise<readonly FoundLog[]>
   /** Everything one height adds, for one durable batch. */
-  blockWrites(args: BlockWriteArgs): Promise<KvWrite[]>
+  blockWrites(args: BlockWriteArgs): Promise<Batch>
   /** Forgets transactions, receipts and indexes below `height`, 16 heights a call; empty when there is nothing left to do. */
   pruneWrites(height: number): KvWrite[]
 }
@@ -274,7 +275,8 @@ const createReads = (kv: Kv, cache: ChunkCache) => {
     stored,
     meta,
     heightsKept: (height: number): boolean => height >= lowest(),
-    txChunk: (height: number, index: number): TxChunk => chunk('txs', height, index, decodeTxChunk),
+    txChunk: (height: number, index: number): TxChunk =>
+      chunk('txs', height, index, (bytes) => decodeTxChunk(bytes, height)),
     receiptChunk: (height: number, index: number): ReceiptChunk => chunk('receipts', height, index, decodeReceiptChunk),
     heightOf(blockHash: Hash): number | null {
       const value = get('hashes', keyOf('hashes', blockHash))
@@ -329,57 +331,52 @@ const checkIdentity = (kv: Kv, reads: Reads, genesisHash: Hash): void => {
 const COMPOSE_SLICE = 2_048 // some 10 ms
 
 /** The writes of one height. For height 0 also the network's identity. */
-const composeBlock = async (args: BlockWriteArgs, pause: Pause): Promise<KvWrite[]> => {
+const composeBlock = async (args: BlockWriteArgs, pause: Pause): Promise<Batch> => {
   const { block, receipts, txs, certificate } = args
   const { header, hash, section } = block
   const height = header.number
   assert(txs.length === block.txs.length && receipts.length === txs.length, 'a receipt for each transaction')
   assert((certificate === null) === (height === 0), 'a certificate for every block but the first')
   assert(certificate === null || equalBytes(certificate.blockHash, hash), 'the certificate is of this block')
-  const out: KvWrite[] = []
-  const put = (key: Uint8Array, content: Uint8Array): void => {
-    out.push({ key, value: seal(key, content) })
-  }
-  if (height === 0) put(META.genesis, concat(uint(FORMAT, 4), hash))
-  put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount: txs.length }))
-  put(keyOf('hashes', hash), uint(height, 6))
-  if (certificate !== null) put(heightKey('commits', height), encodeQc(certificate))
+  const out = new Batch()
+  if (height === 0) out.put(META.genesis, concat(uint(FORMAT, 4), hash))
+  out.put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount: txs.length }))
+  out.put(keyOf('hashes', hash), uint(height, 6))
+  if (certificate !== null) out.put(heightKey('commits', height), encodeQc(certificate))
   const indexer = createLogIndexer(height)
   let firstLog = 0
   for (let at = 0; at < txs.length; at += CHUNK_COUNT) {
     const end = Math.min(at + CHUNK_COUNT, txs.length)
     const part = receipts.slice(at, end)
-    const txsKey = chunkKey('txs', height, at / CHUNK_COUNT)
-    const receiptsKey = chunkKey('receipts', height, at / CHUNK_COUNT)
-    out.push({ key: txsKey, value: sealInto(txsKey, encodeTxChunk(txs.slice(at, end))) })
-    out.push({ key: receiptsKey, value: sealInto(receiptsKey, encodeReceiptChunk(part, firstLog)) })
+    out.put(chunkKey('txs', height, at / CHUNK_COUNT), encodeTxChunk(txs.slice(at, end)))
+    out.put(chunkKey('receipts', height, at / CHUNK_COUNT), encodeReceiptChunk(part, firstLog))
     for (let index = at; index < end; index++) {
       const receipt = receipts[index] as StoredReceipt
       firstLog += receipt.logs.length
       indexer.add(index, receipt)
-      out.push(placeWrite(height, index, (txs[index] as Tx).hash))
+      putPlace(out, height, index, (txs[index] as Tx).hash)
     }
     if (end % COMPOSE_SLICE === 0) await pause()
   }
-  for (const write of indexer.writes()) {
-    out.push(write)
-    if (out.length % COMPOSE_SLICE === 0) await pause()
+  for (const { key, content } of indexer.records()) {
+    out.put(key, content)
+    if (out.count % COMPOSE_SLICE === 0) await pause()
   }
-  put(META.head, concat(uint(height, 6), hash))
+  out.put(META.head, concat(uint(height, 6), hash))
   return out
 }
 
 /** One of 37,500 a block, so without the small arrays of the general way. */
-const placeWrite = (height: number, index: number, hash: Hash): KvWrite => {
-  const key = new Uint8Array(1 + PLACE_HASH_BYTES)
-  key[0] = tables.places
-  for (let i = 0; i < PLACE_HASH_BYTES; i++) key[i + 1] = hash[i] as number
-  const value = new Uint8Array(13)
-  for (let i = 5, rest = height; i >= 0; i--, rest = Math.floor(rest / 256)) value[i] = rest & 255
-  value[6] = index >>> 16
-  value[7] = (index >>> 8) & 255
-  value[8] = index & 255
-  return { key, value: sealInto(key, value) }
+const putPlace = (out: Batch, height: number, index: number, hash: Hash): void => {
+  out.reserve(1 + PLACE_HASH_BYTES, 9)
+  const { bytes, keyAt, valueAt } = out
+  bytes[keyAt] = tables.places
+  for (let i = 0; i < PLACE_HASH_BYTES; i++) bytes[keyAt + 1 + i] = hash[i] as number
+  for (let i = 5, rest = height; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[valueAt + i] = rest & 255
+  bytes[valueAt + 6] = index >>> 16
+  bytes[valueAt + 7] = index >>> 8
+  bytes[valueAt + 8] = index
+  out.seal()
 }
 
 const composePrune = (
@@ -406,7 +403,7 @@ const composePrune = (
     receipts.forEach((receipt, index) => {
       indexer.add(index, receipt)
     })
-    for (const { key } of indexer.writes()) drop(key)
+    for (const { key } of indexer.records()) drop(key)
     for (let chunk = 0; chunk * CHUNK_COUNT < txCount; chunk++) {
       drop(chunkKey('txs', height, chunk))
       drop(chunkKey('receipts', height, chunk))

@@ -43,8 +43,9 @@ const OPTIONS = {
   valueEncoding: 'view',
   multithreading: true,
   cacheSize: 32 * 1024 * 1024,
-  // A full block is some 10 MB in one batch; two of these may be in memory.
-  writeBufferSize: 16 * 1024 * 1024,
+  // A full block is some 40 MB in one batch, and the next writes most of its keys again. Two of these may be in memory; with a quarter
+  // of it LevelDB's threads work a quarter more.
+  writeBufferSize: 64 * 1024 * 1024,
   maxFileSize: 16 * 1024 * 1024,
 } as const
 
@@ -149,7 +150,7 @@ const levelKv = (dir: string, level: Level, o: { readonly readOnly: boolean; rea
     async write(batch) {
       refuseClosed()
       if (o.readOnly) throw new NodeError(StoreErrors.WRITE, { dir, reason: 'it is open for reading only' })
-      if (batch.length > 0) await writeBatch(dir, level, batch, o.pause)
+      await writeBatch(dir, level, batch, o.pause)
     },
     entries(from, to) {
       refuseClosed()
@@ -167,17 +168,17 @@ const levelKv = (dir: string, level: Level, o: { readonly readOnly: boolean; rea
 /** Not a Buffer, whose `slice` shares memory where a Uint8Array's copies. */
 const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const writeBatch = async (dir: string, level: Level, writes: readonly KvWrite[], pause: Pause | null) => {
+const writeBatch = async (dir: string, level: Level, writes: Iterable<KvWrite>, pause: Pause | null) => {
   try {
     // Chained: an array batch costs the main thread five times as much (344 ms against 65 for 175,000 writes).
     const batch = level.batch()
-    for (let i = 0; i < writes.length; i++) {
-      const { key, value } = writes[i] as KvWrite
+    for (const { key, value } of writes) {
       if (value === null) batch.del(key)
       else batch.put(key, value)
-      if (pause !== null && i % BATCH_SLICE === BATCH_SLICE - 1) await pause()
+      if (pause !== null && batch.length % BATCH_SLICE === 0) await pause()
     }
-    await batch.write({ sync: true })
+    if (batch.length > 0) await batch.write({ sync: true })
+    else await batch.close()
   } catch (error) {
     const { code, reason } = faultOf(error)
     if (code === 'LEVEL_CORRUPTION') throw new NodeError(StoreErrors.CORRUPT, { where: dir, reason }, { cause: error })

@@ -4,11 +4,11 @@
 import { equalBytes } from '../base/bytes.ts'
 import { keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import type { Kv, KvWrite, Pause } from '../base/ports.ts'
+import type { Kv, Pause } from '../base/ports.ts'
 import type { FoundLog, LogFilter } from '../types/query.ts'
 import type { Log, Receipt } from '../types/receipt.ts'
 import type { HeaderRecord, IndexedReceipt } from './records.ts'
-import { seal, unseal } from './seal.ts'
+import { unseal } from './seal.ts'
 
 export const LogErrors = defineErrors('CHAIN', {
   TOO_MANY_LOGS: {
@@ -64,11 +64,10 @@ export function createLogIndexer(height: number) {
         for (let i = 0; i < log.topics.length; i++) note(TOPIC + i, tailOf(log.topics[i] as Uint8Array), index)
       }
     },
-    *writes(): Iterable<KvWrite> {
-      for (const [id, indices] of postings) {
-        const key = keyOf(Math.floor(id / KIND_STEP), id % KIND_STEP, height)
-        yield { key, value: seal(key, encodeIndices(indices)) }
-      }
+    /** Not sealed yet. */
+    *records(): Iterable<{ readonly key: Uint8Array; readonly content: Uint8Array }> {
+      for (const [id, indices] of postings)
+        yield { key: keyOf(Math.floor(id / KIND_STEP), id % KIND_STEP, height), content: encodeIndices(indices) }
     },
   }
 }

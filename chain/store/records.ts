@@ -1,11 +1,12 @@
 // Records of blocks as the store keeps them: a header with its section, and transactions and receipts in chunks of 256, so
 // that one of 37,500 is read without the others and an ordinary block is one record of each. Owns encoding; knows no table.
-import { asAddress, asHash, bigintToBytes, bytesToBigint, concat, type Hash } from '../base/bytes.ts'
+import { asAddress, asHash, bigintToBytes, bytesToBigint, concat, equalBytes, type Hash } from '../base/bytes.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, decodeRlp, encodeRlp } from '../base/rlp.ts'
 import { decodeHeader, decodeSection, encodeHeader, encodeSection, type Header, type Section } from '../types/block.ts'
 import type { StoredReceipt } from '../types/query.ts'
 import { bloomOf, type Log, logsToRlp } from '../types/receipt.ts'
+import { SYSTEM_SENDER, systemTx } from '../types/system-tx.ts'
 import { decodeTx, type Tx } from '../types/tx.ts'
 
 export const CHUNK_COUNT = 256
@@ -58,10 +59,10 @@ export function splitHeaderRecord(bytes: Uint8Array) {
   }
 }
 
-/** count u16 ‖ fixed part of each ‖ end of each item u32 ‖ items. The last four bytes stay free for the seal. */
+/** count u16 ‖ fixed part of each ‖ end of each item u32 ‖ items. */
 const packItems = (items: readonly Uint8Array[], prefix: Uint8Array, fixed: readonly Uint8Array[]): Uint8Array => {
   const fixedBytes = fixed[0]?.length ?? 0
-  let sizeBytes = prefix.length + 2 + items.length * (fixedBytes + 4) + 4
+  let sizeBytes = prefix.length + 2 + items.length * (fixedBytes + 4)
   for (const item of items) sizeBytes += item.length
   const out = new Uint8Array(sizeBytes)
   const view = viewOf(out)
@@ -82,7 +83,7 @@ const packItems = (items: readonly Uint8Array[], prefix: Uint8Array, fixed: read
   return out
 }
 
-/** What `packItems` made, less the seal. */
+/** What `packItems` made. */
 class Items {
   readonly count: number
   readonly #bytes: Uint8Array
@@ -137,15 +138,16 @@ export function encodeTxChunk(txs: readonly Tx[]): Uint8Array {
   )
 }
 
-export function decodeTxChunk(bytes: Uint8Array): TxChunk {
+export function decodeTxChunk(bytes: Uint8Array, height: number): TxChunk {
   const items = new Items(bytes, CHAIN_ID_BYTES, 20)
   const chainId = viewOf(bytes).getBigUint64(0)
   return {
     count: items.count,
     raw: (index) => items.item(index),
     tx(index) {
-      const raw = items.item(index)
-      return decodeTx(raw, chainId, () => asAddress(items.fixed(index)))
+      const from = asAddress(items.fixed(index))
+      if (equalBytes(from, SYSTEM_SENDER)) return systemTx(chainId, height)
+      return decodeTx(items.item(index), chainId, () => from)
     },
   }
 }
@@ -160,22 +162,6 @@ const FIXED_BYTES = 18
 /** `firstLog` counts the block's logs before this receipt. */
 export interface IndexedReceipt extends StoredReceipt {
   readonly firstLog: number
-}
-
-/** flags, cumulative gas u64, gas u64, price length u8 ‖ price ‖ created ‖ first log u32 ‖ RLP of logs. Blooms follow from logs. */
-const encodeReceiptRecord = (r: StoredReceipt, firstLog: number): Uint8Array => {
-  const price = bigintToBytes(r.gasPriceWei)
-  const head = new Uint8Array(FIXED_BYTES)
-  const view = viewOf(head)
-  const logs = r.logs.length > 0
-  head[0] = r.type | (r.status * STATUS) | (r.created === null ? 0 : CREATED) | (logs ? LOGS : 0)
-  view.setBigUint64(1, r.cumulativeGas)
-  view.setBigUint64(9, r.gasUsed)
-  head[17] = price.length
-  if (!logs) return concat(head, price, r.created ?? NO_BYTES)
-  const first = new Uint8Array(4)
-  viewOf(first).setUint32(0, firstLog)
-  return concat(head, price, r.created ?? NO_BYTES, first, encodeRlp(logsToRlp(r.logs)))
 }
 
 const decodeReceiptRecord = (bytes: Uint8Array): IndexedReceipt => {
@@ -215,14 +201,57 @@ export interface ReceiptChunk {
   receipt(index: number): IndexedReceipt
 }
 
+/**
+ * Items as `packItems` makes them, each of: flags, cumulative gas u64, gas u64, price length u8 ‖ price ‖ created ‖ first log u32 ‖ RLP of
+ * logs. Blooms follow from logs. Written where they lie, for there is one of each transaction.
+ */
 export function encodeReceiptChunk(receipts: readonly StoredReceipt[], firstLog: number): Uint8Array {
+  const prices = pricesOf(receipts)
+  const logs = receipts.map((r) => (r.logs.length === 0 ? NO_BYTES : encodeRlp(logsToRlp(r.logs))))
+  let sizeBytes = 2 + 4 * receipts.length
+  for (const [i, { created }] of receipts.entries()) {
+    const logBytes = (logs[i] as Uint8Array).length
+    sizeBytes += FIXED_BYTES + (prices[i] as Uint8Array).length + (created === null ? 0 : 20)
+    sizeBytes += logBytes === 0 ? 0 : 4 + logBytes
+  }
+  const out = new Uint8Array(sizeBytes)
+  const view = viewOf(out)
+  view.setUint16(0, receipts.length)
+  let at = 2 + 4 * receipts.length
   let next = firstLog
-  const items = receipts.map((receipt) => {
-    const at = next
-    next += receipt.logs.length
-    return encodeReceiptRecord(receipt, at)
-  })
-  return packItems(items, NO_BYTES, [])
+  const put = (bytes: Uint8Array): void => {
+    out.set(bytes, at)
+    at += bytes.length
+  }
+  for (const [i, r] of receipts.entries()) {
+    const price = prices[i] as Uint8Array
+    const hasLogs = r.logs.length > 0
+    out[at] = r.type | (r.status * STATUS) | (r.created === null ? 0 : CREATED) | (hasLogs ? LOGS : 0)
+    view.setBigUint64(at + 1, r.cumulativeGas)
+    view.setBigUint64(at + 9, r.gasUsed)
+    out[at + 17] = price.length
+    at += FIXED_BYTES
+    put(price)
+    if (r.created !== null) put(r.created)
+    if (hasLogs) {
+      view.setUint32(at, next)
+      at += 4
+      put(logs[i] as Uint8Array)
+    }
+    next += r.logs.length
+    view.setUint32(2 + 4 * i, at)
+  }
+  return out
+}
+
+/** Nearly all of a block pay one price or another of a few. */
+const pricesOf = (receipts: readonly StoredReceipt[]): Uint8Array[] => {
+  const out: Uint8Array[] = []
+  for (const [i, { gasPriceWei }] of receipts.entries()) {
+    const isAsBefore = i > 0 && receipts[i - 1]?.gasPriceWei === gasPriceWei
+    out.push(isAsBefore ? (out[i - 1] as Uint8Array) : bigintToBytes(gasPriceWei))
+  }
+  return out
 }
 
 export function decodeReceiptChunk(bytes: Uint8Array): ReceiptChunk {

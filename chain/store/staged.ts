@@ -5,7 +5,7 @@ import { assert } from '../base/errors.ts'
 import type { Kv, KvWrite } from '../base/ports.ts'
 
 export interface StagedKv extends Kv {
-  /** From here on `write` only remembers, until `release`. */
+  /** From here on `write` only remembers, and keeps the bytes it is given, until `release`. */
   hold(): void
   /** One batch with everything held so far; returns when it is on disk. What is written meanwhile is held for the next. One at a time. */
   flush(): Promise<void>

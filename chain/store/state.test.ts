@@ -2,7 +2,7 @@ import { verifyMerkleProof } from '@ethereumjs/mpt'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createMemoryState, type MemoryState } from '../../test/kit/memory-state.ts'
-import { asAddress, bytesToHex } from '../base/bytes.ts'
+import { type Address, asAddress, bytesToHex } from '../base/bytes.ts'
 import { EMPTY_ROOT, keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Kv } from '../base/ports.ts'
@@ -85,6 +85,35 @@ test('roots, and every value at every height, are those of a plain replay', asyn
   )
 })
 
+test('blocks that change and remove more leaves than one slice of the trie takes, beside each other', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, KEEP_ALL)
+  const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
+  const owner = addresses[0] as Address
+  const accountOf = (n: number): Address => asAddress(keccak(Uint8Array.of(n >> 8, n)).slice(12))
+  const block = (made: readonly number[], removed: readonly number[]): Changes => {
+    const rich = { nonce: 1n, balance: 1n, codeHash: keccak(new Uint8Array(0)) }
+    const slots = [
+      ...made.map((n) => ({ key: BigInt(n), value: BigInt(n) })),
+      ...removed.map((n) => ({ key: BigInt(n), value: 0n })),
+    ]
+    const changed = (n: number, account: typeof rich | null) => ({
+      ...{ address: accountOf(n), account, storageCleared: account === null, slots: [] },
+    })
+    return {
+      codes: [],
+      accounts: [
+        { address: owner, account: rich, storageCleared: false, slots },
+        ...made.map((n) => changed(n, rich)),
+        ...removed.map((n) => changed(n, null)),
+      ],
+    }
+  }
+  const blocks = [block(numbers(1, 2_000), []), block(numbers(2_000, 4_000), numbers(500, 1_500))]
+  for (const changes of blocks) await put(kv, store, changes)
+  expect(await store.check()).toMatchObject({ slots: 2_999, accounts: 3_000 }) // makes the root anew from all there is
+})
+
 test('a long history of one key is read at every height', async () => {
   const kv = createMemoryKv()
   const store = createStateStore({ kv, pause }, KEEP_ALL)
@@ -157,7 +186,7 @@ test('the same changes in another order are the same writes', async () => {
       const bytes = async (each: Changes): Promise<string[]> => {
         const kv = createMemoryKv()
         const { writes } = await createStateStore({ kv, pause }, KEEP_ALL).prepare(0, each)
-        return writes.map(({ key, value }) => `${bytesToHex(key)} ${value === null ? '-' : bytesToHex(value)}`)
+        return [...writes].map(({ key, value }) => `${bytesToHex(key)} ${value === null ? '-' : bytesToHex(value)}`)
       }
       const reversed = [...changes.accounts]
         .reverse()
@@ -230,4 +259,18 @@ test('a reader whose height is pruned meanwhile says so instead of answering', a
   for (const reader of readers)
     for (const address of addresses.slice(0, 2))
       expect(() => reader.account(address)).toThrow(expect.objectContaining({ code: 'STATE_PRUNED' }))
+})
+
+test('a reader looks at what an address says, not at which array says it', async () => {
+  const [kv, [first, second]] = [createMemoryKv(), addresses as [Address, Address]]
+  const store = createStateStore({ kv, pause }, KEEP_ALL)
+  const account = { nonce: 1n, balance: 1n, codeHash: keccak(new Uint8Array(0)) }
+  const change = (address: Address, value: bigint): AccountChange => {
+    return { address, account, storageCleared: false, slots: [{ key: 1n, value }] }
+  }
+  await put(kv, store, { codes: [], accounts: [change(first, 11n), change(second, 22n)] })
+  const [reader, again] = [store.at(0), first.slice() as Address]
+  expect(reader.slot(again, 1n)).toBe(11n)
+  again.set(second)
+  expect(reader.slot(again, 1n)).toBe(22n)
 })

@@ -3,7 +3,6 @@
 // that tables and trie agree. Blocks never reorganise, so there is one line of versions and no overlay of forks.
 import {
   type Address,
-  asAddress,
   asHash,
   bigintToBytes,
   bigintToFixed,
@@ -18,13 +17,16 @@ import {
 } from '../base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
-import type { Kv, KvWrite, Pause } from '../base/ports.ts'
-import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import { hashRoom, keccakHere } from '../base/keccak.ts'
+import type { Kv, Pause } from '../base/ports.ts'
+import { asBytes, asList, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
 import type { AccountProof } from '../types/query.ts'
-import type { AccountChange, AccountRecord, Changes, Code, Reader } from '../types/state.ts'
-import { corrupt, seal, unseal } from './seal.ts'
+import type { AccountChange, Changes, Code, Reader } from '../types/state.ts'
+import { accountLeaf, decodeAccount, decodeRecord, encodeAccount, storageRootOf } from './account.ts'
+import { Batch } from './batch.ts'
+import { Cache } from './cache.ts'
+import { corrupt, SEAL_BYTES, unseal } from './seal.ts'
 import {
-  type BranchWrites,
   type Child,
   type LeafChange,
   packChild,
@@ -35,7 +37,15 @@ import {
   unpackChild,
   updateTrie,
 } from './trie.ts'
-import { openVersionTable, Slabs, type Version, type VersionTable, type WriteBuffer } from './versions.ts'
+import {
+  contentOf,
+  heightOf,
+  isContent,
+  openVersionTable,
+  Replaced,
+  type Version,
+  type VersionTable,
+} from './versions.ts'
 
 export const StateErrors = defineErrors('STATE', {
   PRUNED: {
@@ -59,9 +69,7 @@ export interface Prepared {
   readonly height: number
   readonly root: Hash
   readonly changes: Changes
-  readonly writes: readonly KvWrite[]
-  /** What is newest once it is written, by the names of the cache. */
-  readonly versions: ReadonlyMap<string, Version>
+  readonly writes: Batch
 }
 
 export interface StateStore {
@@ -79,14 +87,14 @@ export interface StateStore {
   check(): Promise<{ readonly accounts: number; readonly slots: number; readonly codes: number }>
 }
 
-const PREFIX = { accounts: 0x61, slots: 0x73, nodes: 0x6e, code: 0x63, undo: 0x75, meta: 0x6d } as const
+const PREFIX = { accounts: 0x61, slots: 0x73, nodes: 0x6e, code: 0x63, meta: 0x6d } as const
 const HISTORY = { accounts: 0x62, slots: 0x74, nodes: 0x6f } as const
 const META_KEY = Uint8Array.of(PREFIX.meta)
 const EMPTY_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
-/** Leaf changes between two pauses: about 10 ms. */
-const SLICE_LEAVES = 256
+/** Accounts between two pauses: some milliseconds. */
+const SLICE_ACCOUNTS = 1_024
 /** Writes between two pauses: about 10 ms. */
-const SLICE_WRITES = 2_048
+const SLICE_WRITES = 8_192
 
 interface Tables {
   readonly accounts: VersionTable
@@ -96,6 +104,8 @@ interface Tables {
 }
 type TableName = keyof Tables
 const TABLE_NAMES = ['accounts', 'slots', 'nodes'] as const
+/** First bytes of the keys of newest versions, which are cached. */
+const NEWEST: ReadonlySet<number> = new Set(TABLE_NAMES.map((name) => PREFIX[name]))
 
 const openTables = (kv: Kv): Tables => {
   const open = (name: TableName): VersionTable =>
@@ -103,36 +113,8 @@ const openTables = (kv: Kv): Tables => {
   return { accounts: open('accounts'), slots: open('slots'), nodes: open('nodes') }
 }
 
-interface StoredAccount extends AccountRecord {
-  readonly storageRoot: Hash
-  readonly address: Address
-}
+const isEmptyCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || compareBytes(hash, KECCAK_EMPTY) === 0
 
-const encodeAccount = (account: StoredAccount): Uint8Array =>
-  encodeRlp([
-    account.address,
-    rlpInt(account.nonce),
-    rlpInt(account.balance),
-    isEmptyCode(account.codeHash) ? new Uint8Array(0) : account.codeHash,
-    compareBytes(account.storageRoot, EMPTY_ROOT) === 0 ? new Uint8Array(0) : account.storageRoot,
-  ])
-const decodeAccount = (bytes: Uint8Array): StoredAccount => {
-  const f = asList(decodeRlp(bytes), 5)
-  const code = asBytes(f[3])
-  const storage = asBytes(f[4])
-  return {
-    address: asAddress(asBytes(f[0], 20)),
-    nonce: asBigint(f[1], 64),
-    balance: asBigint(f[2]),
-    codeHash: code.length === 0 ? KECCAK_EMPTY : asHash(code),
-    storageRoot: storage.length === 0 ? EMPTY_ROOT : asHash(storage),
-  }
-}
-const isEmptyCode = (hash: Hash): boolean => compareBytes(hash, KECCAK_EMPTY) === 0
-
-/** What the account trie holds (yellow paper, 4.1). */
-const accountLeaf = (account: StoredAccount): Uint8Array =>
-  encodeRlp([rlpInt(account.nonce), rlpInt(account.balance), account.storageRoot, account.codeHash])
 /** A slot is stored as its plain key (32 bytes) and its value without leading zeros. */
 const encodeSlot = (key: Word, value: Word): Uint8Array => concat(bigintToFixed(key, 32), bigintToBytes(value))
 const slotValue = (stored: Uint8Array): Word => bytesToBigint(stored.subarray(32))
@@ -159,7 +141,7 @@ const readerOver = (kv: Kv, tables: Tables, height: number): Reader => {
   return {
     account(address) {
       const bytes = read('accounts', keccak(address))
-      return bytes === null ? undefined : decodeAccount(bytes)
+      return bytes === null ? undefined : decodeRecord(bytes)
     },
     slot(address, key) {
       const stored = read('slots', slotKey(keccak(address), key))
@@ -202,47 +184,10 @@ const readCode = (kv: Kv, hash: Hash): Code => {
   // jumps are ceil(n / 8) bytes for n of code, and ceil((n + ceil(n / 8)) / 9) is ceil(n / 8)
   return { hash, jumps: content.subarray(0, split), bytes: content.subarray(split) }
 }
-const codeWrite = (code: Code): KvWrite => {
-  const key = concat(Uint8Array.of(PREFIX.code), code.hash)
+const writeCode = (code: Code, out: Batch): void => {
   assert(code.jumps.length === Math.ceil(code.bytes.length / 8), 'one bit for each byte of code')
-  return { key, value: seal(key, concat(code.jumps, code.bytes)) }
+  out.put(concat(Uint8Array.of(PREFIX.code), code.hash), concat(code.jumps, code.bytes))
 }
-
-/**
- * Newest values by table and key, within a bound of bytes: two generations, of which the older leaves at once when the younger
- * is full. One map with its oldest entry taken out each time would be quadratic, for a Map walks over what was deleted.
- */
-class Cache {
-  #young = new Map<string, Version | null>()
-  #old = new Map<string, Version | null>()
-  readonly #halfBytes: number
-  #youngBytes = 0
-  constructor(limitBytes: number) {
-    this.#halfBytes = limitBytes / 2
-  }
-  get(name: string): Version | null | undefined {
-    const young = this.#young.get(name)
-    if (young !== undefined) return young
-    const old = this.#old.get(name)
-    if (old !== undefined) this.set(name, old)
-    return old
-  }
-  set(name: string, version: Version | null): void {
-    this.#young.set(name, version)
-    this.#youngBytes += 200 + name.length + (version?.value?.length ?? 0)
-    if (this.#youngBytes <= this.#halfBytes) return
-    this.#old = this.#young
-    this.#young = new Map()
-    this.#youngBytes = 0
-  }
-  delete(name: string): void {
-    this.#young.delete(name)
-    this.#old.delete(name)
-  }
-}
-/** `apply` takes any array-like, and is several times as fast as spreading; its type does not say so. */
-const cacheName = (table: TableName, key: Uint8Array): string =>
-  table[0] + String.fromCharCode.apply(null, key as unknown as number[])
 
 export function createStateStore(deps: { readonly kv: Kv; readonly pause: Pause }, options: StateOptions): StateStore {
   return new Store(deps.kv, deps.pause, options)
@@ -256,9 +201,10 @@ class Store implements StateStore {
   readonly #options: StateOptions
   readonly #tables: Tables
   readonly #cache: Cache
-  readonly #slabs = new Slabs()
   readonly #codes = new Map<string, Code>()
+  #head: { readonly height: number; readonly reader: Reader } | null = null
   #lowest: { readonly state: number; readonly proofs: number }
+  readonly #replacedBytes: Record<TableName, number> = { accounts: 0, slots: 0, nodes: 0 }
 
   constructor(kv: Kv, pause: Pause, options: StateOptions) {
     this.#kv = kv
@@ -284,23 +230,34 @@ class Store implements StateStore {
   at(height: number): Reader {
     this.#expect(height, this.#lowest.state, 'state')
     if (height < this.height) return readerOver(this.#kv, this.#tables, height)
+    // One for all who ask: each admission to the pool does.
+    if (this.#head?.height !== height) this.#head = { height, reader: this.#readerOf(height) }
+    return this.#head.reader
+  }
+
+  #readerOf(height: number): Reader {
     const past = readerOver(this.#kv, this.#tables, height)
+    let hashed: { readonly address: Uint8Array; readonly hash: Hash } = { address: new Uint8Array(0), hash: EMPTY_ROOT }
     // At the head values come from the cache, until a later block is the head; the store may hold that block already.
     const newest = (table: TableName, key: Uint8Array): Version | null | undefined => {
       if (this.height !== height) return undefined
       const version = this.#newest(table, key)
-      return version !== null && version.height > height ? undefined : version
+      return version !== null && heightOf(version) > height ? undefined : version
     }
     return {
       account: (address) => {
         const version = newest('accounts', keccak(address))
         if (version === undefined) return past.account(address)
-        return version === null || version.value === null ? undefined : decodeAccount(version.value)
+        const value = version === null ? null : contentOf(version)
+        return value === null ? undefined : decodeRecord(value)
       },
       slot: (address, key) => {
-        const version = newest('slots', slotKey(keccak(address), key))
+        // A contract reads many of its slots one after the other. By its bytes: this reader serves many, and arrays are used again.
+        if (!equalBytes(address, hashed.address)) hashed = { address: address.slice(), hash: keccak(address) }
+        const version = newest('slots', slotKey(hashed.hash, key))
         if (version === undefined) return past.slot(address, key)
-        return version === null || version.value === null ? 0n : slotValue(version.value)
+        const value = version === null ? null : contentOf(version)
+        return value === null ? 0n : slotValue(value)
       },
       code: (hash) => this.#code(hash),
     }
@@ -308,6 +265,7 @@ class Store implements StateStore {
 
   /** Code never changes under its hash; what every block runs is read from disk once. */
   #code(hash: Hash): Code {
+    if (isEmptyCode(hash)) return EMPTY_CODE
     const name = bytesToHex(hash)
     const known = this.#codes.get(name)
     if (known !== undefined) return known
@@ -317,84 +275,109 @@ class Store implements StateStore {
     return code
   }
 
-  #newest(table: TableName, key: Uint8Array, name = cacheName(table, key)): Version | null {
-    const known = this.#cache.get(name)
-    if (known !== undefined) return known
+  #newest(table: TableName, key: Uint8Array): Version | null {
+    const known = this.#cache.get(PREFIX[table], key)
+    if (known !== undefined) return known as Version | null // the cache holds nothing else
     const version = this.#tables[table].newest(key)
-    this.#cache.set(name, version)
+    this.#cache.set(PREFIX[table], key, version)
     return version
   }
 
   async prepare(height: number, changes: Changes): Promise<Prepared> {
     assert(height === this.height + 1, 'blocks are prepared on the head')
-    const block = new BlockWrites(this.#tables, height, (table, key, name) => this.#newest(table, key, name))
+    const batch = new Batch()
+    // What is pruned comes first: where a block writes again what it prunes, the later write stands.
+    const lowest = await this.#prune(height, batch)
+    for (const code of changes.codes) writeCode(code, batch)
+    const newest: Newest = (table, key) => this.#newest(table, key)
+    const block = new BlockWrites(this.#tables, height, newest, batch, this.#replacedBytes)
     const leaves: LeafChange[] = []
-    // In the order of their keys, so that the same changes in any order are the same bytes.
-    const owned: { readonly owner: Hash; readonly change: AccountChange }[] = []
-    for (const change of changes.accounts) {
-      owned.push({ owner: keccak(change.address), change })
-      if (owned.length % SLICE_WRITES === 0) await this.#pause()
-    }
-    owned.sort((a, b) => compareBytes(a.owner, b.owner))
-    if (owned.length > SLICE_WRITES) await this.#pause()
-    for (const { owner, change } of owned) {
-      leaves.push(await this.#applyAccount(block, owner, change))
-      if (leaves.length % SLICE_LEAVES === 0) await this.#pause()
+    for (const { owner, change } of await this.#inOrder(changes.accounts)) {
+      const leaf = this.#applyAccount(block, owner, change)
+      leaves.push(leaf instanceof Promise ? await leaf : leaf)
+      if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
     }
     const root = await this.#applyTrie(block, ACCOUNTS, leaves, (key) => {
-      const value = block.value('accounts', key)
+      const stands = standing(leaves, key)
+      if (stands !== undefined) return stands
+      const version = this.#newest('accounts', key)
+      const value = version === null ? null : contentOf(version)
       assert(value !== null, 'a leaf of the account trie has its account')
-      return accountLeaf(decodeAccount(value))
+      return accountLeaf(value)
     })
-    // What is pruned comes first: where a block writes again what it prunes, the later write stands.
-    const buffer: WriteBuffer = { writes: [], slabs: this.#slabs }
-    const { writes } = buffer
-    const lowest = await this.#prune(height, writes)
-    writes.push(...changes.codes.map(codeWrite))
-    const versions = await block.writes(buffer, this.#pause)
+    await block.finish(this.#pause)
+    for (const table of TABLE_NAMES) this.#replacedBytes[table] = Math.ceil(block.replaced[table].usedBytes * 1.1)
     const meta = encodeRlp([rlpInt(height), rootOf(root), rlpInt(lowest.state), rlpInt(lowest.proofs)])
-    writes.push({ key: META_KEY, value: seal(META_KEY, meta) })
-    return { height, root: rootOf(root), changes, writes, versions }
+    batch.put(META_KEY, meta)
+    return { height, root: rootOf(root), changes, writes: batch }
   }
 
-  /** Writes one account and its slots; answers its leaf in the account trie. */
-  async #applyAccount(block: BlockWrites, owner: Hash, change: AccountChange): Promise<LeafChange> {
-    if (change.storageCleared) await this.#clearStorage(block, owner)
-    let storageRoot = change.storageCleared ? EMPTY_ROOT : this.#storageRoot(owner)
-    if (change.slots.length > 0) {
-      const slots = change.slots.map((slot) => ({ ...slot, hashed: keccak(bigintToFixed(slot.key, 32)) }))
-      slots.sort((a, b) => compareBytes(a.hashed, b.hashed))
-      const leaves = slots.map(({ key, value, hashed }): LeafChange => {
-        block.put('slots', concat(owner, hashed), value === 0n ? null : encodeSlot(key, value))
-        return { key: hashed, value: value === 0n ? null : encodeRlp(bigintToBytes(value)) }
-      })
-      const root = await this.#applyTrie(block, owner, leaves, (key) => {
-        const value = block.value('slots', concat(owner, key))
-        assert(value !== null, 'a leaf of a storage trie has its slot')
-        return slotLeaf(value)
-      })
-      storageRoot = rootOf(root)
+  /** In the order of their keys, so that the same changes in any order are the same bytes. */
+  async #inOrder(accounts: readonly AccountChange[]): Promise<readonly Owned[]> {
+    const out: Owned[] = []
+    const owners = new Uint8Array(32 * accounts.length)
+    for (const change of accounts) {
+      const at = 32 * out.length
+      hashRoom.set(change.address)
+      keccakHere(0, change.address.length, owners, at)
+      const owner = owners.subarray(at, at + 32) as Hash
+      out.push({ owner, rank: rankOf(owner), change })
+      if (out.length % SLICE_ACCOUNTS === 0) await this.#pause()
     }
-    if (change.account === null) {
-      block.put('accounts', owner, null)
-      return { key: owner, value: null }
-    }
-    const account = { ...change.account, storageRoot, address: change.address }
-    block.put('accounts', owner, encodeAccount(account))
-    return { key: owner, value: accountLeaf(account) }
+    out.sort((a, b) => a.rank - b.rank || compareBytes(a.owner, b.owner))
+    if (out.length > SLICE_ACCOUNTS) await this.#pause()
+    return out
   }
 
-  #storageRoot(owner: Hash): Hash {
-    const value = this.#newest('accounts', owner)?.value ?? null
-    return value === null ? EMPTY_ROOT : decodeAccount(value).storageRoot
+  /** Writes one account and its slots; answers its leaf in the account trie. Waits only where there are slots. */
+  #applyAccount(block: BlockWrites, owner: Hash, change: AccountChange): LeafChange | Promise<LeafChange> {
+    const before = this.#newest('accounts', owner)
+    if (change.slots.length > 0 || change.storageCleared) return this.#applyStorage(block, owner, change, before)
+    const was = before === null ? null : contentOf(before)
+    return putAccount(block, owner, change, before, was === null ? EMPTY_ROOT : storageRootOf(was))
+  }
+
+  async #applyStorage(
+    block: BlockWrites,
+    owner: Hash,
+    change: AccountChange,
+    before: Version | null,
+  ): Promise<LeafChange> {
+    if (change.storageCleared) block.clear(await this.#storageOf(owner))
+    const was = before === null || change.storageCleared ? null : contentOf(before)
+    const rootBefore = was === null ? EMPTY_ROOT : storageRootOf(was)
+    const root = change.slots.length > 0 ? await this.#applySlots(block, owner, change) : rootBefore
+    if (change.storageCleared) block.cleared()
+    return putAccount(block, owner, change, before, root)
+  }
+
+  async #applySlots(block: BlockWrites, owner: Hash, change: AccountChange): Promise<Hash> {
+    const slots = change.slots.map((slot) => ({ ...slot, hashed: keccak(bigintToFixed(slot.key, 32)) }))
+    slots.sort((a, b) => compareBytes(a.hashed, b.hashed))
+    const leaves = slots.map(({ key, value, hashed }): LeafChange => {
+      block.put('slots', concat(owner, hashed), value === 0n ? null : encodeSlot(key, value))
+      return { key: hashed, value: value === 0n ? null : encodeRlp(bigintToBytes(value)) }
+    })
+    const from = change.storageCleared ? 'nothing' : 'newest'
+    const leaf = (key: Uint8Array): Uint8Array => {
+      const stands = standing(leaves, key)
+      if (stands !== undefined) return stands
+      const version = this.#newest('slots', concat(owner, key))
+      const value = version === null ? null : contentOf(version)
+      assert(value !== null, 'a leaf of a storage trie has its slot')
+      return slotLeaf(value)
+    }
+    return rootOf(await this.#applyTrie(block, owner, leaves, leaf, from))
   }
 
   /** Rare since EIP-6780: only an account made anew in the block that deletes it. */
-  async #clearStorage(block: BlockWrites, owner: Hash): Promise<void> {
+  async #storageOf(owner: Hash): Promise<readonly (readonly [TableName, Uint8Array])[]> {
+    const out: (readonly [TableName, Uint8Array])[] = []
     for (const table of ['slots', 'nodes'] as const) {
       const from = this.#tables[table].stored(owner)
-      for await (const [stored] of this.#kv.entries(from, after(from))) block.put(table, stored.subarray(1), null)
+      for await (const [stored] of this.#kv.entries(from, after(from))) out.push([table, stored.slice(1)])
     }
+    return out
   }
 
   async #applyTrie(
@@ -402,29 +385,32 @@ class Store implements StateStore {
     owner: Uint8Array,
     leaves: readonly LeafChange[],
     leaf: (key: Uint8Array) => Uint8Array,
+    from: 'newest' | 'nothing' = 'newest',
   ): Promise<Child> {
-    const before = block.value('nodes', rootKey(owner))
-    let root = before === null ? null : unpackChild(before)
+    const value = (key: Uint8Array): Uint8Array | null => {
+      const version = this.#newest('nodes', key)
+      return version === null ? null : contentOf(version)
+    }
+    const before = from === 'nothing' ? null : value(rootKey(owner))
     const source: TrieSource = {
       leaf,
       branch(path) {
-        const packed = block.value('nodes', concat(owner, path))
-        if (packed === null) throw corrupt('nodes', concat(owner, path), 'a trie node is missing')
+        const packed = value(path)
+        if (packed === null) throw corrupt('nodes', path, 'a trie node is missing')
         return packed
       },
     }
-    for (let at = 0; at < leaves.length; at += SLICE_LEAVES) {
-      const writes: BranchWrites = new Map()
-      root = updateTrie(root, leaves.slice(at, at + SLICE_LEAVES), source, writes)
-      for (const { path, packed } of writes.values()) block.put('nodes', concat(owner, path), packed)
-      if (at + SLICE_LEAVES < leaves.length) await this.#pause()
-    }
+    const sink = (path: Uint8Array, packed: Uint8Array | null): Uint8Array | null => block.put('nodes', path, packed)
+    const steps = updateTrie(before === null ? null : unpackChild(before), leaves, source, sink, owner)
+    let step = steps.next()
+    for (; step.done !== true; step = steps.next()) if (leaves.length > SLICE_ACCOUNTS) await this.#pause()
+    const root = step.value
     block.put('nodes', rootKey(owner), root === null ? null : packChild(root))
     return root
   }
 
   /** Forgets versions that no kept height reads, a bounded number of heights a block; answers the new lowest heights. */
-  async #prune(height: number, writes: KvWrite[]): Promise<{ readonly state: number; readonly proofs: number }> {
+  async #prune(height: number, batch: Batch): Promise<{ readonly state: number; readonly proofs: number }> {
     const { historyBlocks, proofBlocks } = this.#options
     const state = historyBlocks === null ? 0 : Math.max(0, height - historyBlocks)
     const proofs = proofBlocks === null ? 0 : Math.max(0, height - proofBlocks)
@@ -432,43 +418,25 @@ class Store implements StateStore {
       state: Math.min(Math.max(state, this.#lowest.state), this.#lowest.state + PRUNE_HEIGHTS),
       proofs: Math.min(Math.max(proofs, this.#lowest.proofs), this.#lowest.proofs + PRUNE_HEIGHTS),
     }
-    for (let at = this.#lowest.state + 1; at <= next.state; at++)
-      await this.#pruneHeight(at, ['accounts', 'slots'], writes)
-    for (let at = this.#lowest.proofs + 1; at <= next.proofs; at++) await this.#pruneHeight(at, ['nodes'], writes)
-    return next
-  }
-
-  /** Whatever the block of `height` replaced is read by nobody once `height` is the lowest. */
-  async #pruneHeight(height: number, tables: readonly TableName[], writes: KvWrite[]): Promise<void> {
-    for (const table of tables) {
-      const key = undoKey(table, height)
-      const sealed = this.#kv.get(key)
-      if (sealed === undefined) continue
-      for (const [i, changed] of asList(decodeRlp(unseal('undo', key, sealed))).entries()) {
-        if (i % SLICE_WRITES === SLICE_WRITES - 1) await this.#pause()
-        const [name, previous] = undoFrom(changed)
-        writes.push(...this.#tables[table].pruneWrites(name, height, previous, this.#newest(table, name)))
-      }
-      writes.push({ key, value: null })
+    // Whatever the block of a height replaced is read by nobody once that height is the lowest.
+    const forget = (table: TableName, at: number): void =>
+      this.#tables[table].forget(at, (key) => this.#newest(table, key), batch)
+    for (let at = this.#lowest.state + 1; at <= next.state; at++) {
+      forget('accounts', at)
+      forget('slots', at)
+      await this.#pause()
     }
+    for (let at = this.#lowest.proofs + 1; at <= next.proofs; at++) forget('nodes', at)
+    return next
   }
 
   async applied(prepared: Prepared): Promise<void> {
     assert(prepared.height === this.height + 1, 'prepared blocks are applied on the head they were made on')
-    let seen = 0
-    const breathe = async (): Promise<void> => {
-      if (++seen % SLICE_WRITES === 0) await this.#pause()
-    }
-    for (const { key, value } of prepared.writes) {
-      if (value !== null) continue
-      const table = TABLE_NAMES.find((name) => PREFIX[name] === key[0])
-      if (table !== undefined) this.#cache.delete(cacheName(table, key.subarray(1)))
-      await breathe()
-    }
-    for (const [name, version] of prepared.versions) {
-      this.#cache.set(name, version)
-      await breathe()
-    }
+    await prepared.writes.each(SLICE_WRITES, this.#pause, (bytes, keyAt, valueAt, end) => {
+      const prefix = bytes[keyAt] as number
+      if (NEWEST.has(prefix))
+        this.#cache.take(prefix, bytes, keyAt + 1, valueAt, end === null ? null : end - SEAL_BYTES)
+    })
     this.height = prepared.height
     this.root = prepared.root
     const meta = readMeta(this.#kv)
@@ -482,12 +450,7 @@ class Store implements StateStore {
     const stored = this.#tables.accounts.at(owner, height)
     const account = stored === null ? null : decodeAccount(stored)
     const storage = this.#past(height, owner, (key) => this.#tables.slots.at(concat(owner, key), height), slotLeaf)
-    const accounts = this.#past(
-      height,
-      ACCOUNTS,
-      (key) => this.#tables.accounts.at(key, height),
-      (value) => accountLeaf(decodeAccount(value)),
-    )
+    const accounts = this.#past(height, ACCOUNTS, (key) => this.#tables.accounts.at(key, height), accountLeaf)
     return {
       accountProof: proveKey(accounts.root, owner, accounts.source),
       nonce: account?.nonce ?? 0n,
@@ -529,7 +492,7 @@ class Store implements StateStore {
     const leaves: LeafChange[] = []
     const counts = { accounts: 0, slots: 0, codes: 0 }
     for await (const [stored, sealed] of this.#entries(PREFIX.accounts)) {
-      const { value } = this.#tables.accounts.decode(stored, sealed)
+      const value = contentOf(this.#tables.accounts.decode(stored, sealed))
       if (value === null) continue
       counts.accounts++
       const account = decodeAccount(value)
@@ -540,13 +503,13 @@ class Store implements StateStore {
       const from = slots.stored(owner)
       const storage: LeafChange[] = []
       for await (const [slotAt, slotSealed] of this.#kv.entries(from, after(from))) {
-        const slot = slots.decode(slotAt, slotSealed).value
+        const slot = contentOf(slots.decode(slotAt, slotSealed))
         if (slot !== null) storage.push({ key: slotAt.subarray(33), value: slotLeaf(slot) })
       }
       counts.slots += storage.length
       if (compareBytes(rootFromLeaves(storage), account.storageRoot) !== 0)
         throw corrupt('slots', from, `the storage of ${bytesToHex(account.address)} does not have its root`)
-      leaves.push({ key: owner, value: accountLeaf(account) })
+      leaves.push({ key: owner, value: accountLeaf(value) })
     }
     for await (const [stored, sealed] of this.#entries(PREFIX.nodes)) this.#tables.nodes.decode(stored, sealed)
     for await (const [stored, sealed] of this.#entries(PREFIX.code)) {
@@ -562,7 +525,8 @@ class Store implements StateStore {
         META_KEY,
         `all accounts make root ${bytesToHex(root)}, the head has ${bytesToHex(this.root)}`,
       )
-    const trie = this.#tables.nodes.newest(rootKey(ACCOUNTS))?.value ?? null
+    const newest = this.#tables.nodes.newest(rootKey(ACCOUNTS))
+    const trie = newest === null ? null : contentOf(newest)
     if (compareBytes(rootOf(trie === null ? null : unpackChild(trie)), this.root) !== 0)
       throw corrupt('nodes', ACCOUNTS, 'the account trie has another root')
     return counts
@@ -583,16 +547,6 @@ const ACCOUNTS = new Uint8Array(32)
 /** 16 is no nibble, so no branch stands there. */
 const rootKey = (owner: Uint8Array): Uint8Array => concat(owner, Uint8Array.of(16))
 
-/** What a block changed, and the height of what it replaced, so that forgetting that needs no look at the version in between. */
-const undoOf = (key: Uint8Array, before: Version | null): Rlp =>
-  before === null ? [key] : [key, rlpInt(before.height)]
-const undoFrom = (item: Rlp): readonly [Uint8Array, number | null] => {
-  const [key, previous] = asList(item)
-  return [asBytes(key), previous === undefined ? null : asNumber(previous)]
-}
-const undoKey = (table: TableName, height: number): Uint8Array =>
-  concat(Uint8Array.of(PREFIX.undo, PREFIX[table]), bigintToFixed(BigInt(height), 6))
-
 /** The first key after all that begin with `prefix`. */
 const after = (prefix: Uint8Array): Uint8Array => {
   const out = prefix.slice()
@@ -603,53 +557,106 @@ const after = (prefix: Uint8Array): Uint8Array => {
   return concat(prefix, new Uint8Array(64).fill(255))
 }
 
-/** `name` is the key's in the cache. */
-type Newest = (table: TableName, key: Uint8Array, name: string) => Version | null
+const rankOf = (owner: Hash): number => {
+  let rank = 0
+  for (let i = 0; i < 6; i++) rank = rank * 256 + (owner[i] as number)
+  return rank
+}
 
-/** What one block puts over the newest versions. Later puts of a key win; a put of what is there already is none. */
+/** Answers the account's leaf. */
+const putAccount = (
+  block: BlockWrites,
+  owner: Hash,
+  { account, address }: AccountChange,
+  before: Version | null,
+  storageRoot: Hash,
+): LeafChange => {
+  if (account === null) {
+    block.put('accounts', owner, null, before)
+    return { key: owner, value: null }
+  }
+  const { nonce, balance, codeHash } = account
+  const value = encodeAccount({ nonce, balance, codeHash, storageRoot, address })
+  const leaf = accountLeaf(value)
+  block.put('accounts', owner, value, before)
+  return { key: owner, value: leaf }
+}
+
+/** A change with its place in the account trie. */
+interface Owned {
+  readonly owner: Hash
+  /** The first six bytes, by which nearly all are in order. */
+  readonly rank: number
+  readonly change: AccountChange
+}
+
+/** What a changed leaf holds, by bisection; undefined where it was not changed, or is removed when its turn comes and stands until then. */
+const standing = (leaves: readonly LeafChange[], key: Uint8Array): Uint8Array | undefined => {
+  let [low, high] = [0, leaves.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const leaf = leaves[middle] as LeafChange
+    const order = compareBytes(leaf.key, key)
+    if (order === 0) return leaf.value ?? undefined
+    if (order < 0) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
+}
+
+type Newest = (table: TableName, key: Uint8Array) => Version | null
+
+/** What one block puts over the newest versions, each key once, and what it replaces. A put of what is there already is none. */
 class BlockWrites {
   readonly #tables: Tables
   readonly #height: number
   readonly #newest: Newest
-  readonly #puts = new Map<
-    string,
-    { readonly table: TableName; readonly key: Uint8Array; readonly value: Uint8Array | null }
-  >()
+  readonly #batch: Batch
+  /** Of an account whose storage goes: what is not put again. */
+  readonly #clearing = new Map<string, readonly [TableName, Uint8Array]>()
+  readonly replaced: Readonly<Record<TableName, Replaced>>
 
-  constructor(tables: Tables, height: number, newest: Newest) {
+  constructor(tables: Tables, height: number, newest: Newest, batch: Batch, expected: Record<TableName, number>) {
+    this.replaced = {
+      accounts: new Replaced(expected.accounts),
+      slots: new Replaced(expected.slots),
+      nodes: new Replaced(expected.nodes),
+    }
     this.#tables = tables
     this.#height = height
     this.#newest = newest
+    this.#batch = batch
   }
 
-  put(table: TableName, key: Uint8Array, value: Uint8Array | null): void {
-    this.#puts.set(cacheName(table, key), { table, key, value })
+  clear(keys: readonly (readonly [TableName, Uint8Array])[]): void {
+    for (const entry of keys) this.#clearing.set(`${entry[0]} ${bytesToHex(entry[1])}`, entry)
   }
-  value(table: TableName, key: Uint8Array): Uint8Array | null {
-    const name = cacheName(table, key)
-    const put = this.#puts.get(name)
-    return put === undefined ? (this.#newest(table, key, name)?.value ?? null) : put.value
+  cleared(): void {
+    for (const [table, key] of [...this.#clearing.values()]) this.put(table, key, null)
   }
 
-  /** Adds every write to `out`; answers the newest versions by their names in the cache. Waits for `pause` now and then. */
-  async writes(out: WriteBuffer, pause: Pause): Promise<ReadonlyMap<string, Version>> {
-    const made = new Map<string, Version>()
-    const changed: Record<TableName, Rlp[]> = { accounts: [], slots: [], nodes: [] }
-    let seen = 0
-    for (const [name, { table, key, value }] of this.#puts) {
-      if (++seen % SLICE_WRITES === 0) await pause()
-      const before = this.#newest(table, key, name)
-      const was = before?.value ?? null
-      if (value === null ? was === null : was !== null && equalBytes(was, value)) continue
-      made.set(name, this.#tables[table].put(key, this.#height, value, before, out))
-      changed[table].push(undoOf(key, before))
-    }
+  /** Answers the value where it now lies. */
+  put(
+    table: TableName,
+    key: Uint8Array,
+    value: Uint8Array | null,
+    before: Version | null = this.#newest(table, key),
+  ): Uint8Array | null {
+    if (this.#clearing.size > 0) this.#clearing.delete(`${table} ${bytesToHex(key)}`)
+    if (isContent(before, value)) return before === null ? null : contentOf(before)
+    this.#tables[table].put(key, this.#height, value, before, this.#batch)
+    const replaced = this.replaced[table]
+    if (before !== null) replaced.add(key, before)
+    if (value !== null) return this.#batch.content(value.length)
+    replaced.removed.push(key)
+    return null
+  }
+
+  /** After all puts: the history of the block. */
+  async finish(pause: Pause): Promise<void> {
     for (const table of TABLE_NAMES) {
-      if (changed[table].length === 0) continue
-      const key = undoKey(table, this.#height)
-      out.writes.push({ key, value: seal(key, encodeRlp(changed[table])) })
-      if (changed[table].length > SLICE_WRITES) await pause()
+      this.#tables[table].remember(this.#height, this.replaced[table], this.#batch)
+      await pause()
     }
-    return made
   }
 }

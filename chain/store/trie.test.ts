@@ -38,12 +38,18 @@ const createTrie = () => {
         branch: source.branch,
         leaf: (key) => (leaves.get(bytesToHex(key)) ?? before.get(bytesToHex(key))) as Uint8Array,
       }
-      const writes = new Map()
+      const writes = new Map<string, Uint8Array | null>()
       const sorted = [...changes].sort((a, b) => compareBytes(a.key, b.key))
-      root = updateTrie(root, sorted, lend, writes)
-      for (const { path, packed } of writes.values()) {
-        if (packed === null) branches.delete(bytesToHex(path))
-        else branches.set(bytesToHex(path), packed)
+      const steps = updateTrie(root, sorted, lend, (path, packed) => {
+        expect(writes.has(bytesToHex(path)), 'each branch is written once').toBe(false)
+        const copy = packed?.slice() ?? null
+        writes.set(bytesToHex(path), copy)
+        return copy
+      })
+      root = drain(steps)
+      for (const [path, packed] of writes) {
+        if (packed === null) branches.delete(path)
+        else branches.set(path, packed)
       }
     },
   }

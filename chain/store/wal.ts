@@ -10,7 +10,7 @@ export const WalErrors = defineErrors('WAL', {
   CORRUPT: {
     text: (d: { name: string; at: number; next: number }) =>
       `the write-ahead log ${d.name} is damaged at byte ${d.at} and goes on at byte ${d.next}: a vote may be lost, so the ` +
-      'node stops. Check the disk; to go on from committed blocks, move the file away: signer.json still guards against signing twice',
+      'node stops. Check the disk; to go on from committed blocks, move the file away: the signer record still guards against signing twice',
   },
   TOO_LARGE: {
     text: (d: { size: number; max: number }) => `a record of ${d.size} bytes is above the log's bound of ${d.max}`,

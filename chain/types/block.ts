@@ -64,6 +64,13 @@ export interface Block {
   readonly section: Section | null
 }
 
+/** EIP-2935: the account whose slot `height % HASHES_KEPT` holds the hash of a block, of those that came last. */
+export const BLOCK_HASHES: Address = asAddress(hexToBytes('0x0000f90827f1c53a10cb7a02335b175320002935'))
+export const HASHES_KEPT = 8_191
+
+/** No block comes sooner after its parent than its network's block time, or a second (consensus, section 6). */
+export const leastIntervalMs = (blockTimeMs: number): number => Math.min(1_000, blockTimeMs)
+
 export const SECTION_VERSION = 1
 export const EXTRA_VERSION = 1
 const NONCE = new Uint8Array(8)

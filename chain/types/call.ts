@@ -4,6 +4,7 @@ import type { Address, Hash, Hex, Word } from '../base/bytes.ts'
 import type { Header } from './block.ts'
 import type { Log } from './receipt.ts'
 import type { AccessEntry, Authorization, Tx } from './tx.ts'
+import type { Witness } from './witness.ts'
 
 /** An unsigned transaction, as `eth_call` takes it: everything optional is null. */
 export interface CallRequest {
@@ -96,6 +97,8 @@ export type CallJob = { readonly height: number; readonly pending: boolean } & (
     }
   /** Replays block `height` from its parent's state; `index` null traces every transaction. */
   | { readonly kind: 'traceBlock'; readonly index: number | null; readonly trace: TraceOptions }
+  /** Needs no state but what the witness holds. */
+  | { readonly kind: 'replay'; readonly witness: Witness }
 )
 
 export interface CallOutcome {
@@ -133,6 +136,8 @@ export type CallAnswer =
     }
   | { readonly kind: 'simulate'; readonly blocks: readonly SimulatedBlock[] }
   | { readonly kind: 'trace'; readonly json: Json }
+  /** The first thing in which the reference engine differs from the witness. */
+  | { readonly kind: 'replay'; readonly difference: string | null }
 
 export interface TraceEntry {
   readonly txHash: Hex

@@ -14,21 +14,29 @@ import {
   decodeEvidence,
   decodeTestimony,
   EVIDENCE_MAX_BYTES,
-  EVIDENCE_WINDOW_BLOCKS,
   type Evidence,
   type EvidenceContext,
   encodeEvidence,
   encodeTestimony,
+  evidenceFrom,
   evidenceId,
   evidenceOf,
   guiltyPower,
   offencesBetween,
+  rollOfEpoch,
   type Statement,
   type Testimony,
   testimoniesOf,
 } from './evidence.ts'
 import { type Message, type Signed, signedPart, type Unsigned, withSignature } from './message.ts'
-import { createValidatorSet, epochOf, type Validator, validatorsHash } from './validators.ts'
+import {
+  createRotation,
+  createValidatorSet,
+  epochOf,
+  proposerByLot,
+  type Validator,
+  validatorsHash,
+} from './validators.ts'
 import { bitmapOf, type Domain, formQc, formTc, type Qc, signBytes, type Timeout, type Vote } from './vote.ts'
 
 installCurves(nativeCurves)
@@ -87,15 +95,12 @@ const ofVote = (it: Vote): Testimony => one({ kind: 'vote', vote: it })
 const ofTimeout = (it: Timeout): Testimony => one({ kind: 'timeout', timeout: it })
 const ofQc = (qc: Qc): Testimony => one({ kind: 'qc', qc })
 
-/** The proposer of every round is validator 1. */
+const seed = asHash(new Uint8Array(32).fill(3))
+/** Each epoch begins 30 s after the one before. */
 const context: EvidenceContext = {
-  domain,
-  head: 5,
-  epochBlocks: EPOCH,
-  intervalMs: 1_000,
-  setOf: () => set,
-  proposerOf: () => 1,
-  headerOf: () => null,
+  ...{ domain, head: 5, nowS: 1_060, windowS: 60, epochBlocks: EPOCH, intervalMs: 1_000 },
+  epochAt: (height) => rollOfEpoch({ set, seed, startTime: 1_000 + 30 * epochOf(height, EPOCH) }),
+  hashOf: () => null,
 }
 const guiltyOf = (evidence: Evidence, where = context): string => {
   const verdict = checkEvidence(evidence, where)
@@ -120,8 +125,8 @@ describe('two statements that exclude each other', () => {
     expect(both(ofVote(vote('commit', A, 3)), ofVote(vote('commit', B, 3)))).toBe('E2 5/0 3')
     expect(both(ofQc(qcOf('commit', A, [0, 1, 2])), ofQc(qcOf('commit', B, [0, 2, 3])))).toBe('E2 5/0 0,2')
   })
-  test('E3: two PROPOSEs of the round’s proposer', () => {
-    expect(both(one(propose(A, 1)), one(propose(B, 1)))).toBe('E3 5/0 1')
+  test('E3: two PROPOSEs, whoever’s turn it is', () => {
+    for (const who of [0, 1, 2, 3]) expect(both(one(propose(A, who)), one(propose(B, who)))).toBe(`E3 5/0 ${who}`)
   })
   test('E4: a COMMIT, and a TIMEOUT of its round or a later one that names a lower certificate', () => {
     const commit = vote('commit', A, 2, { round: 1 })
@@ -158,7 +163,7 @@ describe('no proof', () => {
       evidenceOf(ofVote(vote('commit', A, 2)), ofTimeout(timeout(0, 2, { round: 3 }))),
       'malformed',
     ],
-    ['PROPOSEs of whose turn it is not', evidenceOf(one(propose(A, 2)), one(propose(B, 2))), 'malformed'],
+    ['a PROPOSE of two rounds', evidenceOf(one(propose(A, 2)), one(propose(B, 2, { round: 1 }))), 'malformed'],
     ['a forged signature', evidenceOf(a, { ...b, signature: a.signature }), 'forged'],
     ['a signature of another', evidenceOf(a, { ...b, signature: vote('prepare', B, 3).signature }), 'forged'],
     [
@@ -196,20 +201,34 @@ describe('no proof', () => {
       expect.objectContaining({ code: 'EVIDENCE_MALFORMED' }),
     )
   })
-  test('what is older than the window is outside, what is above the next height is not known', () => {
-    const at = (head: number): string => guiltyOf(evidenceOf(a, b), { ...context, head })
-    expect(at(5 + EVIDENCE_WINDOW_BLOCKS)).toBe('E1 5/0 2')
-    expect(at(6 + EVIDENCE_WINDOW_BLOCKS)).toBe('outside')
-    expect(at(4)).toBe('E1 5/0 2')
-    expect(at(3)).toBe('unknown')
-    expect(guiltyOf(evidenceOf(a, b), { ...context, setOf: () => null })).toBe('unknown')
-    expect(guiltyOf(evidenceOf(one(propose(A, 1)), one(propose(B, 1))), { ...context, proposerOf: () => null })).toBe(
-      'unknown',
-    )
+  test('what began before the window is outside, what is above the next height is not known', () => {
+    const at = (of: Partial<EvidenceContext>): string => guiltyOf(evidenceOf(a, b), { ...context, head: 50, ...of })
+    expect(at({ nowS: 1_060 })).toBe('E1 5/0 2')
+    expect(at({ nowS: 1_061 })).toBe('outside')
+    expect(at({ head: 4 })).toBe('E1 5/0 2')
+    expect(at({ head: 3 })).toBe('unknown')
+    expect(at({ epochAt: () => null })).toBe('unknown')
+    const none = { height: 0 }
+    const nothing = evidenceOf(ofVote(vote('prepare', A, 2, none)), ofVote(vote('prepare', B, 2, none)))
+    expect(guiltyOf(nothing)).toBe('malformed')
+  })
+  test('the window begins with an epoch, the oldest that is known and young enough', () => {
+    const at = (nowS: number, of: Partial<EvidenceContext> = {}): number =>
+      evidenceFrom({ ...context, head: 50, nowS, ...of })
+    expect(at(1_060)).toBe(1)
+    expect(at(1_061)).toBe(11)
+    expect(at(1_180)).toBe(41)
+    expect(at(9_999)).toBe(51) // the present epoch, however old
+    const epochAt: EvidenceContext['epochAt'] = (height) => (height < 31 ? null : context.epochAt(height))
+    expect(at(1_060, { epochAt })).toBe(31)
+    expect(at(1_000, { head: 0 })).toBe(1)
   })
 })
 
-/** A chain of headers that are what their parents determine: validator 1 proposes, the first three commit. */
+const leads = (height: number): number => createRotation(set, seed).proposer((height - 1) % EPOCH)
+const other = (height: number): number => (leads(height) + 1) % COUNT
+
+/** A chain of headers that are what their parents determine: who leads round 0 proposes, the first three commit. */
 const createHeaders = () => {
   const zero = asHash(new Uint8Array(32))
   const base: Header = {
@@ -223,7 +242,14 @@ const createHeaders = () => {
     const reveal = new Uint8Array(96).fill(height)
     const lastCommit = height === 1 ? null : qcOf('commit', parent.hash, [0, 1, 2], { height: height - 1 })
     const section: Section = {
-      ...{ version: 1, epoch: epochOf(height, EPOCH), proposerIndex: 1, nextValidatorsHash: null, reveal, lastCommit },
+      ...{
+        version: 1,
+        epoch: epochOf(height, EPOCH),
+        proposerIndex: leads(height),
+        nextValidatorsHash: null,
+        reveal,
+        lastCommit,
+      },
       ...{ validatorsHash: validatorsHash(set), ...of.section },
     }
     const header: Header = {
@@ -238,26 +264,38 @@ const createHeaders = () => {
   const where: EvidenceContext = {
     ...context,
     head: blocks.length - 1,
-    headerOf: (height) => blocks[height] ?? null,
+    hashOf: (height) => blocks[height]?.hash ?? null,
   }
   return { at, child, where }
 }
 
 describe('E6: a COMMIT certificate over a header that no honest validator can have found valid', () => {
   const { at, child, where } = createHeaders()
-  const attack = (block: Block, height = block.header.number, of: Partial<Qc> = {}): Evidence => ({
+  const parent = at(6)
+  const drawnAt = (height: number, round: number): number => {
+    const parentRandao = at(height - 1).header.prevRandao
+    return proposerByLot(set, { parentRandao, height, round, first: leads(height) })
+  }
+  const attack = (block: Block, height = block.header.number, of: Partial<Qc> = {}): Evidence & { kind: 'header' } => ({
     kind: 'header',
     header: block.header,
     section: block.section as Section,
     qc: { ...qcOf('commit', block.hash, [1, 2, 3], { height, round: 2 }), ...of },
+    parent: bytesToHex(block.header.parentHash) === bytesToHex(parent.hash) ? parent.header : null,
   })
-  const parent = at(6)
   const stale = qcOf('commit', parent.hash, [0, 1, 2], { height: 5 })
   const wrong: readonly (readonly [string, Block])[] = [
     ['another number', child(parent, { header: { number: 9 } })],
     ['another epoch', child(parent, { section: { epoch: 3 } })],
     ['another set', child(parent, { section: { validatorsHash: A } })],
-    ['another proposer', child(parent, { section: { proposerIndex: 2 } })],
+    ['another proposer', child(parent, { section: { proposerIndex: other(7) } })],
+    [
+      'another proposer than its round draws',
+      child(parent, {
+        header: { extraData: encodeExtra({ originRound: 3, ms: 5 }) },
+        section: { proposerIndex: (drawnAt(7, 3) + 1) % COUNT },
+      }),
+    ],
     ['another mixHash', child(parent, { header: { prevRandao: A } })],
     ['no milliseconds that can be read', child(parent, { header: { extraData: new Uint8Array(7) } })],
     ['the second of its parent', child(parent, { header: { time: parent.header.time } })],
@@ -304,6 +342,22 @@ describe('E6: a COMMIT certificate over a header that no honest validator can ha
     })
     expect(guiltyOf(attack(block), { ...where, intervalMs: 100 })).toBe('E6 7/2 1,2,3')
   })
+  test('what does not follow from the parent’s fields convicts without them, the rest does not', () => {
+    const without = (block: Block): string => guiltyOf({ ...attack(block, 7), parent: null }, where)
+    for (const of of [{ epoch: 3 }, { validatorsHash: A }, { proposerIndex: other(7) }, { lastCommit: null }])
+      expect(without(child(parent, { section: of }))).toBe('E6 7/2 1,2,3')
+    expect(without(child(parent, { header: { prevRandao: A } }))).toBe('unknown')
+    expect(without(child(parent, { header: { time: parent.header.time } }))).toBe('unknown')
+    const extraData = encodeExtra({ originRound: 3, ms: 5 })
+    const later = child(parent, { header: { extraData }, section: { proposerIndex: drawnAt(7, 3) } })
+    expect([without(later), guiltyOf(attack(later), where)]).toEqual(['unknown', 'unknown'])
+  })
+  test('where the hashes of its time are forgotten only what its own section lacks convicts', () => {
+    const old: EvidenceContext = { ...where, hashOf: () => null }
+    expect(guiltyOf(attack(bad), old)).toBe('unknown')
+    expect(guiltyOf(attack(at(7)), old)).toBe('unknown')
+    expect(guiltyOf(attack(child(parent, { section: { lastCommit: null } })), old)).toBe('E6 7/2 1,2,3')
+  })
   const fork = child(at(5), { header: { stateRoot: B } })
   const first = child(at(9), { header: { stateRoot: B } })
   const right: readonly (readonly [string, Evidence, string])[] = [
@@ -321,6 +375,7 @@ describe('E6: a COMMIT certificate over a header that no honest validator can ha
       'unknown',
     ],
     ['too few that signed', attack(bad, 7, qcOf('commit', bad.hash, [1, 2], { height: 7, round: 2 })), 'forged'],
+    ['a header beside it that is not the parent', { ...attack(bad, 7), parent: at(5).header }, 'malformed'],
     ['a certificate over another block', attack(bad, 7, qcOf('commit', A, [1, 2, 3], { height: 7 })), 'malformed'],
     ['a certificate of PREPAREs', attack(bad, 7, qcOf('prepare', bad.hash, [1, 2, 3], { height: 7 })), 'malformed'],
     [
@@ -458,13 +513,14 @@ describe('bytes', () => {
   const testimony = fc.record({ statement, bitmap: fc.uint8Array({ maxLength: 160 }), signature: sized(96) })
   const { at } = createHeaders()
   const pair = fc.tuple(testimony, testimony).map(([a, b]): Evidence => evidenceOf(a, b))
-  const header = fc.nat({ max: 11 }).map((height): Evidence => {
+  const header = fc.tuple(fc.nat({ max: 11 }), fc.boolean()).map(([height, isWhole]): Evidence => {
     const { header: head, hash, section } = at(height + 1)
     return {
       kind: 'header',
       header: head,
       section: section as Section,
       qc: qcOf('commit', hash, [0, 1, 2], { height }),
+      parent: isWhole ? at(height).header : null,
     }
   })
   const any = fc.oneof({ arbitrary: pair, weight: 9 }, header)

@@ -3,7 +3,7 @@
 // node, light client and slashing judge alike. Pure and total: whatever the input, `checkEvidence` answers.
 import { compareBytes, equalBytes, type Hash } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
-import { defineErrors, NodeError } from '../base/errors.ts'
+import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
 import {
   decodeExtra,
@@ -19,7 +19,16 @@ import {
   sectionHash,
 } from './block.ts'
 import type { Message } from './message.ts'
-import { epochOf, type Validator, type ValidatorSet, validatorsHash } from './validators.ts'
+import {
+  createRotation,
+  createValidatorSet,
+  type EpochSet,
+  epochOf,
+  proposerByLot,
+  type Validator,
+  type ValidatorSet,
+  validatorsHash,
+} from './validators.ts'
 import {
   bitmapMembers,
   bitmapOf,
@@ -44,9 +53,7 @@ export const EvidenceErrors = defineErrors('EVIDENCE', {
   REFUSED: { text: (d: { fault: string }) => `the evidence proves nothing here: ${d.fault}` },
 })
 
-/** Blocks behind the head that offences are still punished for: half a week of 3 s. Becomes the unbonding period with staking. */
-export const EVIDENCE_WINDOW_BLOCKS = 100_000
-/** Two testimonies, or a header with its section and certificate, of some thousand validators are under half of it. */
+/** Two testimonies, or two headers with a section and a certificate, of some thousand validators are under half of it. */
 export const EVIDENCE_MAX_BYTES = 8 * 1024
 
 /** E1 two PREPAREs, E2 two COMMITs, E3 two PROPOSEs, E4 amnesia, E5 two TIMEOUTs, E6 a COMMIT of what cannot be valid. */
@@ -81,8 +88,14 @@ export interface Testimony {
 export type Evidence =
   /** Whoever signed both; ordered by their bytes, so that (a, b) and (b, a) are one. */
   | { readonly kind: 'conflict'; readonly first: Testimony; readonly second: Testimony }
-  /** Whoever signed the CommitQC. */
-  | { readonly kind: 'header'; readonly header: Header; readonly section: Section; readonly qc: Qc }
+  /** Whoever signed the CommitQC. Without the parent's header nothing is judged that follows from its fields. */
+  | {
+      readonly kind: 'header'
+      readonly header: Header
+      readonly section: Section
+      readonly qc: Qc
+      readonly parent: Header | null
+    }
 
 /** Says which two statements exclude each other; null where an honest validator may have made both. */
 export function conflictOf(
@@ -258,7 +271,7 @@ export const evidenceOf = (a: Testimony, b: Testimony): Evidence =>
     ? { kind: 'conflict', first: a, second: b }
     : { kind: 'conflict', first: b, second: a }
 
-// As bytes: RLP [1, testimony, testimony] or [2, header, section, CommitQC]. An optional round is round + 1, 0 for none.
+// As bytes: RLP [1, testimony, testimony] or [2, header, section, CommitQC, parent's header or empty]. An optional round is round + 1, 0 for none.
 
 const KINDS = { conflict: 1, header: 2 } as const
 const NONE = new Uint8Array(0)
@@ -329,6 +342,7 @@ export const encodeEvidence = (evidence: Evidence): Uint8Array =>
         encodeHeader(evidence.header),
         encodeSection(evidence.section),
         encodeQc(evidence.qc),
+        evidence.parent === null ? NONE : encodeHeader(evidence.parent),
       ])
 
 /** Shape and order only; `checkEvidence` says whether it holds. Throws EVIDENCE_MALFORMED. */
@@ -345,12 +359,13 @@ export function decodeEvidence(bytes: Uint8Array): Evidence {
       return { kind: 'conflict', first, second }
     }
     if (kind !== KINDS.header) throw refusal(`kind ${kind} is not known`)
-    const [, header, section, qc] = asList(fields, 4).map((item) => (item instanceof Uint8Array ? item : NONE))
+    const [, header, section, qc, parent] = asList(fields, 5)
     return {
       kind: 'header',
       header: decodeHeader(asBytes(header)),
       section: decodeSection(asBytes(section)),
       qc: decodeQc(asBytes(qc)),
+      parent: asBytes(parent).length === 0 ? null : decodeHeader(asBytes(parent)),
     }
   })
 }
@@ -369,21 +384,39 @@ const malformed = <T>(run: () => T): T => {
 
 // The check.
 
-/** What evidence is judged by: the network, and the chain as far as it is final here. */
+/** What evidence is judged by: the network, and the chain as far as it is final here. A block that runs has all of it in its state. */
 export interface EvidenceContext {
   readonly domain: Domain
   /** Height of the last final block. */
   readonly head: number
+  /** Seconds: the time of that block, or of the one that runs on it. */
+  readonly nowS: number
+  /** Seconds from the start of an offence's epoch in which it is punished: what was at stake in it cannot have left before. */
+  readonly windowS: number
   readonly epochBlocks: number
   /** No block comes sooner after its parent. */
   readonly intervalMs: number
-  /** The set that signs a height; null where it is not known here. */
-  setOf(height: number): ValidatorSet | null
-  /** Set index of the proposer, by the canonical parent; null where it is not known here. */
-  proposerOf(height: number, round: number): number | null
-  /** The canonical header; null where it is not known here. */
-  headerOf(height: number): { readonly header: Header; readonly hash: Hash } | null
+  /** The epoch of a height; null where it is not known here. */
+  epochAt(height: number): EpochRoll | null
+  /** Of the canonical block; null where it is not known here. State knows the last 8,191 (EIP-2935). */
+  hashOf(height: number): Hash | null
 }
+
+/** The members of a set by their place in it: who reads them out of state pays for those alone that the evidence names. */
+export interface Roll {
+  readonly count: number
+  at(place: number): Validator
+}
+export interface EpochRoll extends Roll, Omit<EpochSet, 'set'> {}
+export const rollOf = ({ members }: ValidatorSet): Roll => ({
+  count: members.length,
+  at(place) {
+    const member = members[place]
+    assert(member !== undefined, `the set has a member ${place}`)
+    return member
+  },
+})
+export const rollOfEpoch = ({ set, seed, startTime }: EpochSet): EpochRoll => ({ ...rollOf(set), seed, startTime })
 
 export type EvidenceVerdict =
   | {
@@ -403,29 +436,47 @@ export const heightOfEvidence = (evidence: Evidence): number =>
 /** Costs two aggregate verifications at most. An honest validator is never found guilty, whoever made the evidence. */
 export function checkEvidence(evidence: Evidence, context: EvidenceContext): EvidenceVerdict {
   const height = heightOfEvidence(evidence)
-  if (height < 1 || height < context.head - EVIDENCE_WINDOW_BLOCKS)
-    return no('outside', `height ${height} is over ${EVIDENCE_WINDOW_BLOCKS} blocks below ${context.head}`)
-  const set = height > context.head + 1 ? null : context.setOf(height)
-  if (set === null) return no('unknown', `the validators of height ${height} are not known here`)
-  const accusation = accusationOf(evidence, set)
+  if (height < 1) return no('malformed', `nobody signs height ${height}`)
+  const epoch = height > context.head + 1 ? null : context.epochAt(height)
+  if (epoch === null) return no('unknown', `the validators of height ${height} are not known here`)
+  if (!isPunishable(epoch, context))
+    return no('outside', `the epoch of height ${height} began at ${epoch.startTime}, over ${context.windowS} s ago`)
+  const accusation = accusationOf(evidence, epoch.count)
   if (typeof accusation === 'string') return no('malformed', accusation)
   return evidence.kind === 'conflict'
-    ? checkConflict(evidence, accusation, set, context)
-    : checkAttack(evidence, accusation, set, context)
+    ? checkConflict(evidence, accusation, epoch, context)
+    : checkAttack(evidence, accusation, epoch, context)
+}
+
+const isPunishable = ({ startTime }: EpochRoll, { nowS, windowS }: EvidenceContext): boolean =>
+  nowS <= startTime + windowS
+
+/** The lowest height whose offences are still punished: the first of the oldest such epoch, or of the present one where there is none. */
+export function evidenceFrom(context: EvidenceContext): number {
+  const firstOf = (epoch: number): number => epoch * context.epochBlocks + 1
+  let [low, high] = [0, epochOf(context.head + 1, context.epochBlocks)]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const epoch = context.epochAt(firstOf(middle))
+    if (epoch !== null && isPunishable(epoch, context)) high = middle
+    else low = middle + 1
+  }
+  return firstOf(low)
 }
 
 const no = (kind: Refusal['kind'], fault: string): Refusal => ({ kind, fault })
 
-/** Whom evidence accuses of what, before any signature is checked: set indices, or what is wrong with its shape. */
-export function accusationOf(evidence: Evidence, set: ValidatorSet): Accusation | string {
-  const count = set.members.length
+/** Whom of `count` members evidence accuses of what, before any signature is checked; or what is wrong with its shape. */
+export function accusationOf(evidence: Evidence, count: number): Accusation | string {
   const height = heightOfEvidence(evidence)
   if (evidence.kind === 'header') {
-    const { qc, header, section } = evidence
+    const { qc, header, section, parent } = evidence
     if (qc.type !== 'commit' || !equalBytes(qc.blockHash, headerHash(header)))
       return 'the certificate is of another block'
     if (!equalBytes(header.parentBeaconBlockRoot, sectionHash(section)))
       return 'the section is not the one of the header'
+    if (parent !== null && !equalBytes(header.parentHash, headerHash(parent)))
+      return 'the other header is not its parent'
     const members = bitmapMembers(qc.bitmap, count) ?? []
     return members.length === 0
       ? `a bitmap does not fit ${count} validators`
@@ -444,20 +495,19 @@ export function accusationOf(evidence: Evidence, set: ValidatorSet): Accusation 
   return members.length === 0 ? 'nobody signed both' : { ...conflict, height, members }
 }
 
+/**
+ * Whoever signed both is guilty. Two PROPOSEs convict whether or not it was his turn: the signer's record lets an honest key sign one of
+ * a height and round, so nobody honest is framed, and the turn would take the parent's randao, which no state keeps.
+ */
 const checkConflict = (
   { first, second }: Extract<Evidence, { readonly kind: 'conflict' }>,
   { offence, height, round, members }: Accusation,
-  set: ValidatorSet,
-  context: EvidenceContext,
+  roll: Roll,
+  { domain }: EvidenceContext,
 ): EvidenceVerdict => {
   for (const testimony of [first, second])
-    if (!isSigned(testimony, set, context.domain)) return no('forged', 'a signature does not verify')
-  if (offence === 'E3') {
-    const proposer = context.proposerOf(height, round)
-    if (proposer === null) return no('unknown', `the proposer of height ${height} is not known here`)
-    if (members.some((member) => member !== proposer)) return no('malformed', 'it was not their turn to propose')
-  }
-  return { kind: 'proven', offence, height, round, guilty: validatorsAt(members, set) }
+    if (!isSigned(testimony, roll, domain)) return no('forged', 'a signature does not verify')
+  return { kind: 'proven', offence, height, round, guilty: members.map(roll.at) }
 }
 
 /** Rounds that fit what is signed, and that the rules allow: a TIMEOUT names no PrepareQC above its round. */
@@ -482,57 +532,69 @@ const payloadOf = (s: Statement): Uint8Array => {
 export const digestOf = (statement: Statement, domain: Domain): Hash =>
   signBytes(domain, SignType[statement.kind], payloadOf(statement))
 /** Whether every listed member signed it. Costs one aggregate verification. */
-export const isSigned = ({ statement, bitmap, signature }: Testimony, set: ValidatorSet, domain: Domain): boolean => {
-  const keys = validatorsAt(bitmapMembers(bitmap, set.members.length) ?? [], set).map(({ blsKey }) => blsKey)
+export const isSigned = ({ statement, bitmap, signature }: Testimony, roll: Roll, domain: Domain): boolean => {
+  const keys = (bitmapMembers(bitmap, roll.count) ?? []).map((place) => roll.at(place).blsKey)
   return curves().blsVerify(keys, digestOf(statement, domain), signature)
 }
-const validatorsAt = (indices: readonly number[], set: ValidatorSet): Validator[] =>
-  indices.flatMap((i) => set.members[i] ?? [])
+
+type Attack = Extract<Evidence, { readonly kind: 'header' }>
 
 const checkAttack = (
-  { header, section, qc }: Extract<Evidence, { readonly kind: 'header' }>,
+  attack: Attack,
   { offence, height, round, members }: Accusation,
-  set: ValidatorSet,
+  epoch: EpochRoll,
   context: EvidenceContext,
 ): EvidenceVerdict => {
-  const canonical = context.headerOf(height)
-  if (canonical !== null && equalBytes(canonical.hash, qc.blockHash))
+  const canonical = context.hashOf(height)
+  if (canonical !== null && equalBytes(canonical, attack.qc.blockHash))
     return no('malformed', 'it is the block of the chain')
-  if (!isCertified(qc, set, context.domain)) return no('forged', 'the certificate does not verify')
-  const fault = attackFault({ header, section, height }, set, context)
-  if (fault !== 'invalid') return fault
-  return { kind: 'proven', offence, height, round, guilty: validatorsAt(members, set) }
+  const set = createValidatorSet(Array.from({ length: epoch.count }, (_, place) => epoch.at(place)))
+  if (!isCertified(attack.qc, set, context.domain)) return no('forged', 'the certificate does not verify')
+  if (!isInvalid(attack, { ...epoch, set }, context))
+    return no('unknown', 'an honest validator may have found the header valid')
+  return { kind: 'proven', offence, height, round, guilty: members.map(epoch.at) }
 }
 
 /**
  * Whether no honest validator can have found it valid. A header that is no child of the chain may lie on a fork that honest validators
  * followed, under a set that another past made: its `lastCommit` is judged only where it names this very set.
  */
-const attackFault = (
-  { header, section, height }: { readonly header: Header; readonly section: Section; readonly height: number },
-  set: ValidatorSet,
-  context: EvidenceContext,
-): 'invalid' | Refusal => {
-  const { epochBlocks, intervalMs } = context
+const isInvalid = (attack: Attack, epoch: EpochSet, context: EvidenceContext): boolean => {
+  const { header, section, qc } = attack
+  const { set } = epoch
   const isOfSet = equalBytes(section.validatorsHash, validatorsHash(set))
-  const parent = context.headerOf(height - 1)
-  if (parent !== null && equalBytes(header.parentHash, parent.hash)) {
-    const extra = extraOf(header)
-    if (header.number !== height || section.epoch !== epochOf(height, epochBlocks) || !isOfSet || extra === null)
-      return 'invalid'
-    const proposer = context.proposerOf(height, extra.originRound)
-    if (proposer !== null && section.proposerIndex !== proposer) return 'invalid'
-    if (!equalBytes(header.prevRandao, nextRandao(parent.header, section.reveal))) return 'invalid'
-    const leastMs = headerTimeMs(parent.header) + intervalMs
-    if (header.time <= parent.header.time || header.time * 1_000 + extra.ms < leastMs) return 'invalid'
-  }
-  if ((height - 1) % epochBlocks !== 0 && isOfSet) {
-    const last = section.lastCommit
-    const isOfParent =
-      last?.type === 'commit' && last.height === height - 1 && equalBytes(last.blockHash, header.parentHash)
-    if (!isOfParent || !isCertified(last, set, context.domain)) return 'invalid'
-  }
-  return no('unknown', 'an honest validator may have found the header valid')
+  const parentHash = context.hashOf(qc.height - 1)
+  if (
+    parentHash !== null &&
+    equalBytes(header.parentHash, parentHash) &&
+    (!isOfSet || !isChild(attack, epoch, context))
+  )
+    return true
+  if ((qc.height - 1) % context.epochBlocks === 0 || !isOfSet) return false
+  const last = section.lastCommit
+  const isOfParent =
+    last?.type === 'commit' && last.height === qc.height - 1 && equalBytes(last.blockHash, header.parentHash)
+  return !isOfParent || !isCertified(last, set, context.domain)
+}
+
+/** Whether a header whose parent is canonical is what that parent determines, as far as the evidence shows the parent. */
+const isChild = (
+  { header, section, qc: { height }, parent }: Attack,
+  epoch: EpochSet,
+  context: EvidenceContext,
+): boolean => {
+  const { epochBlocks, intervalMs } = context
+  const extra = extraOf(header)
+  if (header.number !== height || section.epoch !== epochOf(height, epochBlocks) || extra === null) return false
+  const first = createRotation(epoch.set, epoch.seed).proposer((height - 1) % epochBlocks)
+  if (parent === null) return extra.originRound > 0 || section.proposerIndex === first
+  const lot = { parentRandao: parent.prevRandao, height, round: extra.originRound, first }
+  return (
+    section.proposerIndex === proposerByLot(epoch.set, lot) &&
+    equalBytes(header.prevRandao, nextRandao(parent, section.reveal)) &&
+    header.time > parent.time &&
+    header.time * 1_000 + extra.ms >= headerTimeMs(parent) + intervalMs
+  )
 }
 
 /** Null: round and milliseconds cannot be read, so that neither its proposer nor its time is what the parent determines. */

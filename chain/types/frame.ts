@@ -2,6 +2,7 @@
 // speak them, for natives may not import the executor.
 import type { Address, Hash, Hex } from '../base/bytes.ts'
 import type { State } from './state.ts'
+import type { Domain } from './vote.ts'
 
 export interface BlockContext {
   readonly chainId: bigint
@@ -13,6 +14,10 @@ export interface BlockContext {
   readonly baseFeeWei: bigint
   readonly prevRandao: Hash
   readonly parentBeaconBlockRoot: Hash
+  /** What the validators of this network sign under. */
+  readonly domain: Domain
+  /** Whose COMMITs of the parent this block's consensus section carries, by place in that height's set; null in the first block. */
+  readonly lastCommit: { readonly height: number; readonly bitmap: Uint8Array } | null
   /** Hash of an earlier block, of the last 256; zero for any other. */
   blockHash(number: number): Hash
 }
@@ -28,6 +33,7 @@ export interface Frame {
   readonly address: Address
   readonly codeAddress: Address
   readonly value: bigint
+  /** Its caller's memory, good until the native returns: a copy before anything is paid would be free, of megabytes, as often as wanted. */
   readonly input: Uint8Array
   readonly gas: bigint
   /** True anywhere under a STATICCALL. */
@@ -42,6 +48,21 @@ export interface NativeResult {
   readonly status: 'success' | 'revert' | 'fault'
   readonly output: Uint8Array
 }
-export type Native = (frame: Frame, state: State, block: BlockContext) => NativeResult
+export interface Native {
+  (frame: Frame, state: State, block: BlockContext): NativeResult
+  /** Where some calls need no frame: opened once for the transactions of a block. */
+  direct?(state: State): Direct
+}
+
+/**
+ * What a call that is a transaction of its own comes to, nothing being warm before it and no value with it. Does it and answers what it cost, or
+ * leaves the state alone and answers null: then the native itself is asked. What it does is to the byte what the native would do.
+ */
+export type Direct = (
+  call: { readonly caller: Address; readonly input: Uint8Array; readonly gas: bigint },
+  block: BlockContext,
+) => { readonly gasUsed: bigint; readonly refund: bigint; readonly output: Uint8Array } | null
+/** How a module at an address opens its own; `pausedUntil` is what its door would read at that moment. */
+export type OpenDirect = (state: State, at: Address, pausedUntil: () => number) => Direct
 /** By lower-case hex address, for one height. */
 export type NativeTable = ReadonlyMap<Hex, Native>

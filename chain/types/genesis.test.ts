@@ -21,6 +21,20 @@ const refusal = (source: string): unknown => {
   return 'accepted'
 }
 
+/** All there is, in wei, without what the first account has. */
+const sumOf = (json: Json): bigint => {
+  const [, ...others] = Object.values<Json>(json.alloc).map(({ balance }) => BigInt(balance))
+  const stakes = json.novachain.validators.map(({ stake }: Json) => BigInt(stake))
+  return [...others, ...stakes].reduce((sum, wei) => sum + wei, 0n)
+}
+
+test('all there is may be 2^120 wei, stakes included', () => {
+  const most = damaged((json) => {
+    json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].balance = `${2n ** 120n - sumOf(json)}`
+  })
+  expect(refusal(most)).toBe('accepted')
+})
+
 test('the development network parses', () => {
   const genesis = parseGenesis(text)
   expect(genesis.chainId).toBe(662_607n)
@@ -40,7 +54,7 @@ test('the rules hash ignores spelling and changes with every rule', () => {
     (json) => (json.config.chainId = 7),
     (json) => (json.novachain.blockTimeMs = 1_000),
     (json) => (json.novachain.epochBlocks = 10),
-    (json) => (json.novachain.validators[0].power = 5),
+    (json) => (json.novachain.validators[0].stake = '5000000000000000000'),
     (json) => (json.novachain.modules.params = { owner: 1 }),
   ]
   for (const change of changes) expect(hash(damaged(change))).not.toBe(hash(text))
@@ -64,6 +78,30 @@ test.each<[string, (json: Json) => void, string]>([
       (json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].storage = { [`0x${'00'.repeat(32)}`]: `0x${'01'.repeat(32)}` }),
     'storage without code',
   ],
+  [
+    'code that no transaction could make',
+    (json) => (json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].code = '0xef0001'),
+    'begins with 0xef',
+  ],
+  [
+    'a wei more than 2^120 in balances',
+    (json) => (json.alloc[DEVELOPMENT_ACCOUNTS[0] as string].balance = `${2n ** 120n - sumOf(json) + 1n}`),
+    'alloc',
+  ],
+  [
+    'a wei more than 2^120 in balances and stakes together',
+    (json) => {
+      json.novachain.validators[0].stake = `${2n ** 119n}`
+      json.alloc = { [DEVELOPMENT_ACCOUNTS[0] as string]: { balance: `${2n ** 119n + 1n}` } }
+    },
+    'alloc',
+  ],
+  [
+    'a validator of an address that nobody has',
+    (json) => (json.novachain.validators[0].address = `0x${'00'.repeat(20)}`),
+    'novachain.validators.0.address',
+  ],
+  ['epochs of one block', (json) => (json.novachain.epochBlocks = 1), 'novachain.epochBlocks'],
   ['no funds', (json) => (json.alloc = {}), 'nobody has funds'],
   ['no validators', (json) => (json.novachain.validators = []), 'at least one validator'],
   [

@@ -13,7 +13,7 @@ import {
 } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import { createValidatorSet, type ValidatorSet } from './validators.ts'
+import { createValidatorSet, POWER_WEI, type ValidatorSet } from './validators.ts'
 import { possessionBytes } from './vote.ts'
 
 export const GenesisErrors = defineErrors('GENESIS', {
@@ -29,12 +29,27 @@ export interface GenesisAccount {
   readonly storage: readonly (readonly [Word, Word])[]
 }
 
-/** Where the base fee of each gas goes, in basis points that sum to 10,000; tips go to the proposer's fee recipient whole. */
+/**
+ * Where the base fee of each gas goes, in basis points that sum to 10,000: burnt, to the proposer's fee recipient, to the pot that validators
+ * and delegators share, to the treasury. Tips go to the proposer's fee recipient whole.
+ */
 export interface FeeSplit {
   readonly burnBps: number
   readonly recipientBps: number
+  readonly stakersBps: number
   readonly treasuryBps: number
   readonly treasury: Address
+}
+
+/** A validator of the first epoch. */
+export interface Founder {
+  readonly operator: Address
+  readonly blsKey: Uint8Array
+  readonly stakeWei: bigint
+  readonly commissionBps: number
+  readonly moniker: string
+  /** Text of its node's libp2p peer id; null where it is not told. */
+  readonly peerId: string | null
 }
 
 export interface Genesis {
@@ -50,12 +65,24 @@ export interface Genesis {
   readonly blockTimeMs: number
   readonly epochBlocks: number
   readonly fees: FeeSplit & { readonly baseFeeDenominator: number; readonly elasticity: number }
+  /** Who bonded what before the first block, in the file's order. Their stake comes on top of `accounts`. */
+  readonly founders: readonly Founder[]
+  /** Of the first epoch. */
   readonly validators: ValidatorSet
   /** Each native module's section, as its own schema left it. */
   readonly modules: Readonly<Record<string, unknown>>
   readonly development: boolean
   /** keccak of the rules' canonical JSON: everything but `alloc`, which the state root commits to. */
   readonly rulesHash: Hash
+}
+
+/** A genesis on its way: what founders agree on before each of them bonds. It may still lack validators, and funds. */
+export interface Draft extends Omit<Genesis, 'validators' | 'rulesHash'> {
+  /**
+   * Names it: keccak of the canonical JSON of the whole file, `alloc` included, as it was before anybody bonded. The stakes of those who did are
+   * counted back into their accounts, so that it stays the same while founders are collected.
+   */
+  readonly draftHash: Hash
 }
 
 /** The ten well-known accounts of the `test … junk` mnemonic: anybody holds their keys. */
@@ -102,6 +129,8 @@ const FORKS_AT_ZERO = [
   ],
 ] as const
 const forkAtZero = z.literal(0, 'every fork to Osaka is active from genesis: 0, or leave it out').optional()
+/** Bytes of a validator's name. */
+export const MONIKER_MAX = 64
 const bps = z.int().min(0).max(10_000)
 
 const schema = z.strictObject({
@@ -139,6 +168,7 @@ const schema = z.strictObject({
       elasticity: z.int().min(1).max(100),
       burnBps: bps,
       recipientBps: bps,
+      stakersBps: bps.default(0),
       treasuryBps: bps,
       treasury: hexOf(20),
     }),
@@ -148,10 +178,18 @@ const schema = z.strictObject({
           address: hexOf(20),
           blsKey: hexOf(48),
           proofOfPossession: hexOf(96),
-          power: quantity.refine((power) => power > 0n && power < 2n ** 60n, 'from 1 to 2^60 - 1'),
+          stake: quantity.refine(
+            (wei) => wei >= POWER_WEI && wei < 2n ** 120n,
+            'from 1 NOVA, 10^18 wei, to 2^120 - 1 wei',
+          ),
+          commissionBps: bps.default(0),
+          moniker: z
+            .string()
+            .refine((text) => new TextEncoder().encode(text).length <= MONIKER_MAX, `at most ${MONIKER_MAX} bytes`)
+            .default(''),
+          peerId: z.string().min(1).max(128).optional(),
         }),
       )
-      .min(1, 'at least one validator')
       .max(2_048),
     modules: z.record(z.string(), z.unknown()),
     development: z.boolean().default(false),
@@ -163,6 +201,36 @@ const invalid = (path: string, reason: string) => new NodeError(GenesisErrors.IN
 
 /** Checks the text of a genesis.json. Throws GENESIS_JSON or GENESIS_INVALID with the path of the first fault. */
 export function parseGenesis(text: string): Genesis {
+  const parsed = checkedJson(text)
+  const common = commonOf(parsed)
+  const { founders, accounts } = common
+  if (founders.length === 0) throw invalid('novachain.validators', 'at least one validator')
+  if (accounts.every(({ balance }) => balance === 0n))
+    throw invalid('alloc', 'nobody has funds, so nobody could ever pay for a transaction')
+  const members = founders.map(({ operator, blsKey, stakeWei }) => {
+    return { address: operator, blsKey, power: stakeWei / POWER_WEI }
+  })
+  const { alloc: _, ...rules } = parsed
+  return { ...common, validators: createValidatorSet(members), rulesHash: hashOf(rules) }
+}
+
+/** The same checks of a file that may still lack validators and funds. Throws GENESIS_JSON or GENESIS_INVALID. */
+export function parseDraft(text: string): Draft {
+  const parsed = checkedJson(text)
+  const common = commonOf(parsed)
+  const { alloc, novachain, ...others } = parsed
+  const before = new Map(Object.entries(alloc).map(([hex, entry]) => [hex.toLowerCase(), entry]))
+  for (const { operator, stakeWei } of common.founders) {
+    const held = before.get(bytesToHex(operator))
+    before.set(bytesToHex(operator), { ...held, balance: (held?.balance ?? 0n) + stakeWei })
+  }
+  const draft = { ...others, novachain: { ...novachain, validators: [] }, alloc: Object.fromEntries(before) }
+  return { ...common, draftHash: hashOf(draft) }
+}
+
+const hashOf = (value: unknown): Hash => keccak(new TextEncoder().encode(canonicalJson(value)))
+
+const checkedJson = (text: string): Parsed => {
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -170,12 +238,16 @@ export function parseGenesis(text: string): Genesis {
     throw new NodeError(GenesisErrors.JSON, { reason: cause instanceof Error ? cause.message : '?' }, { cause })
   }
   const result = schema.safeParse(json)
-  if (!result.success) {
-    const issue = result.error.issues[0]
-    throw invalid(issue?.path.map(String).join('.') || '(root)', issue?.message ?? '?')
-  }
-  const { alloc, ...rules } = result.data
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw invalid(issue?.path.map(String).join('.') || '(root)', issue?.message ?? '?')
+}
+
+const commonOf = ({ alloc, ...rules }: Parsed): Omit<Genesis, 'validators' | 'rulesHash'> => {
   checkFees(rules.novachain.fees)
+  const accounts = accountsOf(alloc, rules.novachain.development)
+  const founders = foundersOf(rules.novachain.validators)
+  checkSupply(accounts, founders)
   return {
     chainId: BigInt(rules.config.chainId),
     time: rules.timestamp,
@@ -184,39 +256,50 @@ export function parseGenesis(text: string): Genesis {
     extraData: hexToBytes(rules.extraData),
     mixHash: asHash(hexToBytes(rules.mixHash)),
     coinbase: addressOf(rules.coinbase),
-    accounts: accountsOf(alloc, rules.novachain.development),
+    accounts,
     blockTimeMs: rules.novachain.blockTimeMs,
     epochBlocks: rules.novachain.epochBlocks,
     fees: { ...rules.novachain.fees, treasury: addressOf(rules.novachain.fees.treasury) },
-    validators: validatorsOf(rules.novachain.validators),
+    founders,
     modules: rules.novachain.modules,
     development: rules.novachain.development,
-    rulesHash: keccak(new TextEncoder().encode(canonicalJson(rules))),
   }
 }
 
 const addressOf = (hex: string): Address => asAddress(hexToBytes(hex))
 
 const checkFees = (fees: Parsed['novachain']['fees']): void => {
-  const sum = fees.burnBps + fees.recipientBps + fees.treasuryBps
+  const sum = fees.burnBps + fees.recipientBps + fees.stakersBps + fees.treasuryBps
   if (sum !== 10_000)
-    throw invalid('novachain.fees', `burnBps, recipientBps and treasuryBps sum to ${sum}, expected 10000`)
+    throw invalid('novachain.fees', `burnBps, recipientBps, stakersBps and treasuryBps sum to ${sum}, expected 10000`)
   if (fees.treasuryBps > 0 && /^0x0*$/.test(fees.treasury))
     throw invalid('novachain.fees.treasury', 'a share goes to the treasury, so it needs an address')
 }
 
+/** Wei are counted in 128 bits: what rewards mint has room for more than a decade at the highest rate there is. */
+const SUPPLY_MAX = 2n ** 120n
+const checkSupply = (accounts: readonly GenesisAccount[], founders: readonly Founder[]): void => {
+  const parts = [...accounts.map(({ balance }) => balance), ...founders.map(({ stakeWei }) => stakeWei)]
+  const total = parts.reduce((sum, wei) => sum + wei, 0n)
+  if (total > SUPPLY_MAX)
+    throw invalid('alloc', `balances and stakes sum to ${total} wei, and at most 2^120, 1.3 * 10^18 NOVA, are counted`)
+}
+
 const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccount[] => {
   const seen = new Set<string>()
-  let total = 0n
-  const accounts = Object.entries(alloc).map(([hex, entry]): GenesisAccount => {
+  return Object.entries(alloc).map(([hex, entry]): GenesisAccount => {
     const lower = hex.toLowerCase()
     if (seen.has(lower)) throw invalid(`alloc.${hex}`, 'the address appears twice')
     seen.add(lower)
-    total += entry.balance
     if (entry.storage !== undefined && (entry.code === undefined || entry.code === '0x'))
       throw invalid(
         `alloc.${hex}.storage`,
         'storage without code; a contract could later be created over it (EIP-7610)',
+      )
+    if (/^0xef(?!0100.{40}$)/i.test(entry.code ?? ''))
+      throw invalid(
+        `alloc.${hex}.code`,
+        'it begins with 0xef, as no contract may (EIP-3541), and is no delegation (EIP-7702)',
       )
     if (!development && entry.balance > 0n && (DEVELOPMENT_ACCOUNTS as readonly string[]).includes(lower))
       throw invalid(
@@ -231,28 +314,30 @@ const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccoun
       storage: Object.entries(entry.storage ?? {}).map(([key, value]) => [BigInt(key), BigInt(value)] as const),
     }
   })
-  if (total === 0n) throw invalid('alloc', 'nobody has funds, so nobody could ever pay for a transaction')
-  if (total >= 2n ** 128n) throw invalid('alloc', 'balances sum to 2^128 wei or more')
-  return accounts
 }
 
-const validatorsOf = (entries: Parsed['novachain']['validators']): ValidatorSet => {
+const foundersOf = (entries: Parsed['novachain']['validators']): Founder[] => {
   const path = (i: number, field: string): string => `novachain.validators.${i}.${field}`
   const addresses = new Map<string, number>()
   const keys = new Map<string, number>()
-  const members = entries.map((entry, i) => {
+  const peers = new Map<string, number>()
+  return entries.map((entry, i): Founder => {
     const [address, key] = [entry.address.toLowerCase(), entry.blsKey.toLowerCase()]
+    if (/^0x0*$/.test(address)) throw invalid(path(i, 'address'), 'nobody holds the key of the zero address')
     const [sameAddress, sameKey] = [addresses.get(address), keys.get(key)]
     if (sameAddress !== undefined) throw invalid(path(i, 'address'), `the same as of validator ${sameAddress}`)
     if (sameKey !== undefined) throw invalid(path(i, 'blsKey'), `the same as of validator ${sameKey}`)
+    const samePeer = entry.peerId === undefined ? undefined : peers.get(entry.peerId)
+    if (samePeer !== undefined) throw invalid(path(i, 'peerId'), `the same as of validator ${samePeer}`)
+    if (entry.peerId !== undefined) peers.set(entry.peerId, i)
     addresses.set(address, i)
     keys.set(key, i)
     const blsKey = hexToBytes(key)
     if (!curves().blsVerify([blsKey], possessionBytes(blsKey), hexToBytes(entry.proofOfPossession)))
       throw invalid(path(i, 'proofOfPossession'), `it does not prove possession of blsKey ${key}`)
-    return { address: addressOf(address), blsKey, power: entry.power }
+    const { commissionBps, moniker, peerId = null } = entry
+    return { operator: addressOf(address), blsKey, stakeWei: entry.stake, commissionBps, moniker, peerId }
   })
-  return createValidatorSet(members)
 }
 
 /** Keys sorted, no spaces, hex in lower case, integers as decimal strings: the same rules give the same bytes however the file is written. */

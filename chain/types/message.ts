@@ -61,6 +61,8 @@ export type Unsigned =
   | { readonly kind: 'timeout'; readonly timeout: Omit<Timeout, 'signature'> }
 export type Signed = Extract<Message, { readonly kind: Unsigned['kind'] }>
 /** Set index of who signed it. */
+export const isSignedMessage = (message: Message): message is Signed =>
+  message.kind === 'proposal' || message.kind === 'vote' || message.kind === 'timeout'
 export const validatorOf = (message: Signed): number => {
   switch (message.kind) {
     case 'proposal':

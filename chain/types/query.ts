@@ -83,10 +83,10 @@ export interface ConsensusStatus {
   readonly power: { readonly prepare: bigint; readonly commit: bigint; readonly timeout: bigint }
   /** Whom the step waits for. `heardMs`: since when nothing of them came, null for never. */
   readonly missing: readonly { readonly address: Address; readonly power: bigint; readonly heardMs: number | null }[]
-  /** The validator that this node is; null for a follower. */
+  /** The validator that this node is at this height; null for who only follows. */
   readonly self: Address | null
   readonly lastSigned: { readonly height: number; readonly round: number; readonly step: string } | null
-  /** Why this validator signs nothing; null where nothing stands in its way, and for a follower. */
+  /** Why this node signs nothing though it has a key; null where nothing stands in its way. */
   readonly silence: string | null
   /** The step in words. */
   readonly waitsFor: string

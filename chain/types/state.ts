@@ -69,6 +69,9 @@ export type Mark = number
 export interface State extends Reader {
   load(address: Address): Account
   loadSlot(account: Account, key: Word): Slot
+  /** Whether it was loaded before. What was not is cold, and loading it reads the store. */
+  isLoaded(address: Address): boolean
+  isSlotLoaded(account: Account, key: Word): boolean
   codeOf(account: Account): Code
   setBalance(account: Account, wei: bigint): void
   setNonce(account: Account, nonce: bigint): void

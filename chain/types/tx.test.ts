@@ -1,8 +1,19 @@
 import { Wallet } from 'ethers'
 import { expect, test } from 'vitest'
-import { bytesToHex, hexToBytes } from '../base/bytes.ts'
+import { bytesToHex, concat, hexToBytes } from '../base/bytes.ts'
+import { curves, installCurves, keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
-import { checkTxGas, decodeTx, intrinsicGas, TX_SIZE_MAX_BYTES } from './tx.ts'
+import {
+  checkTxGas,
+  decodeFields,
+  decodeTx,
+  identifyTx,
+  intrinsicGas,
+  plainTx,
+  TX_SIZE_MAX_BYTES,
+  type Tx,
+  usualFields,
+} from './tx.ts'
 
 const wallet = new Wallet(`0x${'11'.repeat(32)}`)
 const base = { chainId: 662607, nonce: 7, gasLimit: 100_000, to: wallet.address, value: 5n, data: '0x00ff01' }
@@ -10,6 +21,8 @@ const feed = { maxFeePerGas: 100n, maxPriorityFeePerGas: 3n }
 const accessList = [{ address: wallet.address, storageKeys: [`0x${'22'.repeat(32)}`] }]
 const sign = async (fields: object): Promise<Uint8Array> =>
   hexToBytes(await wallet.signTransaction({ ...base, ...fields }))
+
+const ONE = `0x${'00'.repeat(31)}01`
 
 const code = (run: () => unknown): string => {
   try {
@@ -38,6 +51,31 @@ test.each([
   expect(tx.accessList.length).toBe(oracle.accessList?.length ?? 0)
 })
 
+test('whose an authorization is nobody finds out before the transaction runs: nothing is paid until then', async () => {
+  const entry = {
+    address: wallet.address,
+    nonce: 1n,
+    chainId: 662607n,
+    signature: { r: ONE, s: ONE, yParity: 0 as const },
+  }
+  const fields = { type: 4, ...feed, chainId: 662607, to: wallet.address, authorizationList: Array(500).fill(entry) }
+  const raw = await sign(fields)
+  const { recover } = curves()
+  let recovered = 0
+  installCurves({
+    ...curves(),
+    recover(...args) {
+      recovered++
+      return recover(...args)
+    },
+  })
+  expect(identifyTx(raw)?.from).not.toBeNull()
+  const tx = decodeTx(raw, 662607n)
+  expect(recovered).toBe(2)
+  expect(tx.authorizations[499]?.authority).toEqual(tx.authorizations[0]?.authority)
+  expect(tx.authorizations[499]?.authority).toHaveLength(20)
+  expect(recovered).toBe(4)
+})
 test('EIP-7702: the authority is who signed the authorization', async () => {
   const authorization = await wallet.authorize({ address: wallet.address, nonce: 8, chainId: 662607 })
   const tx = decodeTx(await sign({ type: 4, ...feed, authorizationList: [authorization] }), 662607n)
@@ -79,4 +117,71 @@ test('intrinsic gas counts data, lists and creation; the floor of EIP-7623 binds
   expect(code(() => checkTxGas({ ...plain, to, data, gasLimit: 21_035n }))).toBe('TX_GAS_TOO_LOW')
   expect(code(() => checkTxGas({ ...plain, to, data, gasLimit: 21_050n }))).toBe('TX_FLOOR_GAS')
   expect(code(() => checkTxGas({ ...plain, gasLimit: 16_777_217n }))).toBe('TX_GAS_TOO_HIGH')
+})
+
+test('the short way through a transaction reads what the careful one reads, or leaves it to that', async () => {
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
+  let state = seed
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
+    return state % below
+  }
+  const raws = [
+    await sign({ type: 2, ...feed }),
+    await sign({ type: 2, ...feed, nonce: 0, data: '0x', value: 10n ** 18n }),
+    await sign({ type: 2, ...feed, data: `0x${'ab'.repeat(60)}`, nonce: 2 ** 40 }),
+    await sign({ type: 2, ...feed, data: `0x${'00'.repeat(300)}` }),
+    await sign({ type: 2, ...feed, accessList }),
+    await sign({ type: 2, ...feed, to: null }),
+    await sign({ type: 0, gasPrice: 9n }),
+  ]
+  expect(raws.map((raw) => usualFields(raw) !== null)).toEqual([true, true, true, false, false, false, false])
+  for (const raw of raws.slice(0, 3)) expect(usualFields(raw)).toEqual(decodeFields(raw))
+  for (let i = 0; i < 20_000; i++) {
+    const raw = (raws[random(raws.length)] as Uint8Array).slice()
+    for (let n = random(3); n >= 0; n--) raw[random(Math.min(raw.length, 60))] = random(256)
+    const cut = random(10) === 0 ? raw.slice(0, random(raw.length)) : raw
+    const usual = usualFields(cut)
+    if (usual !== null) expect(usual, `SEED=${seed} ${bytesToHex(cut)}`).toEqual(decodeFields(cut))
+  }
+})
+
+test('a transaction that reads its fields out of its bytes has those that the careful way finds', async () => {
+  const signed = await Promise.all([
+    sign({ type: 2, ...feed, data: '0x' }),
+    sign({ type: 2, ...feed, data: `0x${'ab'.repeat(68)}`, nonce: 2 ** 40 }),
+    sign({ type: 2, ...feed, data: `0x${'ab'.repeat(300)}` }),
+    sign({ type: 2, ...feed, accessList }),
+    sign({ type: 2, ...feed, to: null }),
+  ])
+  for (const own of signed) {
+    // Somewhere within a larger buffer, as most are.
+    const raw = concat(new Uint8Array(7), own, new Uint8Array(9)).subarray(7, 7 + own.length)
+    const { yParity, ...fields } = decodeFields(raw)
+    const tx = decodeTx(raw, 662607n)
+    for (const [name, value] of Object.entries(fields)) expect(tx[name as keyof Tx], name).toEqual(value)
+    expect(tx.raw).toEqual(own)
+    expect(tx.v).toBe(yParity)
+    expect(tx.hash).toEqual(keccak(own))
+    expect(bytesToHex(tx.from)).toBe(wallet.address.toLowerCase())
+    const elsewhere = structuredClone(plainTx(tx))
+    for (const name of Object.keys(elsewhere)) expect(elsewhere[name as keyof Tx], name).toEqual(tx[name as keyof Tx])
+    expect(Object.keys(elsewhere).sort()).toEqual([...Object.keys(fields), 'from', 'hash', 'raw'].sort())
+  }
+})
+
+test('sender and hash that somebody found out are what decoding finds out, and nothing is said of what is no transaction', async () => {
+  for (const fields of [
+    { type: 0, gasPrice: 9n },
+    { type: 1, gasPrice: 9n, accessList },
+    { type: 2, ...feed },
+  ]) {
+    const raw = await sign(fields)
+    const identity = identifyTx(raw)
+    const tx = decodeTx(raw, 662607n)
+    expect(identity).toEqual({ hash: tx.hash, from: tx.from })
+    expect(decodeTx(raw, 662607n, () => identity?.from ?? null, identity?.hash)).toEqual(tx)
+    expect(code(() => decodeTx(raw, 662607n, () => null))).toBe('TX_SIGNATURE')
+  }
+  expect(identifyTx(Uint8Array.of(2, 0xc0))).toBeNull()
 })

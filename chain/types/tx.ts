@@ -1,10 +1,10 @@
 // Transactions: the envelope (legacy, EIP-2930, 1559, 7702), its hashes and sender, intrinsic gas and every check that needs
 // no state. Owns no state. Type 3 is refused: this chain carries no blobs.
-import { type Address, asAddress, asHash, concat, type Hash } from '../base/bytes.ts'
+import { type Address, asAddress, asHash, bytesToBigint, concat, type Hash } from '../base/bytes.ts'
 import { keccak, recoverAddress } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
-import { asBigint, asBytes, asList, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../base/rlp.ts'
+import { asBigint, asBytes, asList, decodeRlp, encodeRlp, joinRlp, type Rlp, rlpInt, rlpSpan } from '../base/rlp.ts'
 
 export const TxErrors = defineErrors('TX', {
   EMPTY: { text: () => 'the transaction is empty' },
@@ -53,6 +53,7 @@ export interface Authorization {
   readonly authority: Address | null
 }
 
+/** Its fields may be read out of its bytes: a spread, a clone and JSON take what lies there alone (`plainTx`). */
 export interface Tx {
   readonly type: 0 | 1 | 2 | 4
   /** null for a legacy transaction without EIP-155: valid on every chain (keyless deployments need it). */
@@ -83,34 +84,184 @@ export const INITCODE_MAX_BYTES = 49_152 // EIP-3860
 const SECP256K1_N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const NONCE_MAX = 2n ** 64n - 1n
 
-/** Who signed; the node hands in a worker's answer, everything else recovers on the spot. */
-export type RecoverSender = (digest: Hash, r: Uint8Array, s: Uint8Array, yParity: 0 | 1) => Address | null
+/** What is found out once about a transaction, in a worker: all that costs. `from` null: the signature fits no key. */
+export interface Identity {
+  readonly hash: Hash
+  readonly from: Address | null
+}
+/** Identities in this order; null where the bytes are no transaction. A block's, which consensus waits for, go before what users send. */
+export type IdentifyTxs = (raws: readonly Uint8Array[], of?: 'block') => Promise<readonly (Identity | null)[]>
 
-type Fields = Omit<Tx, 'from' | 'hash' | 'raw'> & { readonly digest: Hash; readonly yParity: bigint }
+type Fields = Omit<Tx, 'from' | 'hash' | 'raw'> & { readonly yParity: bigint }
 
-/** Decodes and checks one signed transaction. Throws TX_* for whatever is wrong without looking at state, but for gas rules. */
-export function decodeTx(raw: Uint8Array, chainId: bigint, recover: RecoverSender = recoverAddress): Tx {
-  if (raw.length === 0) throw new NodeError(TxErrors.EMPTY, undefined)
-  if (raw.length > TX_SIZE_MAX_BYTES)
-    throw new NodeError(TxErrors.TOO_LARGE, { size: raw.length, max: TX_SIZE_MAX_BYTES })
-  const { digest, yParity, ...fields } = decodeFields(raw)
+/**
+ * Decodes and checks one signed transaction; sender and hash are computed where they are not known. Throws TX_* for whatever is wrong without
+ * looking at state, but for gas rules. It keeps views of `raw`.
+ */
+export function decodeTx(raw: Uint8Array, chainId: bigint, senderOf?: () => Address | null, hash?: Hash): Tx {
+  const fields = checkedFields(raw)
   if (fields.chainId !== null && fields.chainId !== chainId)
     throw new NodeError(TxErrors.WRONG_CHAIN, { have: fields.chainId, want: chainId })
   if (fields.nonce >= NONCE_MAX) throw new NodeError(TxErrors.NONCE_MAX, undefined)
   if (fields.maxTipWei > fields.maxFeeWei)
     throw new NodeError(TxErrors.TIP_ABOVE_FEE, { tip: fields.maxTipWei, fee: fields.maxFeeWei })
-  const from = senderOf(digest, fields, yParity, recover)
-  return { ...fields, from, hash: keccak(raw), raw }
+  checkSignature(fields)
+  const from = senderOf === undefined ? recoverSender(raw, fields) : senderOf()
+  if (from === null) throw unsigned('the signature fits no key')
+  const whole = { raw, from, hash: hash ?? keccak(raw) }
+  const { to, data } = fields
+  if (fields.type === 2 && fields.accessList.length === 0 && to !== null && to.buffer === raw.buffer)
+    return new UsualTx({ ...whole, chainId, to, data }, fields)
+  return {
+    type: fields.type,
+    chainId: fields.chainId,
+    nonce: fields.nonce,
+    gasLimit: fields.gasLimit,
+    maxFeeWei: fields.maxFeeWei,
+    maxTipWei: fields.maxTipWei,
+    to: fields.to,
+    value: fields.value,
+    data: fields.data,
+    accessList: fields.accessList,
+    authorizations: fields.authorizations,
+    v: fields.v,
+    r: fields.r,
+    s: fields.s,
+    ...whole,
+  }
 }
 
-const senderOf = (digest: Hash, f: { r: bigint; s: bigint }, yParity: bigint, recover: RecoverSender): Address => {
-  const refuse = (reason: string): never => {
-    throw new NodeError(TxErrors.SIGNATURE, { reason })
+/**
+ * As nearly all wait, by the hundred thousand: the collector of garbage has four objects to copy and not seventeen. Receiver, data and
+ * signature are read out of the bytes when somebody asks.
+ */
+class UsualTx implements Tx {
+  readonly chainId: bigint
+  readonly nonce: bigint
+  readonly gasLimit: bigint
+  readonly maxFeeWei: bigint
+  readonly maxTipWei: bigint
+  readonly value: bigint
+  readonly from: Address
+  readonly hash: Hash
+  readonly raw: Uint8Array
+  readonly #toAt: number
+  readonly #dataAt: number
+  readonly #dataBytes: number
+
+  /** `to` and `data`: views of the buffer that `raw` is one of. */
+  constructor(
+    whole: Pick<Tx, 'raw' | 'from' | 'hash' | 'data'> & { readonly chainId: bigint; readonly to: Address },
+    fields: Pick<Tx, 'nonce' | 'gasLimit' | 'maxFeeWei' | 'maxTipWei' | 'value'>,
+  ) {
+    const { raw, to, data } = whole
+    this.chainId = whole.chainId
+    this.nonce = fields.nonce
+    this.gasLimit = recent.gasLimit.of(fields.gasLimit)
+    this.maxFeeWei = recent.fee.of(fields.maxFeeWei)
+    this.maxTipWei = recent.tip.of(fields.maxTipWei)
+    this.value = fields.value
+    this.from = whole.from
+    this.hash = whole.hash
+    this.raw = raw
+    this.#toAt = to.byteOffset - raw.byteOffset
+    this.#dataAt = data.byteOffset - raw.byteOffset
+    this.#dataBytes = data.length
   }
-  if (yParity !== 0n && yParity !== 1n) return refuse(`recovery value ${yParity} is neither 0 nor 1`)
-  if (f.r === 0n || f.s === 0n || f.r >= SECP256K1_N) return refuse('r or s out of range')
-  if (f.s > SECP256K1_N / 2n) return refuse('s is in the upper half of the curve order (EIP-2)')
-  return recover(digest, word(f.r), word(f.s), yParity === 1n ? 1 : 0) ?? refuse('the signature fits no key')
+  get type(): 2 {
+    return 2
+  }
+  get to(): Address {
+    return this.raw.subarray(this.#toAt, this.#toAt + 20) as Address // 20 bytes
+  }
+  get data(): Uint8Array {
+    return this.#dataBytes === 0 ? NO_DATA : this.raw.subarray(this.#dataAt, this.#dataAt + this.#dataBytes)
+  }
+  get accessList(): readonly never[] {
+    return NONE
+  }
+  get authorizations(): readonly never[] {
+    return NONE
+  }
+  get v(): bigint {
+    return this.#signature().v
+  }
+  get r(): bigint {
+    return this.#signature().r
+  }
+  get s(): bigint {
+    return this.#signature().s
+  }
+  #signature(): Pick<Tx, 'v' | 'r' | 's'> {
+    return checkedFields(this.raw)
+  }
+}
+
+/** With every field in its place, to be cloned into another thread or changed. */
+export const plainTx = (tx: Tx): Tx => {
+  const { type, chainId, nonce, gasLimit, maxFeeWei, maxTipWei, to, value, data, accessList, authorizations } = tx
+  const own = { v: tx.v, r: tx.r, s: tx.s, from: tx.from, hash: tx.hash, raw: tx.raw }
+  return {
+    ...{ type, chainId, nonce, gasLimit, maxFeeWei, maxTipWei, to, value, data, accessList, authorizations },
+    ...own,
+  }
+}
+
+/** Many say the same number one after another: they share it. */
+class Recent {
+  #last = 0n
+  of(value: bigint): bigint {
+    if (value !== this.#last) this.#last = value
+    return this.#last
+  }
+}
+const recent = { gasLimit: new Recent(), fee: new Recent(), tip: new Recent() }
+
+/** null where `decodeTx` refuses before it looks for the sender. */
+export function identifyTx(raw: Uint8Array): Identity | null {
+  try {
+    const fields = checkedFields(raw)
+    checkSignature(fields)
+    return { hash: keccak(raw), from: recoverSender(raw, fields) }
+  } catch (error) {
+    if (error instanceof NodeError) return null
+    throw error
+  }
+}
+
+const checkedFields = (raw: Uint8Array): Fields => {
+  if (raw.length === 0) throw new NodeError(TxErrors.EMPTY, undefined)
+  if (raw.length > TX_SIZE_MAX_BYTES)
+    throw new NodeError(TxErrors.TOO_LARGE, { size: raw.length, max: TX_SIZE_MAX_BYTES })
+  return usualFields(raw) ?? decodeFields(raw)
+}
+
+const unsigned = (reason: string): NodeError => new NodeError(TxErrors.SIGNATURE, { reason })
+const checkSignature = ({ r, s, yParity }: Fields): void => {
+  if (r === 0n && s === 0n)
+    throw unsigned(
+      'nobody signed it (r and s are 0); the system transaction of a block is the chain’s, and is not sent',
+    )
+  if (yParity !== 0n && yParity !== 1n) throw unsigned(`recovery value ${yParity} is neither 0 nor 1`)
+  if (r === 0n || s === 0n || r >= SECP256K1_N) throw unsigned('r or s out of range')
+  if (s > SECP256K1_N / 2n) throw unsigned('s is in the upper half of the curve order (EIP-2)')
+}
+
+const recoverSender = (raw: Uint8Array, fields: Fields): Address | null =>
+  recoverAddress(digestOf(raw, fields), word(fields.r), word(fields.s), fields.yParity === 1n ? 1 : 0)
+
+/** Fields in front of the signature, by type. */
+const UNSIGNED = { 0: 6, 1: 8, 2: 9, 4: 10 } as const
+
+/** What was signed: the fields in front of the signature as they lie there, and for EIP-155 the chain id behind them. */
+const digestOf = (raw: Uint8Array, { type, chainId }: Fields): Hash => {
+  const { start } = rlpSpan(raw, type === 0 ? 0 : 1)
+  let at = start
+  for (let i = 0; i < UNSIGNED[type]; i++) at = rlpSpan(raw, at).end
+  const body = raw.subarray(start, at)
+  if (type !== 0) return keccak(concat(Uint8Array.of(type), joinRlp([body])))
+  if (chainId === null) return keccak(joinRlp([body]))
+  return keccak(joinRlp([body, encodeRlp(rlpInt(chainId)), Uint8Array.of(0x80, 0x80)]))
 }
 
 const word = (value: bigint): Uint8Array => {
@@ -120,7 +271,112 @@ const word = (value: bigint): Uint8Array => {
   return out
 }
 
-const decodeFields = (raw: Uint8Array): Fields => {
+/** Reads integers and strings of a list one after another. What it does not know it gives up on: `isUsual` says so. */
+class Scan {
+  readonly #bytes: Uint8Array
+  #at: number
+  isUsual = true
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes
+    this.#at = at
+  }
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+  #give<T>(nothing: T): T {
+    this.isUsual = false
+    return nothing
+  }
+  /** A string of less than 56 bytes, or of less than 256. */
+  bytes(): Uint8Array {
+    const bytes = this.#bytes
+    const first = bytes[this.#at] ?? 0xff
+    let start = this.#at + 1
+    let size = first - 0x80
+    if (first < 0x80) {
+      start = this.#at
+      size = 1
+    } else if (first === 0xb8) {
+      size = bytes[start++] ?? 0
+      if (size < 56) return this.#give(bytes)
+    } else if (size > 55 || (size === 1 && (bytes[start] ?? 0) < 0x80)) return this.#give(bytes)
+    const end = start + size
+    if (end > bytes.length) return this.#give(bytes)
+    this.#at = end
+    return bytes.subarray(start, end)
+  }
+  int(bytesMax: number): bigint {
+    const bytes = this.#bytes
+    const first = bytes[this.#at] ?? 0xff
+    if (first < 0x80) {
+      this.#at++
+      return first === 0 ? this.#give(0n) : (SMALL[first] as bigint)
+    }
+    const size = first - 0x80
+    const start = this.#at + 1
+    const end = start + size
+    if (size > bytesMax || end > bytes.length) return this.#give(0n)
+    this.#at = end
+    if (size === 0) return 0n
+    const top = bytes[start] as number
+    if (top === 0 || (size === 1 && top < 0x80)) return this.#give(0n)
+    if (size <= 6) {
+      let value = top
+      for (let i = start + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
+      return BigInt(value)
+    }
+    return bytesToBigint(bytes.subarray(start, end))
+  }
+  emptyList(): void {
+    if (this.#bytes[this.#at++] !== 0xc0) this.isUsual = false
+  }
+}
+const SMALL = Array.from({ length: 128 }, (_, i) => BigInt(i))
+
+/** Nearly all transactions: EIP-1559 with short data and no access list, in one pass. null: to be read with care. */
+export const usualFields = (raw: Uint8Array): Fields | null => {
+  if (raw[0] !== 2) return null
+  const first = raw[1] as number
+  const payloadAt = first === 0xf8 ? 3 : 2
+  const size = first === 0xf8 ? (raw[2] ?? 0) : first - 0xc0
+  if (first < 0xc0 || first > 0xf8 || (first === 0xf8 && size < 56) || payloadAt + size !== raw.length) return null
+  const scan = new Scan(raw, payloadAt)
+  const chainId = scan.int(32)
+  const nonce = scan.int(8)
+  const maxTipWei = scan.int(32)
+  const maxFeeWei = scan.int(32)
+  const gasLimit = scan.int(8)
+  const to = scan.bytes()
+  const value = scan.int(32)
+  const data = scan.bytes()
+  scan.emptyList()
+  const v = scan.int(32)
+  const r = scan.int(32)
+  const s = scan.int(32)
+  if (!scan.isUsual || !scan.isAtEnd || to.length !== 20) return null
+  return {
+    type: 2,
+    chainId,
+    nonce,
+    gasLimit,
+    maxFeeWei,
+    maxTipWei,
+    to: to as Address, // 20 bytes
+    value,
+    data,
+    accessList: NONE,
+    authorizations: NONE,
+    v,
+    r,
+    s,
+    yParity: v,
+  }
+}
+const NONE: readonly never[] = []
+const NO_DATA: Uint8Array = new Uint8Array(0)
+
+/** The same with care, and every other kind. Throws TX_MALFORMED and TX_TYPE. */
+export const decodeFields = (raw: Uint8Array): Fields => {
   const first = raw[0] as number
   try {
     if (first >= 0xc0) return legacy(asList(decodeRlp(raw), 9))
@@ -147,10 +403,6 @@ const legacy = (f: readonly Rlp[]): Fields => {
   const old = v === 27n || v === 28n
   if (!old && v < 35n) throw new NodeError(TxErrors.SIGNATURE, { reason: `v is ${v}, expected 27, 28 or EIP-155` })
   const chainId = old ? null : (v - 35n) / 2n
-  const unsigned = f.slice(0, 6)
-  const digest = keccak(
-    encodeRlp(chainId === null ? unsigned : [...unsigned, rlpInt(chainId), new Uint8Array(0), new Uint8Array(0)]),
-  )
   return {
     type: 0,
     chainId,
@@ -166,7 +418,6 @@ const legacy = (f: readonly Rlp[]): Fields => {
     v,
     r: asBigint(f[7]),
     s: asBigint(f[8]),
-    digest,
     yParity: old ? v - 27n : (v - 35n) % 2n,
   }
 }
@@ -193,7 +444,6 @@ const typed = (type: 1 | 2 | 4, f: readonly Rlp[]): Fields => {
     v: asBigint(f[sig]),
     r: asBigint(f[sig + 1]),
     s: asBigint(f[sig + 2]),
-    digest: keccak(concat(Uint8Array.of(type), encodeRlp(f.slice(0, sig)))),
     yParity: asBigint(f[sig]),
   }
 }
@@ -222,7 +472,15 @@ const decodeAuthorizations = (item: Rlp | undefined, to: Address | null): Author
       r: asBigint(f[4]),
       s: asBigint(f[5]),
     }
-    return { ...tuple, authority: authorityOf(tuple, f.slice(0, 3)) }
+    let authority: Address | null | undefined
+    return {
+      ...tuple,
+      // Found out when it is asked for: whoever runs the transaction is paid for it, and a pool would not be.
+      get authority() {
+        if (authority === undefined) authority = authorityOf(tuple, f.slice(0, 3))
+        return authority
+      },
+    }
   })
 }
 
@@ -232,29 +490,35 @@ const authorityOf = (t: { yParity: bigint; r: bigint; s: bigint }, unsigned: rea
   return recoverAddress(digest, word(t.r), word(t.s), t.yParity === 1n ? 1 : 0)
 }
 
-/** Gas a transaction pays before it runs, and the floor of EIP-7623 it pays at least. */
-export function intrinsicGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations'>): {
+export interface IntrinsicGas {
   readonly gas: bigint
   readonly floor: bigint
-} {
+}
+const PLAIN_GAS: IntrinsicGas = { gas: 21_000n, floor: 21_000n }
+/** Gas a transaction pays before it runs, and the floor of EIP-7623 it pays at least. */
+export function intrinsicGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations'>): IntrinsicGas {
+  const { data, accessList, authorizations } = tx
+  if (tx.to !== null && data.length === 0 && accessList.length === 0 && authorizations.length === 0) return PLAIN_GAS
   let zeros = 0
-  for (const byte of tx.data) if (byte === 0) zeros++
-  const tokens = BigInt(zeros + 4 * (tx.data.length - zeros))
+  for (let i = 0; i < data.length; i++) if (data[i] === 0) zeros++
+  const tokens = BigInt(zeros + 4 * (data.length - zeros))
   let gas = 21_000n + 4n * tokens
-  if (tx.to === null) gas += 32_000n + 2n * BigInt(Math.ceil(tx.data.length / 32))
-  for (const entry of tx.accessList) gas += 2_400n + 1_900n * BigInt(entry.keys.length)
-  gas += 25_000n * BigInt(tx.authorizations.length)
+  if (tx.to === null) gas += 32_000n + 2n * BigInt(Math.ceil(data.length / 32))
+  for (const entry of accessList) gas += 2_400n + 1_900n * BigInt(entry.keys.length)
+  gas += 25_000n * BigInt(authorizations.length)
   return { gas, floor: 21_000n + 10n * tokens }
 }
 
-/** Gas and size rules that need no state. Throws TX_*. */
-export function checkTxGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations' | 'gasLimit'>): void {
-  const { gas, floor } = intrinsicGas(tx)
+/** Gas and size rules that need no state. Returns the intrinsic gas. Throws TX_*. */
+export function checkTxGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations' | 'gasLimit'>): IntrinsicGas {
+  const intrinsic = intrinsicGas(tx)
+  const { gas, floor } = intrinsic
   if (tx.gasLimit > TX_GAS_MAX) throw new NodeError(TxErrors.GAS_TOO_HIGH, { have: tx.gasLimit, max: TX_GAS_MAX })
   if (tx.to === null && tx.data.length > INITCODE_MAX_BYTES)
     throw new NodeError(TxErrors.INITCODE, { size: tx.data.length, max: INITCODE_MAX_BYTES })
   if (tx.gasLimit < gas) throw new NodeError(TxErrors.GAS_TOO_LOW, { have: tx.gasLimit, want: gas })
   if (tx.gasLimit < floor) throw new NodeError(TxErrors.FLOOR_GAS, { have: tx.gasLimit, want: floor })
+  return intrinsic
 }
 
 /** What the sender pays per gas at this base fee; negative room is the caller's check. */

@@ -3,6 +3,10 @@ import { type Address, bytesToBigint, compareBytes, concat, type Hash } from '..
 import { curves, keccak } from '../base/crypto.ts'
 import { assert } from '../base/errors.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
+import type { Reader } from './state.ts'
+
+/** Stake that makes one unit of voting power: 1 NOVA. */
+export const POWER_WEI = 10n ** 18n
 
 export interface Validator {
   readonly address: Address
@@ -32,10 +36,18 @@ export function createValidatorSet(members: readonly Validator[]): ValidatorSet 
 }
 
 /** Strictly more than two thirds. */
-export const isQuorum = (power: bigint, set: ValidatorSet): boolean => 3n * power > 2n * set.powerTotal
+export const isQuorum = (power: bigint, { powerTotal }: Pick<ValidatorSet, 'powerTotal'>): boolean =>
+  3n * power > 2n * powerTotal
 
-/** keccak RLP [Merkle root of (address, key, power) in set order, aggregate key, total power]. */
+/** keccak RLP [Merkle root of (address, key, power) in set order, aggregate key, total power]. Made once for each set. */
 export function validatorsHash(set: ValidatorSet): Hash {
+  const known = hashes.get(set) ?? hashOf(set)
+  hashes.set(set, known)
+  return known
+}
+const hashes = new WeakMap<ValidatorSet, Hash>()
+
+const hashOf = (set: ValidatorSet): Hash => {
   const leaves = set.members.map((m) => keccak(encodeRlp([m.address, m.blsKey, rlpInt(m.power)])))
   const aggregate = curves().blsAggregateKeys(set.members.map((member) => member.blsKey))
   return keccak(encodeRlp([merkleRoot(leaves), aggregate, rlpInt(set.powerTotal)]))
@@ -60,20 +72,32 @@ export const epochOf = (height: number, epochBlocks: number): number =>
   height === 0 ? 0 : Math.floor((height - 1) / epochBlocks)
 export const isEpochEnd = (height: number, epochBlocks: number): boolean => height > 0 && height % epochBlocks === 0
 
+/** The set of an epoch, with what it was drawn with when it was elected. */
+export interface EpochSet {
+  readonly set: ValidatorSet
+  /** prevRandao of the electing block; genesis mixHash for epoch 0. */
+  readonly seed: Hash
+  /** Seconds: the time of the electing block; genesis time for epoch 0. */
+  readonly startTime: number
+}
+/** Reads an epoch out of state; null where it is not elected yet, or forgotten. */
+export type EpochSetOf = (reader: Reader, epoch: number) => EpochSet | null
+
 /**
- * Weighted round robin over one epoch: every step each member gains its power, the highest priority proposes (the lower
- * address on a tie) and pays the total. Steps count from 0 at the epoch's first height and are remembered forward.
+ * Weighted round robin over one epoch: every step each member gains its power, the highest priority proposes (the lower address on a
+ * tie) and pays the total. It begins at drawn priorities, -(keccak(seed ‖ address) mod total): from zeros, the last of a set that is
+ * larger than an epoch would never propose. Steps count from 0 at the epoch's first height and are remembered forward.
  */
-export function createRotation(set: ValidatorSet): { proposer(step: number): number } {
-  const priorities = set.members.map(() => 0n)
+export function createRotation({ members, powerTotal }: ValidatorSet, seed: Hash): { proposer(step: number): number } {
+  const priorities = members.map(({ address }) => -(bytesToBigint(keccak(concat(seed, address))) % powerTotal))
   const winners: number[] = []
   const advance = (): void => {
     let best = 0
-    for (const [i, member] of set.members.entries()) {
-      priorities[i] = (priorities[i] as bigint) + member.power
+    for (const [i, { power }] of members.entries()) {
+      priorities[i] = (priorities[i] as bigint) + power
       if ((priorities[i] as bigint) > (priorities[best] as bigint)) best = i
     }
-    priorities[best] = (priorities[best] as bigint) - set.powerTotal
+    priorities[best] = (priorities[best] as bigint) - powerTotal
     winners.push(best)
   }
   return {

@@ -1,6 +1,6 @@
 // Votes and certificates: payload bytes, sign bytes, quorum and timeout certificates, how they are made and checked. Owns no
 // state. Payloads are fixed width and never RLP, where "none" and "round 0" would be the same bytes.
-import { asHash, bytesToHex, concat, type Hash, type Hex } from '../base/bytes.ts'
+import { type Address, asHash, bytesToHex, concat, type Hash, type Hex } from '../base/bytes.ts'
 import { type BlsJob, curves, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
@@ -10,7 +10,17 @@ export const VoteErrors = defineErrors('VOTE', {
   CERTIFICATE: { text: (d: { height: number; reason: string }) => `certificate of height ${d.height}: ${d.reason}` },
 })
 
-export const SignType = { propose: 1, prepare: 2, commit: 3, timeout: 4, randao: 5, pop: 6, peer: 7 } as const
+export const SignType = {
+  propose: 1,
+  prepare: 2,
+  commit: 3,
+  timeout: 4,
+  randao: 5,
+  pop: 6,
+  peer: 7,
+  ready: 8,
+  gentx: 9,
+} as const
 export type SignType = (typeof SignType)[keyof typeof SignType]
 
 /** What names the network in every signature. No fork version inside, so that a fork opens no equivocation gap. */
@@ -57,7 +67,14 @@ export const randaoPayload = (height: number): Uint8Array => u64(height)
 /** "This validator speaks through this peer": the transport's name of it, which nobody else can take. */
 export const peerPayload = (peerId: string): Uint8Array => new TextEncoder().encode(peerId)
 
-/** A proof of possession names the key alone and no network: the genesis hash depends on it. */
+/** "My node follows the chain and holds this key": a block of the last 100, and for which operator the key shall sign. */
+export const readyPayload = (height: number | bigint, blockHash: Hash, operator: Address): Uint8Array =>
+  concat(u64(height), blockHash, operator)
+
+/** "This key is for the validator of this account", on a running network: nobody can offer the key of another whose call he has seen. */
+export const ownerPayload = (blsKey: Uint8Array, operator: Address): Uint8Array => concat(blsKey, operator)
+
+/** In a genesis a proof of possession names the key alone and no network: the genesis hash depends on it. */
 export const possessionBytes = (blsKey: Uint8Array): Hash => keccak(concat(PREFIX, Uint8Array.of(SignType.pop), blsKey))
 
 /** A quorum's votes on one block in one round, as one signature. */

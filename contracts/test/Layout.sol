@@ -13,6 +13,8 @@ contract Layout {
   Packed public one;
   Packed[] public many;
   mapping(bytes32 => uint256[]) public lists;
+  uint64[] public powers;
+  uint32[] public places;
 
   function fill(string calldata name, bytes calldata data, address who) external {
     plain = 7;
@@ -26,5 +28,9 @@ contract Layout {
     many.push(Packed(11, true, address(0), 12, "x", 13));
     lists[keccak256(data)].push(14);
     lists[keccak256(data)].push(15);
+    for (uint64 i = 0; i < 9; i++) {
+      powers.push(100 + i);
+      places.push(uint32(200 + i));
+    }
   }
 }

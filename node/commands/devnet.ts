@@ -16,6 +16,7 @@ import { renderConfig } from '../config.ts'
 import { developmentAccounts, developmentGenesis } from '../development.ts'
 import { createScreen, type Screen, wrap } from '../screen.ts'
 import { aborted } from '../service.ts'
+import { readGenesis } from '../source.ts'
 import { type Child, ChildErrors, createChild } from './child.ts'
 import { bundledGenesis } from './genesis.ts'
 import { consensusOf } from './status.ts'
@@ -63,7 +64,9 @@ export const devnet: Command = {
     'metrics-port': 'metrics port of validator 0, default 9545',
     'p2p-port': 'port validator 0 hears peers on, default 30333; each takes the next free one',
     'chain-id': 'chain id, default 662607',
+    genesis: 'genesis.json whose rules and accounts it takes, with the development validators; default the package’s',
     sealing: 'interval, or instant: a block as soon as a transaction is there',
+    engine: 'what runs contracts: reference or fast',
     'empty-blocks': 'milliseconds between blocks without transactions; default the block time',
     'log-level': 'debug, info, warn or error; default warn on a terminal, info else',
   },
@@ -298,7 +301,8 @@ const nodeDirOf = (dir: string, index: number): string => join(dir, `node-${inde
 /** The validators' folders: made, resumed, or refused. Answers their genesis. */
 const prepare = async (dir: string, context: CommandContext, validators: number): Promise<string> => {
   const { flags, switches } = context
-  const text = developmentGenesis(bundledGenesis(), {
+  const base = flags.genesis === undefined ? bundledGenesis() : await readGenesis(flags.genesis)
+  const text = developmentGenesis(base, {
     validators,
     blockTimeMs: whole('block-time', flags['block-time'], { min: 100, max: 600_000 }),
     chainId: whole('chain-id', flags['chain-id'], { min: 1, max: Number.MAX_SAFE_INTEGER }),
@@ -314,12 +318,16 @@ const prepare = async (dir: string, context: CommandContext, validators: number)
       const [have, want] = await Promise.all([readFileSync(file, 'utf8'), text].map(hashOf))
       if (have !== want) throw new NodeError(DevnetErrors.OTHER, { dir, have: have ?? '', want: want ?? '' })
     }
-    mkdirSync(join(node, 'wal'), { recursive: true, mode: 0o700 })
+    for (const folder of ['keys', 'wal']) mkdirSync(join(node, folder), { recursive: true, mode: 0o700 })
     writeFileSync(file, text)
+    const reporter = developmentAccounts(FUNDED)[index]
+    if (reporter !== undefined) writeFileSync(join(node, REPORTER_FILE), `${reporter.privateKey}\n`, { mode: 0o600 })
     const config = renderConfig({
       'rpc.origins': ['*'],
       'validator.developmentIndex': index,
+      'evidence.reporterKeyFile': reporter === undefined ? '' : REPORTER_FILE,
       'engine.sealing': flags.sealing ?? 'interval',
+      ...(flags.engine === undefined ? {} : { 'engine.evm': flags.engine }),
       'engine.emptyBlocksMs': emptyBlocksMs,
       'state.historyBlocks': -1,
       'state.proofBlocks': 10_000,
@@ -328,6 +336,9 @@ const prepare = async (dir: string, context: CommandContext, validators: number)
   }
   return text
 }
+/** Each operator that has funds brings evidence. */
+const FUNDED = 10
+const REPORTER_FILE = 'keys/reporter.hex'
 const hashOf = async (text: string): Promise<string> => bytesToHex(await computeGenesisHash(parseGenesis(text)))
 
 /** null where it is not running, or does not answer soon. */

@@ -81,6 +81,22 @@ test('names stay in the folder, unknown ones are told', async () => {
   for (const name of ['../x', 'a/b', '.hidden', '', 'x'.repeat(65)])
     await expect(run(dir, ['new', name])).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' })
   await expect(run(dir, ['show', 'nobody'])).rejects.toMatchObject({ code: 'KEYS_NONE' })
-  await expect(run(dir, ['new', '--type', 'p2p'])).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' })
+  await expect(run(dir, ['new', 'mine', '--type', 'p2p'])).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' })
+  await expect(run(dir, ['new', '--type', 'rsa'])).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' })
   await expect(run(dir, ['frobnicate'])).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' })
+})
+
+test('the p2p key is made before the first start, listed and shown, and never overwritten', async () => {
+  const dir = fresh()
+  const { file, peerId } = await run(dir, ['new', '--type', 'p2p'])
+  expect([file, peerId]).toEqual([join(dir, 'p2p.key'), expect.stringMatching(/^12D3Koo/)])
+  expect(statSync(join(dir, 'p2p.key')).mode & 0o777).toBe(0o600)
+  expect(await run(dir, ['show', 'p2p'])).toMatchObject({ type: 'p2p', peerId })
+  await expect(run(dir, ['new', '--type', 'p2p'])).rejects.toMatchObject({ code: 'KEYSTORE_EXISTS' })
+  expect(await run(dir, ['list'])).toMatchObject({ keys: [{ name: 'p2p', type: 'p2p', id: peerId, fault: null }] })
+  writeFileSync(join(dir, 'p2p.key'), '0x12\n')
+  expect(await run(dir, ['list'])).toMatchObject({
+    keys: [{ id: null, fault: expect.stringMatching(/64 hex digits/) }],
+  })
+  await expect(run(dir, ['show', 'p2p'])).rejects.toMatchObject({ code: 'IDENTITY_KEY' })
 })

@@ -5,8 +5,10 @@ import { bytesToHex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { possessionBytes } from '../../chain/types/vote.ts'
+import { peerIdOf } from '../../p2p/identity.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { loadConfig } from '../config.ts'
+import { identityFile, p2pKey } from '../identity.ts'
 import {
   decryptKeystore,
   encryptKeystore,
@@ -32,7 +34,7 @@ export const KeysErrors = defineErrors('KEYS', {
   },
 })
 
-const usage = 'keys new|import|list|show|export [<name>] [--type validator|account] [--dir <dir>]'
+const usage = 'keys new|import|list|show|export [<name>] [--type validator|account|p2p] [--dir <dir>]'
 
 export const keys: Command = {
   usage,
@@ -40,7 +42,7 @@ export const keys: Command = {
   argsMax: 2,
   options: {
     dir: 'folder of the node; the keys lie in keys/ below it',
-    type: 'validator (BLS, EIP-2335) or account (secp256k1, Web3 Secret Storage); default validator',
+    type: 'validator (BLS, EIP-2335), account (secp256k1, Web3 Secret Storage) or p2p (the node’s identity, not encrypted); default validator',
     'password-file': 'file or pipe with the password; else NOVACHAIN_PASSWORD, else a prompt',
     description: 'a note that is kept in the clear in a validator’s keystore',
     from: 'import: keystore, or file with 64 hex digits, mode 0600',
@@ -70,14 +72,14 @@ export const keys: Command = {
   },
 }
 
-const folderOf = ({ flags, env }: CommandContext): string => join(flags.dir ?? env.NOVACHAIN_DIR ?? '.', 'keys')
+const folderOf = (context: CommandContext): string => join(dirOf(context), 'keys')
 const sourceOf = ({ flags, env }: CommandContext): PasswordSource => ({ file: flags['password-file'], env })
 
 const typeOf = ({ flags }: CommandContext): KeyType => {
   const type = flags.type ?? 'validator'
   if (type === 'validator' || type === 'account') return type
   throw new NodeError(UsageErrors.ARGUMENT, {
-    reason: `there is no type ${type}; expected validator or account`,
+    reason: `there is no type ${type} for this; expected validator or account`,
     usage,
   })
 }
@@ -104,12 +106,26 @@ const freshFile = (context: CommandContext, type: KeyType): string => {
 }
 
 const create = async (context: CommandContext): Promise<ExitCode> => {
+  if (context.flags.type === 'p2p') return createIdentity(context)
   const type = typeOf(context)
   const file = freshFile(context, type)
   const password = await askNewPassword(sourceOf(context), file)
   const secret = newSecret(type)
   await writeKeyFile(file, await encryptKeystore(secret, password, { type, ...descriptionOf(context) }))
   return tellNew(context, 'made', { file, type, secret })
+}
+
+const dirOf = ({ flags, env }: CommandContext): string => flags.dir ?? env.NOVACHAIN_DIR ?? '.'
+
+/** The file that `start` reads, and makes where it is missing: a peer id can be told to others before the first start. */
+const createIdentity = async (context: CommandContext): Promise<ExitCode> => {
+  const file = identityFile(dirOf(context))
+  if (context.args[1] !== undefined)
+    throw new NodeError(UsageErrors.ARGUMENT, { reason: `a folder has one p2p key, ${file}: it takes no name`, usage })
+  if (existsSync(file)) throw new NodeError(KeystoreErrors.EXISTS, { file })
+  const peerId = await peerIdOf(p2pKey(file))
+  context.out({ file, type: 'p2p', peerId }, `made ${file}\n  peerId  ${peerId}`)
+  return exitCode.ok
 }
 
 const descriptionOf = ({ flags }: CommandContext) =>
@@ -150,32 +166,38 @@ const tellNew = (
     return exitCode.ok
   }
   const proofOfPossession = proofOf(secret)
-  const dir = context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.'
-  const use = isUsed(dir, file)
-    ? ['The node of this folder signs with it.']
-    : ['The node signs with it after', `  novachain config set validator.keyFile keys/${basename(file)} --dir ${dir}`]
+  const dir = dirOf(context)
+  const use = useOf(dir, file)
   context.out(
     { file, type, blsKey: name, proofOfPossession },
     [
       `${did} ${file}, encrypted`,
       `  blsKey             ${name}`,
       `  proofOfPossession  ${proofOfPossession}`,
-      'The genesis names a validator by these two and an address, under novachain.validators.',
+      'A founder signs these two into the genesis with novachain genesis gentx.',
       ...use,
     ].join('\n'),
   )
   return exitCode.ok
 }
 
-/** Whether the folder's configuration names this key already. */
-const isUsed = (dir: string, file: string): boolean => {
+/** What is between this key and the node that signs with it. */
+const useOf = (dir: string, file: string): string[] => {
   const config = join(dir, 'config.toml')
-  return existsSync(config) && resolve(dir, loadConfig(config, {}, {})['validator.keyFile']) === resolve(file)
+  const isDefault = basename(file) === `${DEFAULT_NAME.validator}.json`
+  if (!existsSync(config) && isDefault)
+    return [`The node signs with it after novachain init ${dir} --profile validator --genesis <file|url>`]
+  if (existsSync(config) && resolve(dir, loadConfig(config, {}, {})['validator.keyFile']) === resolve(file))
+    return ['The node of this folder signs with it.']
+  return [
+    'The node signs with it after',
+    `  novachain config set validator.keyFile keys/${basename(file)} --dir ${dir}`,
+  ]
 }
 
 interface Row {
   readonly name: string
-  readonly type: KeyType | 'plain'
+  readonly type: KeyType | 'plain' | 'p2p'
   readonly id: string | null
   readonly description: string
   /** Why it cannot be used; null where nothing is wrong to see. */
@@ -201,10 +223,22 @@ const rowOf = async (folder: string, file: string): Promise<Row> => {
   }
 }
 
+const identityRow = async (file: string): Promise<Row> => {
+  const row = { name: 'p2p', type: 'p2p', description: '' } as const
+  try {
+    return { ...row, id: await peerIdOf(p2pKey(file)), fault: null }
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error
+    return { ...row, id: null, fault: error.message }
+  }
+}
+
 const list = async (context: CommandContext): Promise<ExitCode> => {
   const folder = folderOf(context)
   const files = existsSync(folder) ? readdirSync(folder).sort() : []
   const rows = await Promise.all(files.map((file) => rowOf(folder, file)))
+  const identity = identityFile(dirOf(context))
+  if (existsSync(identity)) rows.push(await identityRow(identity))
   const width = Math.max(0, ...rows.map(({ name }) => name.length))
   const text = rows.map(({ name, type, id, description, fault }) =>
     [
@@ -234,6 +268,12 @@ const find = async (context: CommandContext, name: string | undefined): Promise<
 }
 
 const show = async (context: CommandContext, name: string | undefined): Promise<ExitCode> => {
+  const identity = identityFile(dirOf(context))
+  if (name === 'p2p' && existsSync(identity)) {
+    const shown = { file: identity, type: 'p2p', peerId: await peerIdOf(p2pKey(identity)) }
+    context.out(shown, rowsOf(shown))
+    return exitCode.ok
+  }
   const { file, text } = await find(context, name)
   const store = parseKeystore(text, file)
   const wantsProof = context.switches.has('proof') && store.type === 'validator'
@@ -250,10 +290,14 @@ const show = async (context: CommandContext, name: string | undefined): Promise<
     description: store.description,
     kdf: store.kdf.function,
   }
-  const rows = Object.entries(shown).filter(([, value]) => value !== '')
-  context.out(shown, rows.map(([key, value]) => `${key.padEnd(17)}  ${value}`).join('\n'))
+  context.out(shown, rowsOf(shown))
   return exitCode.ok
 }
+const rowsOf = (shown: object): string =>
+  Object.entries(shown)
+    .filter(([, value]) => value !== '')
+    .map(([key, value]) => `${key.padEnd(17)}  ${value}`)
+    .join('\n')
 
 const give = async (context: CommandContext, name: string | undefined): Promise<ExitCode> => {
   const { to } = context.flags

@@ -15,7 +15,8 @@ export const sim: Command = {
   summary:
     'Run simulated networks with every fault: disagreement or a stall exits 1 with the command that shows it again. ' +
     'With --byzantine at a third of the validators or more, disagreement must name the guilty instead. ' +
-    '`sim whole` runs whole nodes in virtual time, with their real engines, signers, logs, chains and sync.',
+    '`sim whole` runs whole nodes in virtual time, with their real engines, signers, logs, chains and sync; in one of eight ' +
+    'networks validators join, leave, sleep, change keys and lie, and stakes, penalties and sets must add up.',
   argsMax: 2,
   options: {
     seed: 'first seed, default 1',

@@ -1,17 +1,19 @@
 // start: one node in the foreground, from its folder, until SIGTERM or SIGINT.
-import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { asAddress, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import { parseAmount } from '../amounts.ts'
 import { type Command, exitCode } from '../args.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { developmentSecret } from '../development.ts'
+import { p2pKey } from '../identity.ts'
+import { readCredentialKey } from '../issuer.ts'
 import { openKeyFile } from '../keystore.ts'
-import { type NodeOptions, startNode } from '../node.ts'
-import { askPassword } from '../password.ts'
+import { type NodeOptions, startNode, type ValidatorKey } from '../node.ts'
+import { askPassword, passwordsOf } from '../password.ts'
 import { createLog } from '../telemetry.ts'
 import { checkpointOf } from '../trust.ts'
 import { supervised } from './child.ts'
@@ -28,13 +30,9 @@ export const StartErrors = defineErrors('START', {
   DEVELOPMENT: {
     text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
   },
-  P2P_KEY: {
-    text: (d: { file: string }) =>
-      `${d.file} does not hold 0x and 64 hex digits: delete it for a new identity among peers, or restore it`,
-  },
-  NOT_MEMBER: {
+  SAME_KEY: {
     text: (d: { blsKey: string }) =>
-      `the validator key ${d.blsKey} is not in the genesis of this network: put it there before the first start, or leave validator.keyFile empty`,
+      `validator.nextKeyFile holds the key that signs already, ${d.blsKey}: leave it empty until there is another one to change to`,
   },
 })
 
@@ -60,6 +58,7 @@ export const start: Command = {
     'trust-hash': 'hash of that block',
     'record-lost-at': 'the signer record is lost as of this height: watch 20 blocks, then sign above them',
     'sign-from': 'the validator key signed nothing at this height or above: sign from there at once',
+    engine: 'what runs contracts: reference or fast',
     'log-level': 'debug, info, warn or error',
   },
   async run({ flags, env, signal, out }) {
@@ -76,10 +75,13 @@ export const start: Command = {
       'sync.trustHash': flags['trust-hash'],
       'validator.recordLostAt': flags['record-lost-at'],
       'validator.signFrom': flags['sign-from'],
+      'engine.evm': flags.engine,
       'log.level': flags['log-level'],
     })
     const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
-    const options = optionsOf(config, { dir, genesisText, validator })
+    const reporter = await reporterOf({ dir, config, env })
+    const issuer = await issuerOf(dir, config)
+    const options = optionsOf(config, { dir, genesisText, validator, reporter, issuer })
     const supervisor = supervised(env)
     const node = await startNode(options, AbortSignal.any([signal, supervisor.gone]))
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
@@ -93,7 +95,10 @@ export const start: Command = {
   },
 }
 
-const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText' | 'validator'>): NodeOptions => ({
+const optionsOf = (
+  config: Config,
+  given: Pick<NodeOptions, 'dir' | 'genesisText' | 'validator' | 'reporter' | 'issuer'>,
+): NodeOptions => ({
   ...given,
   rpc: {
     host: config['rpc.host'],
@@ -104,6 +109,8 @@ const optionsOf = (config: Config, given: Pick<NodeOptions, 'dir' | 'genesisText
   metrics: { host: config['metrics.host'], port: config['metrics.port'] },
   p2p: p2pOf(config, given.dir),
   checkpoint: checkpointOf(config['sync.trustHeight'], config['sync.trustHash']),
+  content: contentOf(config, given.dir),
+  evm: config['engine.evm'],
   sealing: config['engine.sealing'],
   emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],
   historyBlocks: config['state.historyBlocks'] < 0 ? null : config['state.historyBlocks'],
@@ -127,31 +134,38 @@ const p2pOf = (config: Config, dir: string): NodeOptions['p2p'] => {
   }
 }
 
-/** The node's identity among peers: 32 bytes in hex, made where there is none. Throws START_P2P_KEY. */
-const p2pKey = (file: string): Uint8Array => {
-  if (!existsSync(file)) {
-    const secret = randomBytes(32)
-    writeFileSync(file, `${bytesToHex(secret)}\n`, { mode: 0o600, flag: 'wx' })
-    return secret
+const MEGABYTE = 1_048_576
+const contentOf = (config: Config, dir: string): NodeOptions['content'] => {
+  if (config['content.enabled'] === 'off') return null
+  return {
+    swarmKey: p2pKey(resolve(dir, config['content.swarmKeyFile'])),
+    keySecret: p2pKey(resolve(dir, config['content.keyFile'])),
+    listen: config['content.listen'],
+    peers: config['content.peers'],
+    replicas: config['content.replicas'],
+    contentBytesMax: config['content.maxMegabytes'] * MEGABYTE,
+    cacheBytes: 64 * MEGABYTE,
+    stallMs: 15_000,
+    retentionBlocks: config['content.retentionBlocks'],
   }
-  const text = readFileSync(file, 'utf8').trim()
-  if (!/^0x[0-9a-f]{64}$/.test(text)) throw new NodeError(StartErrors.P2P_KEY, { file })
-  return hexToBytes(text)
 }
 
+/** Whether a key is in the validator set is the chain's to say, height by height. */
 const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeOptions['validator']> => {
   const index = config['validator.developmentIndex']
-  if (index < 0 && config['validator.keyFile'] === '') return null
   if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
-  const keyFile = index >= 0 ? null : resolve(dir, config['validator.keyFile'])
-  const secret = keyFile === null ? developmentSecret(index) : await secretOf({ dir, config, env })
-  const key = curves().blsPublicKey(secret)
-  const member = genesis.validators.members.find((each) => equalBytes(each.blsKey, key))
-  if (member === undefined) throw new NodeError(StartErrors.NOT_MEMBER, { blsKey: bytesToHex(key) })
+  const names = [index >= 0 ? '' : config['validator.keyFile'], config['validator.nextKeyFile']]
+  const passwordFile = config['validator.passwordFile']
+  const password = passwordsOf({ file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env })
+  const keys: ValidatorKey[] = index >= 0 ? [{ secret: developmentSecret(index), file: null }] : []
+  for (const name of names) if (name !== '') keys.push(await keyOf(resolve(dir, name), dir, password))
+  const [first, second] = keys
+  if (first !== undefined && second !== undefined && equalBytes(first.secret, second.secret))
+    throw new NodeError(StartErrors.SAME_KEY, { blsKey: bytesToHex(curves().blsPublicKey(second.secret)) })
   const recipient = config['validator.feeRecipient']
   const given = (height: number): number | null => (height < 0 ? null : height)
   return {
-    ...{ secret, keyFile, coinbase: recipient === '' ? member.address : asAddress(hexToBytes(recipient)) },
+    ...{ keys, coinbase: recipient === '' ? null : asAddress(hexToBytes(recipient)) },
     signing: { recordLostAt: given(config['validator.recordLostAt']), signFrom: given(config['validator.signFrom']) },
   }
 }
@@ -163,11 +177,21 @@ interface Folder {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** A folder that is moved takes its keys along: their paths are relative to it. */
-const secretOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<Uint8Array> => {
-  const passwordFile = config['validator.passwordFile']
-  const file = resolve(dir, config['validator.keyFile'])
+const keyOf = async (file: string, dir: string, password: (file: string) => Promise<string>): Promise<ValidatorKey> => {
   if (!existsSync(file)) throw new NodeError(StartErrors.NO_KEY, { file, dir })
+  return { secret: await openKeyFile(file, 'validator', () => password(file)), file }
+}
+
+const reporterOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<NodeOptions['reporter']> => {
+  const [name, passwordFile] = [config['evidence.reporterKeyFile'], config['evidence.passwordFile']]
+  if (name === '') return null
+  const file = resolve(dir, name)
   const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
-  return openKeyFile(file, 'validator', () => askPassword(source, file))
+  const secret = await openKeyFile(file, 'account', () => askPassword(source, file))
+  return { secret, maxFeeWei: parseAmount(config['evidence.maxFee']) }
+}
+
+const issuerOf = async (dir: string, config: Config): Promise<NodeOptions['issuer']> => {
+  const name = config['credentials.issuerKeyFile']
+  return name === '' ? null : readCredentialKey(resolve(dir, name), config['credentials.issuerKeyId'])
 }

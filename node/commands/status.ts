@@ -40,7 +40,7 @@ export async function consensusOf(url: string) {
     })),
     missingCount: Number(status.missingCount),
     signing:
-      validator === null
+      validator === null && silence === null
         ? null
         : {
             validator,
@@ -113,7 +113,7 @@ const page = (found: Found): string[] => {
     ['votes', `PREPARE ${votes.prepare} %, COMMIT ${votes.commit} %, TIMEOUT ${votes.timeout} %`],
     ['missing', missing.length === 0 ? 'nobody' : listed(missing, missingCount)],
     [consensus.halt === null ? 'waits' : 'halted', consensus.halt ?? `for ${consensus.waitsFor}`],
-    ['signing', signing === null ? 'no: a follower' : signingOf(signing)],
+    ['signing', signing === null ? 'no: this node has no validator key' : signingOf(signing)],
     ['network', `chain ${found.chainId}, genesis ${found.genesisHash}`],
     ['mempool', `${mempool.pending} pending, ${mempool.queued} queued`],
     ['peers', String(found.peers)],
@@ -129,8 +129,10 @@ const listed = (missing: Found['consensus']['missing'], count: number): string =
   })
   return count > names.length ? `${names.join(', ')} and ${count - names.length} more` : names.join(', ')
 }
-const signingOf = ({ validator, silence, last }: NonNullable<Found['consensus']['signing']>): string =>
-  `validator ${validator}, last ${lastOf(last)}${silence === null ? '' : `, now nothing: ${silence}`}`
+const signingOf = ({ validator, silence, last }: NonNullable<Found['consensus']['signing']>): string => {
+  if (validator === null) return `no: ${silence}`
+  return `validator ${validator}, last ${lastOf(last)}${silence === null ? '' : `, now nothing: ${silence}`}`
+}
 const lastOf = (last: { readonly height: number; readonly round: number; readonly step: string } | null): string =>
   last === null ? 'nothing' : `height ${last.height} round ${last.round} ${last.step}`
 

@@ -16,6 +16,15 @@ const COUNTERS: readonly string[] = [
   ...[...CRASH_POINTS.map((point) => `crash at ${point}`), 'disk full', 'clock jump', 'store lost'],
   ...['log lost', 'log torn', 'log damaged at its end', 'log damaged in the middle'],
   ...['signer record damaged', 'signer record rolled back', 'faulty message dropped', 'body lost by all'],
+  ...['tombstoned for E1', 'tombstoned for E2', 'tombstoned for E3', 'tombstoned for E4', 'jailed by evidence'],
+]
+
+/** Of whole nodes. */
+const STAKES_COUNTERS: readonly string[] = [
+  ...['joined the set', 'left the set', 'the set has another key', 'votes while jailed', 'Withdrawn', 'RewardsClaimed'],
+  ...['ValidatorExited', 'Redelegated', 'Undelegated', 'Slept', 'Unjailed', 'punished: E1', 'punished: E3'],
+  ...['reported: E1', 'reported: E3', 'reported: E4'],
+  ...['refused: LastQuorum', 'refused: AlreadyPunished', 'refused: EvidenceForged', 'refused: EvidenceTooOld'],
 ]
 
 /** The JSON of `novachain sim`. */
@@ -100,7 +109,8 @@ export async function runWideBatch(
 
 /** As `runBatch`, of whole nodes: the real engine, signer, log, chain and sync of each. The share is of heights decided in round 0. */
 export async function runWholeBatch(from: number, runs: number, signal?: AbortSignal): Promise<Batch> {
-  const coverage: Record<string, number> = Object.fromEntries(DISK_POINTS.map((point) => [`crash at ${point}`, 0]))
+  const names = [...DISK_POINTS.map((point) => `crash at ${point}`), ...STAKES_COUNTERS]
+  const coverage: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]))
   const faults: string[] = []
   const rounds = { first: 0, all: 0 }
   let heights = 0

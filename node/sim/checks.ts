@@ -6,6 +6,7 @@ import { guiltyPower, offencesBetween } from '../../chain/types/evidence.ts'
 import { heightOf, type Message, type Signed, STEPS, stepOf, type Unsigned } from '../../chain/types/message.ts'
 import type { ValidatorSet } from '../../chain/types/validators.ts'
 import { checkQc, type Qc, type Tc, timeoutPayload, votePayload } from '../../chain/types/vote.ts'
+import { Court } from './court.ts'
 import type { SimNode } from './node.ts'
 import { type Body, DOMAIN } from './parcel.ts'
 import { isMinority } from './scenario.ts'
@@ -29,6 +30,7 @@ export class Checks {
   readonly #open = new Map<number, number>()
   readonly #certified = new WeakSet<object>()
   readonly #witness: Witness
+  readonly #court: Court
   /** Liars have a third of the power or more: agreement is not promised, but that whoever breaks it is named. */
   readonly #isMajor: boolean
   /** By height, there: what honest nodes hold in their archives. */
@@ -53,6 +55,7 @@ export class Checks {
   constructor(world: World) {
     this.#world = world
     this.#witness = new Witness(world, (what) => this.fail(what))
+    this.#court = new Court(world, (what) => this.fail(what))
     const { powers, byzantine } = world.scenario
     this.#isMajor = !isMinority(powers, byzantine)
   }
@@ -119,6 +122,7 @@ export class Checks {
   onHeard(node: SimNode, message: Message): void {
     if (!this.#world.isHonest(node.id)) return
     this.#keep(message)
+    this.#court.onHeard(message)
     this.#witness.onHeard(node, message)
   }
 
@@ -181,6 +185,7 @@ export class Checks {
 
   onDecide(node: SimNode, body: Body, qc: Qc): void {
     const world = this.#world
+    world.elect(body)
     if (!world.isHonest(node.id)) return
     const { height } = body
     const parent = node.store.at(-1)?.body
@@ -256,10 +261,12 @@ export class Checks {
     this.#lostAt.add(height)
   }
 
-  onReport(by: SimNode, { offence, validator }: Evidence, height: number): void {
+  onReport(by: SimNode, report: Evidence, height: number): void {
+    const { offence, validator } = report
     this.#witness.onReport(by, `${offence} ${validator}`)
     const node = this.#world.nodeOf(height, validator)
     if (this.#world.isHonest(node)) this.fail(`honest node ${node} is accused of ${offence} at height ${height}`)
+    this.#court.onReport(report, height)
   }
 
   onAlarm(node: SimNode, hash: Hash): void {

@@ -31,8 +31,8 @@ const NOTHING = new Uint8Array(0)
 export class Disk {
   readonly #random: Random
   readonly #kv: Kv = createMemoryKv()
-  #record: string | null = null
-  #firstRecord: string | null = null
+  /** By key of the node: the record as it is, and as it was first. */
+  readonly #records: { now: string | null; first: string | null }[] = []
   #log: { readonly bytes: Uint8Array; readonly synced: number } = { bytes: NOTHING, synced: 0 }
   /** Milliseconds a sync takes at most. */
   syncMs = 2
@@ -49,7 +49,7 @@ export class Disk {
     this.#log = { bytes: bytes.slice(0, kept), synced: kept }
   }
   tamper(record: 'lost' | 'first'): void {
-    this.#record = record === 'lost' ? null : this.#firstRecord
+    for (const each of this.#records) each.now = record === 'lost' ? null : each.first
   }
   loseLog(): void {
     this.#log = { bytes: NOTHING, synced: 0 }
@@ -76,17 +76,20 @@ export class Disk {
     }
   }
 
-  record(life: Life): RecordFile {
+  /** `key`: which of the node's keys. */
+  record(life: Life, key = 0): RecordFile {
+    this.#records[key] ??= { now: null, first: null }
+    const record = this.#records[key]
     return {
-      name: 'signer.json',
-      read: async () => this.#record,
+      name: `signer-${key}.json`,
+      read: async () => record.now,
       replace: (text) =>
         this.#operate(
           life,
           'record',
           () => {
-            this.#record = text
-            this.#firstRecord ??= text
+            record.now = text
+            record.first ??= text
           },
           true,
         ),

@@ -13,7 +13,11 @@ export class Kernel {
 
   after(ms: number, run: () => void): () => void {
     let isOff = false
-    const event = { atMs: this.nowMs + Math.max(0, ms), order: this.#order++, run: () => void (isOff || run()) }
+    const event = {
+      atMs: this.nowMs + Math.max(0, Math.ceil(ms)),
+      order: this.#order++,
+      run: () => void (isOff || run()),
+    }
     this.#queue.push(event)
     return () => {
       isOff = true

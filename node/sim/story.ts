@@ -11,6 +11,8 @@ export type Blow =
       readonly atMs: number
       readonly steps: number
       readonly downMs: number
+      /** Not before this one has been stored. */
+      readonly fromHeight?: number
       readonly log: 'torn' | 'lost'
       /** The signer's record is gone, or the first that was written is back: then the node must be silent. */
       readonly record?: 'lost' | 'first'
@@ -28,10 +30,50 @@ export type Blow =
   /** Each sync takes up to so long. */
   | { readonly kind: 'slow disk'; readonly node: number; readonly syncMs: number }
 
+/**
+ * What somebody does with stake, at his next chance after `atMs`. Amounts are in thousandths of what there is; above 1,000 is too much.
+ * `from` counts the validators that he has delegated to.
+ */
+export type Deed = { readonly atMs: number } & (
+  | { readonly kind: 'delegate'; readonly by: number; readonly to: number; readonly share: number }
+  | { readonly kind: 'undelegate'; readonly by: number; readonly from: number; readonly share: number }
+  | {
+      readonly kind: 'redelegate'
+      readonly by: number
+      readonly from: number
+      readonly to: number
+      readonly share: number
+    }
+  | { readonly kind: 'withdraw'; readonly by: number }
+  | { readonly kind: 'claim' | 'penalty'; readonly by: number; readonly from: number }
+  /** An operator's own bond. */
+  | { readonly kind: 'bond' | 'unbond'; readonly key: number; readonly share: number }
+  /** These two until they are done. */
+  | { readonly kind: 'leave'; readonly key: number }
+  | { readonly kind: 'rotate'; readonly key: number }
+  | { readonly kind: 'edit'; readonly key: number }
+  | { readonly kind: 'govern'; readonly name: string; readonly value: string }
+  /** Bytes that are no call; evidence with a byte changed, of who did nothing, too old, or said before. */
+  | { readonly kind: 'junk' | 'forged' | 'innocent' | 'again' }
+)
+
+/** What is at stake. */
+export interface Stakes {
+  readonly epochBlocks: number
+  /** Of `params`. */
+  readonly values: Readonly<Record<string, string>>
+  /** Validators that come later, with keys above those of genesis: when their nodes start, and what they bond, in NOVA. */
+  readonly joiners: readonly { readonly atMs: number; readonly nova: number }[]
+  /** Accounts that may delegate. */
+  readonly users: number
+  readonly deeds: readonly Deed[]
+}
+
 export interface Story {
   readonly seed: number
-  /** Power of each validator. */
+  /** What each validator of genesis has bonded, in NOVA. */
   readonly powers: readonly number[]
+  readonly stakes: Stakes
   readonly followers: number
   /** Validators that run twice, each time honestly: together they sign what nobody may. */
   readonly twins: readonly number[]
@@ -46,7 +88,18 @@ export interface Story {
   readonly heights: number
 }
 
-export function storyOf(seed: number): Story {
+/** One seed in so many is about stakes: longer, with few faults of other kinds. */
+export const STAKES_EVERY = 8
+
+export const storyOf = (seed: number): Story => (seed % STAKES_EVERY === 0 ? stakedOf(seed) : plainOf(seed))
+
+/** Nobody does anything. */
+export const IDLE: Stakes = {
+  ...{ epochBlocks: 5, joiners: [], users: 4, deeds: [] },
+  values: { 'staking.minSelfBond': `1${'0'.repeat(18)}` },
+}
+
+const plainOf = (seed: number): Story => {
   const random = createRandom(seed, 'story')
   const count = random.pick([1, 4, 4, 4, 5, 7])
   const powers = Array.from({ length: count }, () => (random.chance(0.5) ? 2 : random.between(1, 3)))
@@ -58,6 +111,7 @@ export function storyOf(seed: number): Story {
   return {
     seed,
     powers,
+    stakes: IDLE,
     followers: random.pick([0, 0, 1]),
     twins: hasTwin ? [weakest] : [],
     noiseMs: random.pick([null, 500, 5_000]),
@@ -109,4 +163,116 @@ const drawBlow = (random: Random, count: number, calmMs: number): Blow => {
     case 'full':
       return { kind, node, atMs, forMs: random.between(100, 10_000) }
   }
+}
+
+const stakedOf = (seed: number): Story => {
+  const random = createRandom(seed, 'stakes')
+  const founders = random.between(4, 6)
+  const hasTwin = random.chance(0.5)
+  const powers = Array.from({ length: founders }, () => random.between(20, 40))
+  const weakest = powers.indexOf(Math.min(...powers))
+  const calmMs = random.between(90, 150) * 1_000
+  const joiners = Array.from({ length: random.between(0, 2) }, () => {
+    return { atMs: random.below(calmMs / 2), nova: random.between(10, 40) }
+  })
+  const epochBlocks = random.between(4, 10)
+  const count = founders + joiners.length
+  return {
+    seed,
+    powers,
+    stakes: {
+      ...{ epochBlocks, joiners, users: 4, values: drawValues(random, founders) },
+      deeds: Array.from({ length: random.between(10, 40) }, () => drawDeed(random, count, calmMs)),
+    },
+    followers: random.pick([0, 0, 1]),
+    twins: hasTwin ? [weakest] : [],
+    noiseMs: random.pick([null, null, 5_000]),
+    weather: {
+      ...{ minMs: random.between(1, 40), meanMs: random.pick([5, 50]) },
+      ...{ loss: random.pick([0, 0, 0.05]), duplicates: random.pick([0, 0.1]) },
+    },
+    blows: drawStakedBlows(random, { count, founders, epochBlocks, calmMs }),
+    txs: 0,
+    calmMs,
+    heights: 2 * epochBlocks + 2,
+  }
+}
+
+const nova = (amount: number): string => `${amount}${'0'.repeat(18)}`
+const drawValues = (random: Random, founders: number): Record<string, string> => ({
+  'staking.maxValidators': String(random.pick([founders, founders, 100])),
+  'staking.minSelfBond': nova(5),
+  'staking.minDelegation': '1',
+  'staking.unbondingTime': String(random.pick([60, 90, 3_600])),
+  'staking.rewardRate': '5000',
+  'slashing.window': String(random.between(10, 15)),
+  'slashing.jailTime': String(random.pick([1, 10, 30])),
+  'slashing.downtime': '100',
+})
+
+const drawDeed = (random: Random, count: number, calmMs: number): Deed => {
+  const atMs = random.below(calmMs)
+  const by = random.below(4)
+  const share = random.pick([1, 10, 100, 500, 999, 1_000, 1_001, random.between(1, 1_000)])
+  const [from, to, key] = [random.below(count), random.below(count), random.below(count)]
+  const kind = random.pick([
+    ...(['delegate', 'delegate', 'delegate', 'delegate', 'undelegate', 'undelegate', 'redelegate'] as const),
+    ...(['redelegate', 'withdraw', 'claim', 'claim', 'penalty', 'bond', 'unbond', 'leave', 'rotate'] as const),
+    ...(['edit', 'govern', 'junk', 'forged', 'innocent', 'again'] as const),
+  ])
+  switch (kind) {
+    case 'delegate':
+      return { kind, atMs, by, to, share: Math.min(share, 5) }
+    case 'undelegate':
+      return { kind, atMs, by, from, share }
+    case 'redelegate':
+      return { kind, atMs, by, from, to, share }
+    case 'withdraw':
+      return { kind, atMs, by }
+    case 'claim':
+    case 'penalty':
+      return { kind, atMs, by, from }
+    case 'bond':
+    case 'unbond':
+      return { kind, atMs, key, share: kind === 'bond' ? Math.min(share, 5) : share }
+    case 'leave':
+    case 'rotate':
+    case 'edit':
+      return { kind, atMs, key }
+    case 'govern':
+      return { kind, atMs, name: 'staking.maxValidators', value: String(random.between(2, 6)) }
+    default:
+      return { kind, atMs }
+  }
+}
+
+interface Ground {
+  readonly count: number
+  readonly founders: number
+  readonly epochBlocks: number
+  readonly calmMs: number
+}
+
+/** Some of those that any network has; long sleeps; and deaths where one epoch ends and the next begins. */
+const drawStakedBlows = (random: Random, { count, founders, epochBlocks, calmMs }: Ground): Blow[] => {
+  const blows = Array.from({ length: random.between(0, 3) }, () => drawBlow(random, count, calmMs))
+  for (let i = random.between(0, 2); i > 0; i--)
+    blows.push({
+      ...{ kind: 'crash', node: random.below(founders), atMs: random.below(calmMs / 3), steps: 0 },
+      ...{ downMs: random.between(25, 80) * 1_000, log: 'torn' },
+    })
+  for (let i = random.between(0, 3); i > 0; i--) {
+    const fromHeight = random.between(1, 5) * epochBlocks + random.between(-2, 1)
+    blows.push({
+      ...{ kind: 'crash', node: random.below(count), atMs: 0, fromHeight, steps: random.between(0, 30) },
+      ...{ downMs: random.between(1, 15_000), log: 'torn' },
+    })
+  }
+  // While one epoch ends and the next begins, at some three seconds a block.
+  if (random.chance(0.3)) {
+    const atMs = Math.max(0, 3_000 * epochBlocks * random.between(1, 4) - random.between(0, 6_000))
+    const group = random.some(Array.from({ length: count }, (_, i) => i))
+    blows.push({ kind: 'cut', atMs, forMs: random.between(2_000, 15_000), group, isOneWay: random.chance(0.3) })
+  }
+  return blows.map((blow) => (blow.kind === 'crash' ? { ...blow, log: 'torn' } : blow))
 }

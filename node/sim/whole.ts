@@ -1,28 +1,31 @@
 // Networks of whole nodes in virtual time: the real engine, signer, log, chain, sync and gossip of each, over a simulated disk, network
 // and clock. Owns the processes and the verdict: what no run may show, and what every run must reach after the calm.
-import { asAddress, bytesToHex, type Hash, type Hex } from '../../chain/base/bytes.ts'
-import { curves, installCurves, keccak, publicKeyToAddress } from '../../chain/base/crypto.ts'
+import { asAddress, bytesToHex, type Hex } from '../../chain/base/bytes.ts'
+import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import type { Log, Meter } from '../../chain/base/ports.ts'
-import { encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
-import { createChainEngine } from '../../chain/calls.ts'
+import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
+import { createChainEngine, openCalls } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
 import { openWal } from '../../chain/store/wal.ts'
-import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import type { Block } from '../../chain/types/block.ts'
 import type { Signed } from '../../chain/types/message.ts'
-import { possessionBytes } from '../../chain/types/vote.ts'
-import { bundledGenesis } from '../commands/genesis.ts'
+import type { KeptEvidence, StoredReceipt } from '../../chain/types/query.ts'
 import { type Consensus, startConsensus } from '../consensus.ts'
 import { Guard } from '../guard.ts'
+import { accountOf, Reporter } from '../reporter.ts'
 import { openSigner, type Signer } from '../signer.ts'
 import { inlineVerifier } from '../verifier.ts'
+import { Audit } from './audit.ts'
+import { watched } from './books.ts'
 import { type CrashPoint, Disk, type Life } from './disk.ts'
-import { fakeCurves, fakeSecret } from './fake-bls.ts'
+import { fakeCurves } from './fake-bls.ts'
 import { Kernel } from './kernel.ts'
 import { Links } from './links.ts'
+import { type Desk, People } from './people.ts'
 import { createRandom, type Random } from './random.ts'
 import { Signatures } from './signatures.ts'
+import { type Account, START_MS, type Stage, stageOf } from './stage.ts'
 import type { Blow, Story } from './story.ts'
 
 export interface WholeOutcome {
@@ -40,11 +43,12 @@ export interface WholeOutcome {
 const STALL_MS = 600_000
 /** A process that ended by itself is started again so much later. */
 const RESTART_MS = 1_000
+/** After the last height to be decided: reporters draw their moment within eight, and wait five for a transaction of another's. */
+const REPORTED_BLOCKS = 16
+const CALL_GAS = 100_000_000n
+const MAX_FEE_WEI = 100_000_000_000n
 /** Somebody without a key. */
 const MALLORY = 'mallory'
-const GENESIS = { epochBlocks: 5, blockTimeMs: 3_000, development: false }
-/** Secrets of accounts with coins. */
-const ACCOUNTS = Array.from({ length: 4 }, (_, i) => new Uint8Array(32).fill(i + 1))
 
 /** `said` takes what the processes log, line by line, for who wants to know what happened. */
 export async function runWhole(story: Story, said: string[] | null = null): Promise<WholeOutcome> {
@@ -65,21 +69,25 @@ class Whole {
   readonly story: Story
   readonly kernel = new Kernel()
   readonly links: Links
-  readonly genesis: Genesis
+  readonly stage: Stage
+  readonly #audit: Audit
   readonly #random: Random
   readonly #processes: readonly Process[]
   readonly #signatures = new Signatures()
+  /** Keys that signed what nobody may. */
+  readonly #offenders = new Set<number>()
   readonly #decided = new Map<number, Hex>()
   readonly #counters = new Map<string, number>()
   readonly #rounds = new Map<number, number>()
   readonly #said: string[] | null
   #fault: string | null = null
+  #isMajor = false
 
   constructor(story: Story, said: string[] | null) {
     this.story = story
     this.#said = said
     this.#random = createRandom(story.seed, 'world')
-    this.genesis = genesisOf(story.powers)
+    this.stage = stageOf(story)
     this.links = new Links(this.kernel, createRandom(story.seed, 'links'), {
       weather: () =>
         this.isCalm
@@ -88,13 +96,23 @@ class Whole {
       isCut: (from, to) => this.#isCut(from, to),
       onBlame: (by, of, offence) => this.#onBlame(by, of, offence),
     })
-    const members = story.powers.map((_, i) => i)
+    const keys = this.stage.operators.map(({ key }) => key)
     const ids = [
-      ...members.map((key) => ({ id: String(key), node: key, key })),
+      ...keys.map((key) => ({ id: String(key), node: key, key })),
       ...story.twins.map((key) => ({ id: `${key}'`, node: key, key })),
-      ...Array.from({ length: story.followers }, (_, i) => ({ id: `f${i}`, node: members.length + i, key: null })),
+      ...Array.from({ length: story.followers }, (_, i) => ({ id: `f${i}`, node: keys.length + i, key: null })),
     ]
     this.#processes = ids.map((at) => new Process(this, at, createRandom(story.seed, `process ${at.id}`)))
+    this.#audit = new Audit({
+      stage: this.stage,
+      fail: (what) => this.fail(what),
+      count: (what) => this.count(what),
+      isHonest: (key) => this.isHonest(key),
+      onMajor: () => {
+        this.#isMajor = true
+      },
+      hasOffended: (key) => this.#offenders.has(key),
+    })
   }
 
   get isCalm(): boolean {
@@ -113,23 +131,37 @@ class Whole {
   isHonest(key: number | null): boolean {
     return key === null || !this.story.twins.includes(key)
   }
-  onSign(key: number, message: Signed): void {
-    const fault = this.isHonest(key) ? this.#signatures.add(key, message) : null
-    if (fault !== null) this.fail(`validator ${fault}`)
+  keyOf(address: string): number {
+    return this.stage.operators.findIndex(({ account }) => bytesToHex(account.address) === address)
   }
-  onBlock(by: Process, height: number, hash: Hash, round: number): void {
+  onSign(key: number, message: Signed): void {
+    const fault = this.#signatures.add(key, message)
+    if (fault === null) return
+    this.#offenders.add(key)
+    if (this.isHonest(key)) this.fail(`validator ${fault}`)
+  }
+  onBlock(by: Process, chain: Chain, block: Block, receipts: readonly StoredReceipt[]): void {
     if (!this.isHonest(by.key)) return
-    const hex = bytesToHex(hash)
+    const height = block.header.number
+    const hex = bytesToHex(block.hash)
     const before = this.#decided.get(height)
+    this.#audit.onHead(by.id, chain)
     if (before === undefined) {
       this.#decided.set(height, hex)
+      const round = chain.commitOf(height)?.round ?? 0
       if (this.isCalm) this.#rounds.set(round, (this.#rounds.get(round) ?? 0) + 1)
+      this.#audit.onBlock(chain, block, receipts)
     } else if (before !== hex) this.fail(`disagreement at height ${height}: ${before}, and ${hex} of process ${by.id}`)
   }
 
   async run(): Promise<WholeOutcome> {
     const { story, kernel } = this
-    for (const process of this.#processes) process.boot()
+    const { powers, stakes } = story
+    for (const process of this.#processes) {
+      const plan = process.key === null ? undefined : stakes.joiners[process.key - powers.length]
+      kernel.after(plan?.atMs ?? 0, () => process.boot())
+    }
+    this.#people().start()
     for (const blow of story.blows) this.#order(blow)
     this.#makeNoise()
     for (let i = 0; i < story.txs; i++) kernel.after(this.#random.below(story.calmMs), () => void this.#pay(i))
@@ -139,16 +171,56 @@ class Whole {
       goal = this.#decided.size + story.heights
     })
     const honest = this.#processes.filter(({ key }) => this.isHonest(key))
+    const isReported = this.#createReported(honest, () => goal)
     const isDone = await kernel.run(
       story.calmMs + STALL_MS,
-      () => this.#fault !== null || honest.every(({ height }) => height >= goal),
+      () => this.#fault !== null || this.#isMajor || (honest.every(({ height }) => height >= goal) && isReported()),
     )
+    if (this.#isMajor) this.count('liars got a third')
+    else if (isDone && this.#fault === null) await this.#close(honest, goal - story.heights)
     if (!isDone) this.fail(`stalled at heights ${honest.map((process) => process.place).join(', ')}`)
     for (const process of this.#processes) process.kill()
     return {
       ...{ fault: this.#fault, heights: this.#decided.size },
       ...{ events: kernel.events, trace: kernel.trace, rounds: this.#rounds, counters: this.#counters },
     }
+  }
+
+  #people(): People {
+    const { kernel, story, stage } = this
+    const random = createRandom(story.seed, 'people')
+    const desks = this.#processes.filter(({ key }) => this.isHonest(key))
+    return new People({ kernel, random, story, stage, desks, count: (what) => this.count(what) })
+  }
+
+  /** Whether all that is held is punished, or as many blocks have passed since the goal as reporters may take. Looks once a block. */
+  #createReported(honest: readonly Process[], goal: () => number): () => boolean {
+    let seen = 0
+    let isOwed = true
+    return () => {
+      const height = this.#decided.size
+      if (height >= goal() + REPORTED_BLOCKS) return true
+      if (height === seen) return !isOwed
+      const chain = honest[0]?.chain() ?? null
+      if (chain === null) return false
+      seen = height
+      const kept = honest.flatMap((each) => each.evidence())
+      isOwed = this.#audit.owed(chain, kept, goal() - this.story.heights).length > 0
+      return !isOwed
+    }
+  }
+
+  /** The last look at everything, through the eyes of one who is up. */
+  async #close(honest: readonly Process[], calmHeight: number): Promise<void> {
+    const [first] = honest
+    const chain = first?.chain() ?? null
+    if (first === undefined || chain === null) return
+    await this.#audit.finish(
+      chain,
+      first.reading(),
+      honest.flatMap((each) => each.evidence()),
+      calmHeight,
+    )
   }
 
   #order(blow: Blow): void {
@@ -202,10 +274,15 @@ class Whole {
 
   async #pay(index: number): Promise<void> {
     const process = this.#random.pick(this.#processes)
-    const sizeBytes = this.#random.pick([0, 0, 60_000]) // a block with the large one goes as hashes
-    await process.submit(transferOf(index, sizeBytes, this.genesis.chainId))
+    const input = new Uint8Array(this.#random.pick([0, 0, 60_000])).fill(1) // a block with the large one goes as hashes
+    const to = asAddress(new Uint8Array(20).fill(7))
+    const gas = 21_000n + 40n * BigInt(input.length)
+    const payment = { nonce: 0n, to, wei: 1n, input, gas }
+    await process.submit((this.stage.users[index] as Account).sign(payment, this.stage.genesis.chainId))
   }
 }
+
+type Crash = Extract<Blow, { readonly kind: 'crash' }>
 
 /** Whoever runs a key twice looks away. */
 class Blind extends Guard {
@@ -218,7 +295,7 @@ class Blind extends Guard {
 }
 
 /** Runs one node, ends with it, and comes back. */
-class Process {
+class Process implements Desk {
   readonly id: string
   readonly node: number
   readonly key: number | null
@@ -231,8 +308,11 @@ class Process {
   #clockOffMs = 0
   #isTampered = false
   readonly #skewMs: number
+  readonly #natives: ReturnType<typeof watched>
   /** Operations left before the crash that was ordered. */
-  #crash: { steps: number; readonly blow: Extract<Blow, { readonly kind: 'crash' }> } | null = null
+  #crash: { steps: number; readonly blow: Crash } | null = null
+  /** Ordered for heights to come. */
+  readonly #later: Crash[] = []
 
   constructor(world: Whole, at: Pick<Process, 'id' | 'node' | 'key'>, random: Random) {
     this.#world = world
@@ -242,6 +322,7 @@ class Process {
     this.#random = random
     this.#skewMs = random.between(-200, 200)
     this.disk = new Disk(random)
+    this.#natives = watched((error) => world.count(`refused: ${error}`))
   }
 
   get height(): number {
@@ -249,6 +330,17 @@ class Process {
   }
   get place(): string {
     return `${this.id}: ${this.height}/${this.#consensus?.engine.status().round ?? 'down'}`
+  }
+
+  chain(): Chain | null {
+    return this.#consensus === null ? null : this.#chain
+  }
+  evidence(): readonly KeptEvidence[] {
+    return this.#consensus?.evidence.list() ?? []
+  }
+  /** What it has stored, for who takes no part. */
+  reading(): Kv {
+    return this.disk.store({ isDead: false, step() {}, after: () => () => {} })
   }
 
   boot(): void {
@@ -269,45 +361,75 @@ class Process {
 
   async #start(life: Life): Promise<void> {
     const world = this.#world
-    const { genesis } = world
+    const { genesis } = world.stage
     const clock = { nowMs: () => START_MS + world.kernel.nowMs + this.#skewMs + this.#clockOffMs }
     const log = this.#logOf()
     const ports = { clock, log, meter: METER }
     const chain = await openChain(
-      { kv: this.disk.store(life), engine: createChainEngine(genesis), pause: async () => {}, ...ports },
+      {
+        ...{ kv: this.disk.store(life), engine: createChainEngine(genesis), pause: async () => {}, ...ports },
+        natives: this.#natives,
+      },
       genesis,
       { historyBlocks: 10, proofBlocks: 10, cacheBytes: 1_000_000, pool: {} },
     )
-    chain.watch('head', ({ block: { header, hash } }) => {
-      if (!life.isDead) world.onBlock(this, header.number, hash, chain.commitOf(header.number)?.round ?? 0)
+    chain.watch('head', ({ block, receipts }) => {
+      if (life.isDead) return
+      world.onBlock(this, chain, block, receipts)
+      this.#look(block.header.number)
     })
     this.#chain = chain
-    const signer = this.key === null ? null : await this.#openSigner(life, this.key, chain)
+    const signers = await this.#openSigners(life, chain)
     const wal = await openWal(this.disk.log(life))
     const consensus = await startConsensus(
       {
-        ...{ chain, signer, wal, ...ports, timers: life, random: () => this.#random.next(), pause: async () => {} },
+        ...{
+          chain,
+          signers,
+          wal,
+          ...ports,
+          timers: life,
+          random: () => this.#random.next(),
+          pause: async () => {},
+        },
         verifier: inlineVerifier,
         join: async (handlers) => world.links.join(this.id, life, handlers),
         createGuard: (deps) => (world.isHonest(this.key) ? new Guard(deps) : new Blind(deps)),
       },
-      { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
+      { coinbase: null, sealing: 'interval', emptyBlocksMs: null, aheadTxs: 1 },
     )
     this.#consensus = consensus
+    if (this.key !== null && world.isHonest(this.key))
+      this.#openReporter(life, chain, consensus, world.stage.reporters[this.key] as Account)
     await consensus.done
   }
 
-  async #openSigner(life: Life, key: number, { genesis, genesisHash }: Chain): Promise<Signer> {
-    const signer = await openSigner(this.disk.record(life), fakeSecret(key), { chainId: genesis.chainId, genesisHash })
-    return {
-      ...signer,
-      sign: async (order) => {
-        const answer = await signer.sign(order)
-        if (answer.kind === 'signed') this.#world.onSign(key, answer.message)
-        else this.#world.count('refused by the signer')
-        return answer
-      },
-    }
+  #openReporter(life: Life, chain: Chain, { evidence }: Consensus, { secret }: Account): void {
+    const calls = openCalls(this.disk.store(life), chain.genesis, { genesisHash: chain.genesisHash, gasCap: CALL_GAS })
+    const account = accountOf(secret)
+    const sign: typeof account.sign = async (fields) => (life.isDead ? new Promise(() => {}) : account.sign(fields))
+    const ports = { timers: life, log: this.#logOf(), meter: METER }
+    new Reporter({ ...ports, chain, calls, evidence, account: { ...account, sign } }, { maxFeeWei: MAX_FEE_WEI })
+  }
+
+  /** The key that signs, and the one that it may be rotated to. */
+  async #openSigners(life: Life, { genesis, genesisHash }: Chain): Promise<Signer[]> {
+    const secrets = this.key === null ? [] : (this.#world.stage.operators[this.key]?.secrets ?? [])
+    const domain = { chainId: genesis.chainId, genesisHash }
+    return Promise.all(
+      secrets.map(async (secret, i): Promise<Signer> => {
+        const signer = await openSigner(this.disk.record(life, i), secret, domain)
+        return {
+          ...signer,
+          sign: async (order) => {
+            const answer = await signer.sign(order)
+            if (answer.kind === 'signed') this.#world.onSign(this.key as number, answer.message)
+            else this.#world.count('refused by the signer')
+            return answer
+          },
+        }
+      }),
+    )
   }
 
   #logOf(): Log {
@@ -319,7 +441,7 @@ class Process {
       error: (fields, message) => {
         world.say(this.id, message, fields)
         if ('offence' in fields && 'validator' in fields) {
-          const accused = Number(`0x${String(fields.validator).slice(-2)}`) - 1 // as `genesisOf` makes addresses
+          const accused = world.keyOf(String(fields.validator))
           world.count(`reported: ${fields.offence}`)
           if (world.isHonest(accused)) world.fail(`process ${this.id} accuses honest ${accused} of ${fields.offence}`)
         } else if (this.disk.isFull) world.count('cries: disk full')
@@ -366,7 +488,8 @@ class Process {
   strike(blow: Exclude<Blow, { readonly kind: 'cut' | 'slow disk' }>): void {
     switch (blow.kind) {
       case 'crash':
-        this.#crash = { steps: blow.steps, blow }
+        if (this.height >= (blow.fromHeight ?? 0)) this.#crash = { steps: blow.steps, blow }
+        else this.#later.push(blow)
         return
       case 'clock':
         this.#clockOffMs = blow.byMs
@@ -379,8 +502,16 @@ class Process {
     }
   }
 
+  #look(height: number): void {
+    for (const blow of this.#later.filter(({ fromHeight = 0 }) => fromHeight <= height)) {
+      this.#later.splice(this.#later.indexOf(blow), 1)
+      this.strike(blow)
+    }
+  }
+
   onCalm(): void {
     this.#crash = null
+    this.#later.length = 0
     this.#clockOffMs = 0
     this.disk.isFull = false
     this.boot()
@@ -395,37 +526,3 @@ class Process {
 }
 
 const METER: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
-
-/** Real genesis rules, the simulator's keys. */
-const genesisOf = (powers: readonly number[]): Genesis => {
-  const json = JSON.parse(bundledGenesis())
-  Object.assign(json.novachain, GENESIS)
-  json.alloc = Object.fromEntries(
-    ACCOUNTS.map((secret) => [
-      bytesToHex(publicKeyToAddress(curves().publicKey(secret))),
-      { balance: '0xde0b6b3a7640000' },
-    ]),
-  )
-  json.novachain.validators = powers.map((power, id) => {
-    const key = curves().blsPublicKey(fakeSecret(id))
-    return {
-      address: bytesToHex(Uint8Array.of(...new Uint8Array(19), id + 1)),
-      blsKey: bytesToHex(key),
-      proofOfPossession: bytesToHex(curves().blsSign(fakeSecret(id), possessionBytes(key))),
-      power,
-    }
-  })
-  return parseGenesis(JSON.stringify(json))
-}
-/** The genesis is older than every run. */
-const START_MS = 1_767_225_600_000 + 60_000
-
-/** A payment of one wei, as EIP-155 signs it. */
-const transferOf = (account: number, dataBytes: number, chainId: bigint): Uint8Array => {
-  const head = [0n, 5_000_000_000n, 21_000n + 40n * BigInt(dataBytes)].map(rlpInt)
-  const body = [...head, new Uint8Array(20).fill(7), rlpInt(1n), new Uint8Array(dataBytes).fill(1)]
-  const digest = keccak(encodeRlp([...body, rlpInt(chainId), rlpInt(0), rlpInt(0)]))
-  const { signature, recovery } = curves().sign(digest, ACCOUNTS[account] as Uint8Array)
-  const [r, s] = [signature.subarray(0, 32), signature.subarray(32)].map((part) => rlpInt(BigInt(bytesToHex(part))))
-  return encodeRlp([...body, rlpInt(chainId * 2n + 35n + BigInt(recovery)), r as Uint8Array, s as Uint8Array])
-}

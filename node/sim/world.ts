@@ -2,11 +2,13 @@
 // One thread, one queue ordered by (time, number), no clock and no chance but the seed's.
 import { asAddress, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { curves, keccak } from '../../chain/base/crypto.ts'
+import { assert } from '../../chain/base/errors.ts'
 import type { Start } from '../../chain/consensus/io.ts'
 import type { Rule } from '../../chain/consensus/rules.ts'
 import {
   createRotation,
   createValidatorSet,
+  type EpochSet,
   epochOf,
   proposerByLot,
   type ValidatorSet,
@@ -45,6 +47,7 @@ export class World {
   readonly #queue = new Queue()
   #order = 0
   readonly #sets: readonly Row[]
+  readonly #electing = new Map<number, Body>()
   readonly #rotations = new Map<number, ReturnType<typeof createRotation>>()
   readonly #faults = new WeakMap<object, { readonly fault: string | null }>()
   /** Whose key each node signs with: twins share one. */
@@ -167,11 +170,25 @@ export class World {
     const isKnown = height <= current + 1 || epochOf(height, epochBlocks) === epochOf(current + 1, epochBlocks)
     return isKnown ? this.setOf(height) : null
   }
+  /** Drawn with the last block but one of the epoch before; null where nobody has decided that one. */
+  epochAt(height: number): EpochSet | null {
+    const electing = epochOf(height, this.scenario.epochBlocks) * this.scenario.epochBlocks - 1
+    const by = electing < 1 ? this.genesis : this.#electing.get(electing)
+    return by === undefined
+      ? null
+      : { set: this.setOf(height), seed: by.hash, startTime: Math.floor(by.timeMs / 1_000) }
+  }
+  /** Of a block that anybody decided, a liar too. On a fork the first one counts. */
+  elect(body: Body): void {
+    if (!this.#electing.has(body.height)) this.#electing.set(body.height, body)
+  }
   /** Index in the set of the height. */
   proposerOf(height: number, round: number, parentHash: Hash): number {
-    const set = this.setOf(height)
+    const found = this.epochAt(height)
+    assert(found !== null, `the block that elects the leaders of height ${height} is decided`)
+    const { set, seed } = found
     const epoch = epochOf(height, this.scenario.epochBlocks)
-    const rotation = this.#rotations.get(epoch) ?? createRotation(set)
+    const rotation = this.#rotations.get(epoch) ?? createRotation(set, seed)
     this.#rotations.set(epoch, rotation)
     const first = rotation.proposer((height - 1) % this.scenario.epochBlocks)
     return round === 0 ? first : proposerByLot(set, { parentRandao: parentHash, height, round, first })

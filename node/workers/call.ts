@@ -5,16 +5,15 @@ import { assert, NodeError } from '../../chain/base/errors.ts'
 import { openCalls } from '../../chain/calls.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import type { CallJob } from '../../chain/types/call.ts'
-import { parseGenesis } from '../../chain/types/genesis.ts'
 import { installFastCurves } from '../curves.ts'
 import type { CallReply, CallWorkerData } from './pool.ts'
 
 await installFastCurves(() => {}) // the node has said it
 const port = parentPort
 assert(port !== null, 'this file runs as a worker')
-const { dbDir, genesisText, genesisHash, gasCap }: CallWorkerData = workerData
+const { dbDir, genesis, genesisHash, gasCap }: CallWorkerData = workerData
 const kv = await openKv(dbDir, { readOnly: true })
-const calls = openCalls(kv, parseGenesis(genesisText), { genesisHash, gasCap })
+const calls = openCalls(kv, genesis, { genesisHash, gasCap })
 
 port.on('message', ({ id, job }: { id: number; job: CallJob }) => {
   const reply = (answer: CallReply): void => port.postMessage(answer)

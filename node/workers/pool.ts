@@ -5,6 +5,7 @@ import type { Hash } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import type { CallAnswer, CallJob } from '../../chain/types/call.ts'
+import type { Genesis } from '../../chain/types/genesis.ts'
 
 export const WorkerErrors = defineErrors('CALL', {
   TIMEOUT: { text: (d: { ms: number }) => `execution timeout: the call ran for ${d.ms} ms, which is the most` },
@@ -15,7 +16,8 @@ export const WorkerErrors = defineErrors('CALL', {
 
 export interface CallWorkerData {
   readonly dbDir: string
-  readonly genesisText: string
+  /** Without its accounts: they are in the store, and may be many. */
+  readonly genesis: Genesis
   readonly genesisHash: Hash
   readonly gasCap: bigint
 }

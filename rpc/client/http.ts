@@ -1,5 +1,6 @@
 // JSON-RPC over HTTP for our own commands and the light client. Owns what an unreachable node is called, and how much of an answer is
 // read. Runs in a browser.
+import type { Hex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { rpcLimits } from '../../chain/base/limits.ts'
 
@@ -8,7 +9,8 @@ export const ClientErrors = defineErrors('CLIENT', {
     text: (d: { url: string; reason: string }) =>
       `no node answers at ${d.url} (${d.reason}): is it running? Give --rpc <url>`,
   },
-  ANSWER: { text: (d: { method: string; message: string }) => `${d.method}: ${d.message}` },
+  /** `output` is what a contract said when it reverted. */
+  ANSWER: { text: (d: { method: string; message: string; output?: Hex }) => `${d.method}: ${d.message}` },
 })
 
 const TIMEOUT_MS = 10_000
@@ -39,17 +41,19 @@ export async function requestAll(url: string, calls: readonly Call[]): Promise<r
 interface Answer {
   readonly id?: unknown
   readonly result?: unknown
-  readonly error?: { readonly message?: unknown } | null
+  readonly error?: { readonly message?: unknown; readonly data?: unknown } | null
 }
 const isAnswer = (value: unknown): value is Answer => typeof value === 'object' && value !== null
 const answers = (list: readonly unknown[]): readonly Answer[] => list.filter(isAnswer)
 
 const resultOf = (method: string, answer: unknown): unknown => {
-  const { result, error } = isAnswer(answer) ? answer : { result: undefined, error: { message: 'no answer' } }
+  const { result, error } = isAnswer(answer) ? answer : { error: { message: 'no answer' } }
   if (error === undefined || error === null) return result
-  const { message } = error
-  throw new NodeError(ClientErrors.ANSWER, { method, message: typeof message === 'string' ? message : '?' })
+  const message = typeof error.message === 'string' ? error.message : '?'
+  throw new NodeError(ClientErrors.ANSWER, { method, message, ...(isHex(error.data) && { output: error.data }) })
 }
+
+const isHex = (value: unknown): value is Hex => typeof value === 'string' && /^0x([0-9a-f]{2})*$/i.test(value)
 
 const post = async (url: string, method: string, body: unknown): Promise<unknown> => {
   const unreachable = (cause: unknown): NodeError => {

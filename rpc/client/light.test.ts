@@ -75,6 +75,32 @@ test('from genesis to the head over JSON-RPC, and on when blocks come', async ()
   expect(client.epoch()).toBe(18)
 })
 
+test('through epochs whose validators change, and nova_validators names them', async () => {
+  const rolls = [[0], [0, 1, 2], [3, 4, 5, 6], [3, 4, 5, 6], [{ operator: 0, key: 9 }, 6]] as const
+  const changing = await startRpcNode({ epochBlocks: 4, rolls })
+  try {
+    for (let i = 0; i < 22; i++) await changing.mine()
+    const now = (): number => headerTimeMs(changing.chain.head().header)
+    const client = createLightClient(networkOf(changing), genesisOf(changing), options, now())
+    const head = await syncLight(client, askOver(changing.url), now)
+    expect([head.header.number, bytesToHex(head.hash)]).toEqual([22, bytesToHex(changing.chain.head().hash)])
+    const validators = async (...params: unknown[]) => (await changing.call('nova_validators', ...params)).result
+    for (const [epoch, height] of [1, 5, 9, 13, 17, 21].entries()) {
+      const members = client.validators(epoch)?.members.map(validatorToJson)
+      expect(members).toHaveLength(rolls[Math.min(epoch, 4)]?.length ?? 0)
+      const named = { epoch: `0x${epoch.toString(16)}`, validators: members }
+      expect(await validators({ epoch: named.epoch })).toMatchObject(named)
+      expect(await validators(`0x${height.toString(16)}`)).toMatchObject(named)
+    }
+    expect(await validators()).toEqual(await validators({ epoch: '0x5' }))
+    expect([await validators('earliest'), await validators({ epoch: '0x6' })]).toEqual([null, null])
+    await changing.mine()
+    expect(await validators({ epoch: '0x6' })).toMatchObject({ epoch: '0x6' })
+  } finally {
+    await changing.close()
+  }
+})
+
 test('balances, nonces and storage of the running chain are proven, present and absent', async () => {
   const block = await syncLight(clientOf(node), askOver(node.url), nowMs)
   const source = askOver(node.url)

@@ -1,11 +1,13 @@
-// eth_: blocks, transactions, receipts, fees, and the chain itself.
+// eth_: blocks, transactions, receipts, fees, and the chain itself. What asks for one of a block's transactions decodes one.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { blockRef, count, data, flag, hash, list, number, optional } from '../../chain/base/schema.ts'
 import type { Json } from '../../chain/types/call.ts'
+import { isSystemTx } from '../../chain/types/system-tx.ts'
 import { effectiveGasPrice } from '../../chain/types/tx.ts'
 import { blockToJson, hexQuantity, receiptsToJson, receiptToJson, txToJson } from '../format.ts'
-import { blockAt, type Ctx, defineMethod, heightOf, mustHeight, RpcErrors } from '../method.ts'
+import { type Ctx, defineMethod, heightOf, mustHeight, outlineAt, RpcErrors } from '../method.ts'
 
 const fullBlock = ({ chain }: Ctx, height: number | null, full: boolean): Json => {
   if (height === null) return null
@@ -14,34 +16,43 @@ const fullBlock = ({ chain }: Ctx, height: number | null, full: boolean): Json =
 }
 
 const txAt = ({ chain }: Ctx, height: number | null, index: number): Json => {
-  const block = height === null ? null : chain.block(height)
-  const tx = height === null ? undefined : chain.txs(height)?.[index]
-  return block === null || tx === undefined ? null : txToJson(tx, { block, index })
+  const block = height === null ? null : chain.outline(height)
+  const tx = height === null ? null : chain.stored.tx(height, index)
+  return block === null || tx === null ? null : txToJson(tx, { block, index })
 }
 
-const rawTxAt = ({ chain }: Ctx, height: number | null, index: number): Json => {
-  const raw = height === null ? undefined : chain.block(height)?.txs[index]
-  return raw === undefined ? null : bytesToHex(raw)
+const rawTxAt = ({ chain }: Ctx, height: number, index: number): Json => {
+  const tx = chain.stored.tx(height, index)
+  return tx === null ? null : bytesToHex(tx.raw)
 }
 
 const findReceipt = ({ chain }: Ctx, txHash: Hash): Json => {
   const place = chain.place(txHash)
   if (place === null) return null
   const { height, index } = place
-  const [block, tx, receipts] = [chain.block(height), chain.txs(height)?.[index], chain.receipts(height)]
-  const receipt = receipts?.[index]
-  if (block === null || tx === undefined || receipts === null || receipt === undefined) return null
-  const firstLog = receipts.slice(0, index).reduce((sum, each) => sum + each.logs.length, 0)
-  return receiptToJson(block, tx, receipt, { index, firstLog })
+  const [block, tx, receipt] = [
+    chain.outline(height),
+    chain.stored.tx(height, index),
+    chain.stored.receipt(height, index),
+  ]
+  if (block === null || tx === null || receipt === null) return null
+  return receiptToJson(block, tx, receipt, { index, firstLog: receipt.firstLog })
 }
 
-/** Median tip of the last blocks' transactions, at least a hundredth of a gwei: what a wallet offers. */
+const TIP_BLOCKS = 20
+const TIP_TXS = 50
+/** Median tip of the last blocks' first transactions, at least a hundredth of a gwei: what a wallet offers. */
 const suggestedTip = ({ chain }: Ctx): bigint => {
   const tips: bigint[] = []
   const head = chain.head().header.number
-  for (let height = head; height > Math.max(0, head - 20); height--) {
-    const base = chain.block(height)?.header.baseFeeWei ?? 0n
-    for (const tx of (chain.txs(height) ?? []).slice(0, 50)) tips.push(effectiveGasPrice(tx, base) - base)
+  for (let height = head; height > Math.max(0, head - TIP_BLOCKS); height--) {
+    const block = chain.outline(height)
+    if (block === null) continue
+    const base = block.header.baseFeeWei
+    for (let index = 0; index < Math.min(TIP_TXS, block.txCount); index++) {
+      const tx = chain.stored.tx(height, index)
+      if (tx !== null && !isSystemTx(tx)) tips.push(effectiveGasPrice(tx, base) - base)
+    }
   }
   tips.sort((a, b) => (a < b ? -1 : 1))
   const median = tips[tips.length >> 1]
@@ -49,13 +60,23 @@ const suggestedTip = ({ chain }: Ctx): bigint => {
 }
 const TIP_MIN_WEI = 10_000_000n
 
-const feeHistory = ({ chain }: Ctx, blocks: number, newest: number, percentiles: readonly number[]): Json => {
+const feeHistory = async (
+  { chain }: Ctx,
+  blocks: number,
+  newest: number,
+  percentiles: readonly number[],
+): Promise<Json> => {
   const size = Math.min(blocks, newest + 1, 1_024)
   const oldest = newest - size + 1
   const heights = Array.from({ length: size }, (_, i) => oldest + i)
-  const headers = heights.map((height) => chain.block(height)?.header)
-  const after = chain.block(newest + 1)?.header.baseFeeWei ?? chain.nextBaseFee()
+  const headers = heights.map((height) => chain.outline(height)?.header)
+  const after = chain.outline(newest + 1)?.header.baseFeeWei ?? chain.nextBaseFee()
   const baseFees = [...headers.map((header) => header?.baseFeeWei ?? 0n), after]
+  const reward: Json[] = []
+  for (const height of percentiles.length > 0 ? heights : []) {
+    reward.push(rewardsOf(chain, height, percentiles))
+    await nextTurn() // the receipts of a full block are 50 ms
+  }
   return {
     oldestBlock: hexQuantity(oldest),
     baseFeePerGas: baseFees.map(hexQuantity),
@@ -64,14 +85,16 @@ const feeHistory = ({ chain }: Ctx, blocks: number, newest: number, percentiles:
     ),
     baseFeePerBlobGas: baseFees.map(() => '0x1'),
     blobGasUsedRatio: headers.map(() => 0),
-    ...(percentiles.length > 0 && { reward: heights.map((height) => rewardsOf(chain, height, percentiles)) }),
+    ...(percentiles.length > 0 && { reward }),
   }
 }
 
 /** Tips at percentiles of the block's gas. */
 const rewardsOf = (chain: Ctx['chain'], height: number, percentiles: readonly number[]): Json => {
-  const base = chain.block(height)?.header.baseFeeWei ?? 0n
-  const spent = (chain.receipts(height) ?? []).map(({ gasUsed, gasPriceWei }) => ({ gasUsed, tip: gasPriceWei - base }))
+  const base = chain.outline(height)?.header.baseFeeWei ?? 0n
+  const spent = (chain.receipts(height) ?? []).flatMap(
+    ({ gasUsed, gasPriceWei }) => (gasUsed === 0n ? [] : [{ gasUsed, tip: gasPriceWei - base }]), // all but the system transaction
+  )
   spent.sort((a, b) => (a.tip < b.tip ? -1 : a.tip > b.tip ? 1 : 0))
   const total = Number(spent.reduce((sum, { gasUsed }) => sum + gasUsed, 0n))
   return percentiles.map((percentile) => {
@@ -144,27 +167,27 @@ export const ethBlock = [
     summary: 'Number of transactions in a block.',
     params: [['block', blockRef]],
     run({ chain }, [ref]) {
-      const block = blockAt(chain, ref)
-      return block === null ? null : hexQuantity(block.txs.length)
+      const block = outlineAt(chain, ref)
+      return block === null ? null : hexQuantity(block.txCount)
     },
   }),
   defineMethod('eth_getBlockTransactionCountByHash', {
     summary: 'Number of transactions in a block.',
     params: [['hash', hash]],
     run({ chain }, [blockHash]) {
-      const block = blockAt(chain, { blockHash })
-      return block === null ? null : hexQuantity(block.txs.length)
+      const block = outlineAt(chain, { blockHash })
+      return block === null ? null : hexQuantity(block.txCount)
     },
   }),
   defineMethod('eth_getUncleCountByBlockNumber', {
     summary: 'Zero: there are no uncles.',
     params: [['block', blockRef]],
-    run: ({ chain }, [ref]) => (blockAt(chain, ref) === null ? null : '0x0'),
+    run: ({ chain }, [ref]) => (outlineAt(chain, ref) === null ? null : '0x0'),
   }),
   defineMethod('eth_getUncleCountByBlockHash', {
     summary: 'Zero: there are no uncles.',
     params: [['hash', hash]],
-    run: ({ chain }, [blockHash]) => (blockAt(chain, { blockHash }) === null ? null : '0x0'),
+    run: ({ chain }, [blockHash]) => (outlineAt(chain, { blockHash }) === null ? null : '0x0'),
   }),
   defineMethod('eth_getBlockReceipts', {
     summary: 'All receipts of a block.',
@@ -219,5 +242,12 @@ export const ethBlock = [
     summary: 'Admits a signed transaction to the pool and returns its hash.',
     params: [['transaction', data]],
     run: async ({ chain }, [raw]) => bytesToHex(await chain.submit(raw, 'local')),
+    async runAll({ chain }, calls) {
+      const answers = await chain.submitAll(
+        calls.map(([raw]) => raw),
+        'local',
+      )
+      return answers.map((answer) => (answer instanceof NodeError ? answer : bytesToHex(answer)))
+    },
   }),
 ] as const

@@ -51,6 +51,7 @@ test('a proof that is brought is listed with both signed items and can be asked 
     first: signed(1),
     second: signed(2),
     raw,
+    punished: false,
   }
   expect(await rows()).toMatchObject([{ offence: 'E2', raw: other }, first])
   expect(await rows({ offence: 'E1' })).toMatchObject([first])

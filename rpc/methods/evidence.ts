@@ -1,13 +1,16 @@
 // nova_evidence and nova_submitEvidence: what validators are proven to have done, with the signatures that prove it.
 import { type Address, bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
 import { address, count, data, object, oneOf, optional } from '../../chain/base/schema.ts'
+import { SLASHING } from '../../chain/native/index.ts'
+import { decodeNamed, encodeCall } from '../../chain/native/kit/abi.ts'
+import { abi } from '../../chain/native/slashing/abi.ts'
 import { encodeHeader, encodeSection } from '../../chain/types/block.ts'
 import type { Json } from '../../chain/types/call.ts'
 import { digestOf, type OffenceKind, type Testimony } from '../../chain/types/evidence.ts'
 import type { KeptEvidence } from '../../chain/types/query.ts'
 import type { Domain } from '../../chain/types/vote.ts'
 import { certificateToJson, hexQuantity } from '../format.ts'
-import { defineMethod } from '../method.ts'
+import { type Ctx, defineMethod } from '../method.ts'
 
 /** Answered at a time; narrower filters show the others. */
 const ROWS_MAX = 500
@@ -31,8 +34,37 @@ const testimonyToJson = ({ statement, bitmap, signature }: Testimony, domain: Do
   digest: bytesToHex(digestOf(statement, domain)),
 })
 
-const evidenceToJson = ({ id, evidence, bytes, ...of }: KeptEvidence, domain: Domain): Json => ({
+/** Whether all were punished for it, after the head; null where the network has no slashing. */
+const isPunished = async (ctx: Ctx, { guilty, height, round, offence }: KeptEvidence): Promise<boolean | null> => {
+  const { isPunished: asked, signingInfo } = abi.functions
+  for (const { address } of guilty) {
+    const output = await answerOf(ctx, encodeCall(asked, [address, BigInt(height), BigInt(round)]))
+    if (output === null) return null
+    if (decodeNamed(asked.outputs, output).punished) continue
+    const info = offence === 'E5' ? await answerOf(ctx, encodeCall(signingInfo, [address])) : null
+    if (info === null || !decodeNamed(signingInfo.outputs, info).info.tombstoned) return false
+  }
+  return true
+}
+/** Of slashing, after the head; null where there is none. */
+const answerOf = async ({ chain, calls }: Ctx, input: Uint8Array): Promise<Uint8Array | null> => {
+  const at = { height: chain.head().header.number, pending: false }
+  const request = { ...NOTHING, to: SLASHING, input }
+  const answer = await calls.run({ ...at, kind: 'call', request, state: [], block: null })
+  return answer.kind === 'call' && answer.output.length > 0 ? answer.output : null
+}
+const NOTHING = {
+  ...{ from: null, gas: null, gasPriceWei: null, maxFeeWei: null, maxTipWei: null, value: 0n },
+  ...{ nonce: null, accessList: null, authorizations: null },
+}
+
+const evidenceToJson = (
+  { id, evidence, bytes, ...of }: KeptEvidence,
+  domain: Domain,
+  punished: boolean | null,
+): Json => ({
   id: bytesToHex(id),
+  punished,
   offence: of.offence,
   height: hexQuantity(of.height),
   round: hexQuantity(of.round),
@@ -43,6 +75,7 @@ const evidenceToJson = ({ id, evidence, bytes, ...of }: KeptEvidence, domain: Do
         header: bytesToHex(encodeHeader(evidence.header)),
         section: bytesToHex(encodeSection(evidence.section)),
         certificate: certificateToJson(evidence.qc),
+        parent: evidence.parent === null ? null : bytesToHex(encodeHeader(evidence.parent)),
       }),
   raw: bytesToHex(bytes),
 })
@@ -69,12 +102,15 @@ const filter = {
 
 export const evidenceMethods = [
   defineMethod('nova_evidence', {
-    summary: `Proven offences of validators, newest first, at most ${ROWS_MAX}: both signed items, and the raw proof.`,
+    summary: `Proven offences of validators, newest first, at most ${ROWS_MAX}: both signed items, the raw proof, and whether slashing has punished for it.`,
     params: [['filter', optional(filter)]],
-    run({ evidence, chain }, [given]) {
-      const { domain } = chain.evidenceContext()
-      const found = evidence.list().filter((kept) => given === null || fits(kept, given))
-      return found.slice(0, ROWS_MAX).map((kept) => evidenceToJson(kept, domain))
+    async run(ctx, [given]) {
+      const { domain } = ctx.chain.evidenceContext()
+      const found = ctx.evidence.list().filter((kept) => given === null || fits(kept, given))
+      const rows = found.slice(0, ROWS_MAX)
+      const shown: Json[] = []
+      for (const kept of rows) shown.push(evidenceToJson(kept, domain, await isPunished(ctx, kept)))
+      return shown
     },
   }),
   defineMethod('nova_submitEvidence', {

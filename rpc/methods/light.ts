@@ -22,7 +22,7 @@ const heightIn = (chain: Chain, ref: BlockRef | { readonly epoch: number }): num
 }
 
 const membersOf = (chain: Chain, height: number): Json => {
-  const set = chain.evidenceContext().setOf(height)
+  const set = chain.setOf(height)
   return set === null ? null : set.members.map(validatorToJson)
 }
 
@@ -36,7 +36,7 @@ export const lightMethods = [
     ],
     run({ chain }, [ref, withValidators]) {
       const height = heightIn(chain, ref)
-      const block = chain.block(height)
+      const block = chain.outline(height)
       const certificate = chain.commitOf(height)
       if (block === null) throw new NodeError(RpcErrors.UNKNOWN_BLOCK, undefined)
       const { header, section } = block

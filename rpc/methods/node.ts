@@ -2,7 +2,19 @@
 import { bytesToHex, concat } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import { address, type BlockRef, blockRef, count, data, hash, optional } from '../../chain/base/schema.ts'
+import {
+  address,
+  type BlockRef,
+  blockRef,
+  type Codec,
+  count,
+  data,
+  either,
+  hash,
+  object,
+  optional,
+} from '../../chain/base/schema.ts'
+import type { Chain } from '../../chain/chain.ts'
 import { encodeEthereumBlock, encodeHeader, encodeSection } from '../../chain/types/block.ts'
 import type { Json } from '../../chain/types/call.ts'
 import type { PoolQueue } from '../../chain/types/query.ts'
@@ -96,20 +108,44 @@ const debug = [
     access: 'local',
     run({ chain }, [txHash]) {
       const place = chain.place(txHash)
-      const raw = place === null ? chain.pool.get(txHash)?.raw : chain.block(place.height)?.txs[place.index]
+      const raw = place === null ? chain.pool.get(txHash)?.raw : chain.stored.tx(place.height, place.index)?.raw
       return raw === undefined ? '0x' : bytesToHex(raw)
     },
   }),
 ] as const
 
+const admin = [
+  defineMethod('admin_nodeInfo', {
+    summary: 'This node: its peer id and addresses, and the BLS keys it signs with.',
+    params: [],
+    access: 'local',
+    run: ({ self, version, chain }) => ({
+      id: self.peerId,
+      name: version,
+      genesisHash: bytesToHex(chain.genesisHash),
+      addresses: self.addresses,
+      validatorKeys: self.validatorKeys.map(bytesToHex),
+    }),
+  }),
+] as const
+
+const epochRef: Codec<{ readonly epoch: number }> = { ...object({ epoch: count }), expected: 'an object with epoch' }
+const signedHeight = (chain: Chain, ref: BlockRef | { readonly epoch: number } | null): number => {
+  if (ref === null) return chain.head().header.number + 1
+  return 'epoch' in ref ? ref.epoch * chain.genesis.epochBlocks + 1 : mustHeight(chain, ref)
+}
+
 const nova = [
   defineMethod('nova_validators', {
-    summary: 'The validators of the current epoch, in set order.',
-    params: [],
-    run({ chain }) {
-      const set = chain.validators()
+    summary:
+      'The validators that sign a block, or the blocks of an epoch; those of the next block where none is named. In set order. Null for genesis, for an epoch that is not elected yet, and for one whose validators are forgotten.',
+    params: [['block', optional(either(epochRef, blockRef))]],
+    run({ chain }, [ref]) {
+      const height = signedHeight(chain, ref)
+      const set = chain.setOf(height)
+      if (set === null) return null
       return {
-        epoch: hexQuantity(epochOf(chain.head().header.number + 1, chain.genesis.epochBlocks)),
+        epoch: hexQuantity(epochOf(height, chain.genesis.epochBlocks)),
         validatorsHash: bytesToHex(validatorsHash(set)),
         powerTotal: hexQuantity(set.powerTotal),
         validators: set.members.map(validatorToJson),
@@ -213,6 +249,7 @@ export const nodeMethods = [
   }),
   ...pool,
   ...debug,
+  ...admin,
   ...nova,
   ...dev,
 ] as const

@@ -85,7 +85,7 @@ const blockJson = ({ header, hash, txs, calls }: SimulatedBlock, full: boolean):
 export const simulateMethods = [
   defineMethod('eth_simulateV1', {
     summary:
-      'Runs blocks of calls that build on each other, over a block, and changes nothing. The stateRoot of a simulated block is not computed and zero; precompiles cannot be moved.',
+      'Runs blocks of calls that build on each other, over a block, and changes nothing. The stateRoot of a simulated block is not computed and zero; block hooks of native modules do not run; precompiles cannot be moved.',
     params: [
       ['payload', payload],
       ['block', blockRef],

@@ -20,7 +20,7 @@ const tx = (...args: string[]) => novachain('tx', ...args, '--rpc', devnet.rpc[0
 
 beforeAll(async () => {
   devnet = await startDevnet(['--sealing', 'instant', '--log-level', 'error'])
-}, 60_000)
+})
 afterAll(async () => {
   await devnet?.stop()
 })
@@ -111,4 +111,4 @@ test('a stopped node is counted, checked and run again', async () => {
     code: 1,
     stderr: expect.stringContaining('novachain init'),
   })
-}, 60_000)
+})

@@ -43,7 +43,7 @@ beforeAll(async () => {
   provider.pollingInterval = 100
   alice = new Wallet(devnet.accounts[1]?.privateKey ?? '', provider)
   bob = new Wallet(devnet.accounts[2]?.privateKey ?? '', provider)
-}, 60_000)
+})
 afterAll(async () => {
   provider?.destroy()
   expect(await devnet?.stop()).toBe(0)
@@ -117,7 +117,7 @@ test('an OpenZeppelin ERC-20: transfer, allowance, logs by topic, and the revert
     reason: 'ERC20: transfer amount exceeds balance',
   })
   await expect(more.estimateGas(alice.address, 13n)).rejects.toMatchObject({ code: 'CALL_EXCEPTION' })
-}, 30_000)
+})
 
 test('Uniswap v2: pool, liquidity and a swap through the router', async () => {
   const weth = await deploy('@uniswap/v2-periphery/build/WETH9.json')
@@ -140,7 +140,7 @@ test('Uniswap v2: pool, liquidity and a swap through the router', async () => {
   })
   expect(await call(tok, 'balanceOf', bob.address)).toBe(out)
   expect(out).toBe((parseEther('1') * 997n * parseEther('1000')) / (parseEther('10') * 1000n + parseEther('1') * 997n))
-}, 60_000)
+})
 
 const MINTER = `
 pragma solidity ^0.8.0;
@@ -198,7 +198,7 @@ test('Uniswap v3: a pool is made, priced, filled and swapped against', async () 
   expect(receipt.status).toBe(1)
   expect(swap?.name ?? 'Transfer').toBeDefined()
   expect((await call(pool, 'slot0')).tick).toBeLessThan(0n)
-}, 60_000)
+})
 
 test('a Safe: made by its factory, funded, and it pays with the owner’s signature', async () => {
   const base = '@safe-global/safe-contracts/build/artifacts/contracts'
@@ -231,7 +231,7 @@ test('a Safe: made by its factory, funded, and it pays with the owner’s signat
   const signature = alice.signingKey.sign(getBytes(hash)).serialized
   await send(safe, 'execTransaction', ...args, signature)
   expect(await provider.getBalance(payee)).toBe(parseEther('1'))
-}, 60_000)
+})
 
 test('traces of a swap-like call tree: calls, pre-state, steps, selectors', async () => {
   const weth = await deploy('@uniswap/v2-periphery/build/WETH9.json')
@@ -262,7 +262,7 @@ test('traces of a swap-like call tree: calls, pre-state, steps, selectors', asyn
   expect(await provider.send('debug_traceCall', [request, 'latest', { tracer: 'callTracer' }])).toMatchObject({
     error: 'execution reverted',
   })
-}, 30_000)
+})
 
 test('a WebSocket subscriber sees heads and its logs', async () => {
   const ws = new WebSocketProvider(devnet.ws[0] ?? '')
@@ -278,4 +278,4 @@ test('a WebSocket subscriber sees heads and its logs', async () => {
   } finally {
     await ws.destroy()
   }
-}, 30_000)
+})

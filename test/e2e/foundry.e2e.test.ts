@@ -40,7 +40,7 @@ beforeAll(async () => {
     writeFileSync(join(dir, path), text)
   }
   writeFileSync(compiler, `#!/bin/sh\nexec '${process.execPath}' '${root}test/kit/solc.ts' "$@"\n`, { mode: 0o755 })
-}, 60_000)
+})
 afterAll(async () => {
   await devnet?.stop()
   rmSync(dir, { recursive: true, force: true })

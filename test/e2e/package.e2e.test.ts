@@ -20,7 +20,7 @@ beforeAll(async () => {
   await run('mv', [join(modules, 'package'), join(modules, 'novachain')])
   const installed = join(root, 'node_modules')
   for (const entry of readdirSync(installed)) symlinkSync(join(installed, entry), join(modules, entry))
-}, 180_000)
+})
 afterAll(() => rmSync(dir, { recursive: true }))
 
 test('the command answers', async () => {
@@ -28,17 +28,23 @@ test('the command answers', async () => {
   expect(JSON.parse(stdout)).toHaveProperty('version')
 })
 
-test('novachain/testing gives a network of four, novachain/light a light client', async () => {
+test('novachain/testing gives a network of four, novachain/light a light client, novachain/credentials its parts', async () => {
   const script = join(dir, 'script.mjs')
   writeFileSync(
     script,
     `import { startTestNetwork } from 'novachain/testing'
      import * as light from 'novachain/light'
+     import { getResolver } from 'novachain/did'
+     import { createCredentials } from 'novachain/credentials'
+     import { signingKey } from 'novachain/credentials/keys'
      const net = await startTestNetwork({ validators: 4, blockTimeMs: 100 })
      await net.reached(2)
-     console.log(JSON.stringify({ validators: net.rpc.length, light: Object.keys(light).length > 0 }))
+     const parts = [typeof createCredentials, typeof signingKey]
+     const name = 'did:novacron:polygon:0x' + 'ab'.repeat(20)
+     const { didDocument } = await getResolver(net.rpc[0]).novacron(name, {}, null, {})
+     console.log(JSON.stringify({ validators: net.rpc.length, light: Object.keys(light).length > 0, credentials: parts, did: didDocument.id === name }))
      await net.close()`,
   )
   const { stdout } = await run(process.execPath, [script])
-  expect(JSON.parse(stdout)).toEqual({ validators: 4, light: true })
-}, 60_000)
+  expect(JSON.parse(stdout)).toEqual({ validators: 4, light: true, credentials: ['function', 'function'], did: true })
+})

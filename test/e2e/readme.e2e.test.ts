@@ -24,7 +24,7 @@ const home = mkdtempSync(join(tmpdir(), 'novachain-readme-'))
 let devnet: Devnet
 beforeAll(async () => {
   devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'], { dir: join(home, '.novachain/devnet') })
-}, 60_000)
+})
 afterAll(async () => {
   await devnet?.stop()
   rmSync(home, { recursive: true, force: true })
@@ -58,6 +58,16 @@ test.each(blocks('Governable numbers', 'js'))(
     const head =
       "import { Contract, JsonRpcProvider } from 'ethers'\nconst provider = new JsonRpcProvider('http://127.0.0.1:8545')\n"
     const program = `${here(head + code)}\nprovider.destroy()`
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
+  },
+  30_000,
+)
+
+test.each(blocks('Resource tokens', 'js'))(
+  'the JavaScript of the tokens',
+  async (code) => {
+    const tour = blocks('Five minutes', 'js').join('').replace('parseEther', 'Contract, parseEther')
+    const program = `${here(tour + code)}\nprovider.destroy()`
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
   },
   30_000,

@@ -11,7 +11,7 @@ import { type Devnet, startDevnet } from '../kit/devnet.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const novachain = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
-  promisify(execFile)(process.execPath, [join(root, 'node/main.ts'), ...args], { timeout: 30_000 }).then(
+  promisify(execFile)(process.execPath, [join(root, 'node/main.ts'), ...args], { timeout: 120_000 }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   )
@@ -21,7 +21,7 @@ let devnet: Devnet
 beforeAll(async () => {
   devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'])
   await novachain('init', made, '--genesis', join(root, 'genesis.json'))
-}, 60_000)
+})
 afterAll(async () => {
   await devnet?.stop()
   rmSync(home, { recursive: true, force: true })
@@ -41,8 +41,12 @@ const refuses = async (dir: string, says: RegExp, ...flags: string[]): Promise<v
 test('a folder that is no node’s, and one that is made twice', async () => {
   await refuses(home, /is no node's folder.*novachain init/)
   expect(await novachain('init', made, '--genesis', join(root, 'genesis.json'))).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('has a genesis.json already'),
+    code: 0,
+    stdout: expect.stringContaining('already and stays as it is'),
+  })
+  expect(await novachain('init', made, '--genesis', join(devnet.dir, 'node-0', 'genesis.json'))).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/is of the network 0x[0-9a-f]{64}, not 0x[0-9a-f]{64}: choose another folder/),
   })
 })
 

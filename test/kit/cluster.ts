@@ -1,11 +1,10 @@
 // Validators of one network in one process: real chains, engines, signers, logs and sync, over the in-process bus. Owns their lives:
 // one is stopped as a crash stops it, and started again over what its disk kept.
-import { asAddress } from '../../chain/base/bytes.ts'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
-import { type Chain, openChain } from '../../chain/chain.ts'
+import { type BuildArgs, type Chain, openChain } from '../../chain/chain.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Signed } from '../../chain/types/message.ts'
@@ -16,13 +15,15 @@ import type { Engine } from '../../node/engine.ts'
 import type { EvidencePool } from '../../node/evidence.ts'
 import type { SigningChoice } from '../../node/guard.ts'
 import { openSigner, type Signer } from '../../node/signer.ts'
+import type { Kernel } from '../../node/sim/kernel.ts'
 import type { Sync } from '../../node/sync.ts'
 import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
-import { createVerifier } from '../../node/verifier.ts'
+import { createVerifier, inlineVerifier } from '../../node/verifier.ts'
 import { createMemoryHub, type MemoryHub, type Tap } from '../../p2p/memory.ts'
 import type { Network } from '../../p2p/network.ts'
 import { decodeEnvelope } from '../../p2p/wire.ts'
 import { Disk } from './disk.ts'
+import { type Seat, setsBy } from './sets.ts'
 
 installCurves(nativeCurves)
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -43,9 +44,15 @@ export interface Member {
 export interface Knobs extends SigningChoice {
   readonly clock?: Clock
   readonly log?: Log
-  /** The key it signs with, where it is not its own index. */
-  readonly key?: number
+  /** The development key it signs with, where it is not its own index; null follows. */
+  readonly key?: number | null
+  /** One to take its place, with a record of its own. */
+  readonly nextKey?: number
   readonly signer?: (own: Signer) => Signer
+  /** Time that it takes for a block, where that is not what the others take. */
+  readonly budgetMs?: number
+  /** Why it may sign nothing. */
+  readonly doubt?: () => string | null
 }
 
 export interface Cluster {
@@ -53,7 +60,7 @@ export interface Cluster {
   readonly genesis: Genesis
   /** Everything signed that ever left a member, in order. */
   readonly said: readonly Signed[]
-  /** Starts validator `index`, or a follower beyond the set, over what its disk kept. */
+  /** Starts validator `index`, or a follower beyond those that ever are in a set, over what its disk kept. */
   start(index: number, knobs?: Knobs): Promise<Member>
   disk(index: number): Disk
   close(): Promise<void>
@@ -64,17 +71,21 @@ export async function createCluster(choice: {
   readonly blockTimeMs: number
   /** Of the network's clock, against this machine's; 1 where it is not given. */
   readonly speed?: number
+  /** Its clock is this one, which stands still but while it is run: nothing then depends on how busy the machine is. */
+  readonly kernel?: Kernel
   readonly log?: Log
   readonly tap?: Tap
+  /** Sets that change: who is in that of each epoch, from genesis on. */
+  readonly epochs?: { readonly blocks: number; readonly rolls: readonly (readonly Seat[])[] }
 }): Promise<Cluster> {
-  const genesis = parseGenesis(
-    developmentGenesis(bundledGenesis(), {
-      validators: choice.validators,
-      blockTimeMs: choice.blockTimeMs,
-      chainId: null,
-    }),
-  )
-  const hub = createMemoryHub(choice.tap)
+  const { validators, blockTimeMs, epochs } = choice
+  const json = JSON.parse(developmentGenesis(bundledGenesis(), { validators, blockTimeMs, chainId: null }))
+  if (epochs !== undefined) json.novachain.epochBlocks = epochs.blocks
+  const genesis = parseGenesis(JSON.stringify(json))
+  const epochSetOf = epochs === undefined ? {} : { epochSetOf: setsBy(genesis, epochs.rolls) }
+  const keysMax = epochs === undefined ? validators : Math.max(...epochs.rolls.flat().map(operatorOf)) + 1
+  const { kernel } = choice
+  const hub = createMemoryHub(choice.tap, kernel && ((run) => void kernel.after(LINK_MS, run)))
   const disks = new Map<number, Disk>()
   const disk = (index: number): Disk => {
     const found = disks.get(index) ?? new Disk()
@@ -83,28 +94,38 @@ export async function createCluster(choice: {
   }
   const up = new Set<Member>()
   const said: Signed[] = []
-  const time = fasterTime(choice.speed ?? 1)
+  const time = kernel === undefined ? fasterTime(choice.speed ?? 1) : timeOf(kernel)
 
   const start = async (index: number, knobs: Knobs = {}): Promise<Member> => {
-    const { kv, log: file, record } = disk(index).open()
+    const { kv, log: file, record, nextRecord } = disk(index).open()
     const ports = { clock: knobs.clock ?? time.clock, log: knobs.log ?? choice.log ?? silent, meter }
-    const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
-    const chain = await openChain({ kv, engine: createChainEngine(genesis), pause, ...ports }, genesis, {
+    const pause = async (): Promise<void> => {
+      if (kernel === undefined) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const chain = await openChain({ kv, engine: createChainEngine(genesis), pause, ...ports, ...epochSetOf }, genesis, {
       ...{ historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
     })
+    const { budgetMs } = knobs
+    if (budgetMs !== undefined) {
+      const build = chain.build.bind(chain)
+      Object.assign(chain, { build: (args: BuildArgs) => build({ ...args, budgetMs }) })
+    }
     const domain = { chainId: genesis.chainId, genesisHash: chain.genesisHash }
-    const key = knobs.key ?? index
-    const own = key < choice.validators ? await openSigner(record, developmentSecret(key), domain) : null
-    const signer = own === null ? null : (knobs.signer?.(own) ?? own)
+    const key = knobs.key === undefined && index < keysMax ? index : (knobs.key ?? null)
+    const own = key === null ? null : await openSigner(record, developmentSecret(key), domain)
+    const signers = own === null ? [] : [knobs.signer?.(own) ?? own]
+    if (knobs.nextKey !== undefined)
+      signers.push(await openSigner(nextRecord, developmentSecret(knobs.nextKey), domain))
     const wal = await openWal(file)
     const consensus = await startConsensus(
       {
-        ...{ chain, signer, wal, pause, ...ports, timers: time.timers, random: systemRandom },
-        verifier: createVerifier(pause),
+        ...{ chain, signers, wal, pause, ...ports, timers: time.timers, random: systemRandom },
+        doubt: () => knobs.doubt?.() ?? null,
+        verifier: kernel === undefined ? createVerifier(pause) : inlineVerifier,
         join: async (handlers, announcement) =>
           overheard(hub.join(String(index), handlers, await announcement(String(index))), said),
       },
-      { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null, ...knobs },
+      { coinbase: null, sealing: 'interval', emptyBlocksMs: null, ...knobs },
     )
     consensus.done.catch(() => {})
     const member: Member = {
@@ -114,6 +135,7 @@ export async function createCluster(choice: {
         engine: consensus.engine,
         sync: consensus.sync,
         evidence: consensus.evidence,
+        content: null,
         done: consensus.done,
       },
       async stop() {
@@ -133,6 +155,17 @@ export async function createCluster(choice: {
     },
   }
 }
+
+const operatorOf = (seat: Seat): number => (typeof seat === 'number' ? seat : seat.operator)
+
+/** From one member to the next. */
+const LINK_MS = 5
+const timeOf = (kernel: Kernel): { readonly clock: Clock; readonly timers: Timers } => ({
+  clock: { nowMs: () => START_MS + kernel.nowMs },
+  timers: { after: (ms, run) => kernel.after(ms, run) },
+})
+/** The bundled genesis is older. */
+const START_MS = 1_800_000_000_000
 
 /** So many seconds of the network in one of this machine: what waits for a time-out waits less. */
 const fasterTime = (speed: number): { readonly clock: Clock; readonly timers: Timers } => {

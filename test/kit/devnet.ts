@@ -26,13 +26,30 @@ export interface Devnet {
 
 const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 
+/**
+ * A port with nine free ones after it, and as many a thousand above for metrics. Files of tests run beside each other: each worker has a range
+ * of its own, below those that the system gives to outgoing connections.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
+  const worker = Number(process.env.VITEST_POOL_ID ?? 1) - 1
+  for (;;) {
+    const port = 10_000 + (worker % 10) * 2_000 + (slot++ % SLOTS) * PORTS
+    const wanted = [0, 1_000].flatMap((above) => Array.from({ length: PORTS }, (_, i) => port + above + i))
+    if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return port
+  }
+}
+const PORTS = 10
+const SLOTS = 100
+let slot = process.pid % SLOTS
+
+const isFree = async (port: number): Promise<boolean> => {
+  const server = createServer().listen(port, '127.0.0.1')
+  const isListening = await once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return isListening
 }
 
 /** Starts `devnet --json`, of one validator unless told otherwise, and returns when its one line is there. */

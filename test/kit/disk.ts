@@ -15,6 +15,8 @@ export interface Files {
   readonly kv: Kv
   readonly log: LogFile
   readonly record: RecordFile
+  /** Of the key that is to take the place of the first. */
+  readonly nextRecord: RecordFile
 }
 
 export class Disk {
@@ -23,6 +25,7 @@ export class Disk {
   log = new Uint8Array(0)
   syncedBytes = 0
   record: string | null = null
+  nextRecord: string | null = null
   /** Each record that was ever written, with what the log held synced at that moment. */
   readonly records: { readonly text: string; readonly log: Uint8Array }[] = []
   /** Every write, in order. */
@@ -49,6 +52,7 @@ export class Disk {
     if (what.includes('log')) this.log = new Uint8Array(0)
     if (what.includes('log')) this.syncedBytes = 0
     if (what.includes('record')) this.record = null
+    if (what.includes('record')) this.nextRecord = null
     if (what.includes('store')) this.#kv = createMemoryKv()
   }
 
@@ -61,6 +65,7 @@ export class Disk {
     other.log = this.log.slice()
     other.syncedBytes = this.syncedBytes
     other.record = this.record
+    other.nextRecord = this.nextRecord
   }
 
   open(): Files {
@@ -113,6 +118,14 @@ export class Disk {
           write('record', () => {
             this.record = text
             this.records.push({ text, log: this.log.slice(0, this.syncedBytes) })
+          }),
+      },
+      nextRecord: {
+        name: 'signer-next.json',
+        read: async () => this.nextRecord,
+        replace: async (text) =>
+          write('record', () => {
+            this.nextRecord = text
           }),
       },
     }

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { asAddress } from '../../chain/base/bytes.ts'
 import type { Kv, Log } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { openLogFile } from '../../chain/store/kv.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import type { Genesis } from '../../chain/types/genesis.ts'
 import type { Checkpoint } from '../../chain/types/run.ts'
+import type { EpochSetOf } from '../../chain/types/validators.ts'
 import { createEngine } from '../../node/engine.ts'
 import { openEvidence } from '../../node/evidence.ts'
 import { Sync, type SyncTimes } from '../../node/sync.ts'
@@ -36,11 +36,15 @@ export async function startFollower(
   hub: MemoryHub,
   genesis: Genesis,
   kv: Kv,
-  options: { readonly checkpoint?: Checkpoint; readonly times?: Partial<SyncTimes> } = {},
+  options: {
+    readonly checkpoint?: Checkpoint
+    readonly times?: Partial<SyncTimes>
+    readonly epochSetOf?: EpochSetOf
+  } = {},
 ): Promise<Follower> {
   const dir = mkdtempSync(join(tmpdir(), 'novachain-follower-'))
-  const { checkpoint, times } = options
-  const chain = await openSealedChain(genesis, kv, checkpoint === undefined ? {} : { checkpoint })
+  const { times, ...rules } = options
+  const chain = await openSealedChain(genesis, kv, rules)
   const warned: { peer?: PeerId; reason?: string }[] = []
   const log: Log = {
     ...silent,
@@ -50,11 +54,11 @@ export async function startFollower(
   const late: { network: Network | null } = { network: null }
   const ports = { chain, network: () => late.network, clock: systemClock, timers: systemTimers, log, meter: noMeter }
   const wal = await openWal(await openLogFile(join(dir, 'consensus.wal')))
-  const evidence = await openEvidence({ ...ports, signer: null })
+  const evidence = await openEvidence({ ...ports, signers: [] })
   const verifier = createVerifier(nextTurn)
   const engine = createEngine(
-    { ...ports, signer: null, wal, evidence, verifier, peersOf: () => [], random: systemRandom },
-    { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
+    { ...ports, signers: [], wal, evidence, verifier, peersOf: () => [], random: systemRandom },
+    { coinbase: null, sealing: 'interval', emptyBlocksMs: null },
   )
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   failed.catch(() => {})

@@ -4,14 +4,16 @@ import { readFileSync } from 'node:fs'
 import { asAddress } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
-import { openCalls } from '../../chain/calls.ts'
-import { type Chain, openChain } from '../../chain/chain.ts'
+import { createChainEngine, type EngineName, openCalls } from '../../chain/calls.ts'
+import { type Chain, type ChainDeps, openChain } from '../../chain/chain.ts'
 import { createState } from '../../chain/consensus/core.ts'
-import { createReferenceEngine } from '../../chain/exec/reference.ts'
+import type { Engine } from '../../chain/exec/engine.ts'
+import { nativesAt } from '../../chain/native/index.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
-import { bitmapOf, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
+import { bitmapOf, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
+import type { Sampler } from '../../chain/types/witness.ts'
 import { type EvidencePool, openEvidence } from '../../node/evidence.ts'
 import { Progress } from '../../node/progress.ts'
 import { createFilters } from '../../rpc/filters.ts'
@@ -31,27 +33,49 @@ export interface MemoryChain {
   readonly chain: Chain
   readonly kv: Kv
   readonly ctx: Ctx
-  /** Builds and commits the next block from the pool. */
-  seal(): Promise<Block>
+  /** The next block from the pool; with a budget below 0 it takes nothing from it. */
+  build(budgetMs?: number): Promise<Block>
+  certify(block: Block): Qc
+  /** Builds it and commits it. */
+  seal(budgetMs?: number): Promise<Block>
 }
 
-export async function openMemoryChain(): Promise<MemoryChain> {
-  const kv = createMemoryKv()
-  const clock = { nowMs: () => 1_800_000_000_000 }
-  const engine = createReferenceEngine({ chainId: genesis.chainId })
-  const chain = await openChain({ kv, engine, clock, pause: async () => {}, log: silent, meter }, genesis, {
-    historyBlocks: null,
-    proofBlocks: null,
-    cacheBytes: 1_000_000,
-    pool: {},
-  })
+/** On an empty store with the modules of every node, or as it is said. */
+export async function openMemoryChain(
+  parts: {
+    readonly kv?: Kv
+    readonly meter?: Meter
+    readonly natives?: ChainDeps['natives']
+    readonly evm?: EngineName | Engine
+    readonly sampler?: Sampler
+    /** A clock that stands still, where it is not given, and pauses that are none. */
+    readonly time?: Pick<ChainDeps, 'clock' | 'pause'>
+  } = {},
+): Promise<MemoryChain> {
+  const { kv = createMemoryKv(), natives = nativesAt } = parts
+  const { clock, pause } = parts.time ?? { clock: { nowMs: () => 1_800_000_000_000 }, pause: async () => {} }
+  const engine = typeof parts.evm === 'object' ? parts.evm : createChainEngine(genesis, parts.evm)
+  const chain = await openChain(
+    {
+      kv,
+      engine,
+      clock,
+      pause,
+      log: silent,
+      meter: parts.meter ?? meter,
+      natives,
+      sampler: parts.sampler,
+    },
+    genesis,
+    { historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
+  )
   const { genesisHash } = chain
   const sign = (type: SignType, payload: Uint8Array): Uint8Array =>
     curves().blsSign(devValidatorSecret(0), signBytes({ chainId: genesis.chainId, genesisHash }, type, payload))
-  const seal = async (): Promise<Block> => {
+  const build = (budgetMs = 1_000): Promise<Block> => {
     const parent = chain.head()
     const height = parent.header.number + 1
-    const block = await chain.build({
+    return chain.build({
       height,
       timeMs: headerTimeMs(parent.header) + 3_000,
       round: 0,
@@ -59,44 +83,54 @@ export async function openMemoryChain(): Promise<MemoryChain> {
       coinbase: asAddress(new Uint8Array(20).fill(0xcc)),
       lastCommit: chain.commitOf(height - 1),
       reveal: sign(SignType.randao, randaoPayload(height)),
-      budgetMs: 1_000,
+      budgetMs,
     })
-    await chain.commit(block, {
-      type: 'commit',
-      height,
-      round: 0,
-      blockHash: block.hash,
-      bitmap: bitmapOf([0], 1),
-      signature: sign(SignType.commit, votePayload(height, 0, block.hash)),
-    })
+  }
+  const certify = ({ header: { number: height }, hash }: Block): Qc => ({
+    ...{ type: 'commit', height, round: 0, blockHash: hash, bitmap: bitmapOf([0], 1) },
+    signature: sign(SignType.commit, votePayload(height, 0, hash)),
+  })
+  const seal = async (budgetMs?: number): Promise<Block> => {
+    const block = await build(budgetMs)
+    await chain.commit(block, certify(block))
     return block
   }
   const ctx: Ctx = {
     chain,
-    calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
+    calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas, natives }),
     net: { peers: () => 0 },
+    self: { peerId: null, addresses: [], validatorKeys: [] },
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
+    content: null,
     dev: null,
     version: 'NovaChain/test',
     clock,
     limits: LIMITS,
     filters: createFilters(chain, clock, LIMITS),
   }
-  return { chain, kv, ctx, seal }
+  return { chain, kv, ctx, build, certify, seal }
 }
 
 /** The evidence of a node that has no peers and says nothing again. */
 export const evidenceOn = (chain: Chain): Promise<EvidencePool> =>
   openEvidence({
-    ...{ chain, network: () => null, signer: null, log: silent, meter },
+    ...{ chain, network: () => null, signers: [], log: silent, meter },
     ...{ clock: { nowMs: () => 1_800_000_000_000 }, timers: { after: () => () => {} } },
   })
 
 /** What a node says of consensus before its engine takes anything. */
 export const beforeStart = (chain: Chain): Ctx['consensus'] => {
   const clock = { nowMs: () => 1_800_000_000_000 }
-  const parts = { clock, log: silent, meter, self: null, network: () => null, blockOf: () => null, silence: () => null }
+  const parts = {
+    clock,
+    log: silent,
+    meter,
+    indexAt: () => null,
+    network: () => null,
+    blockOf: () => null,
+    silence: () => null,
+  }
   const progress = new Progress({ chain, ...parts })
   return { status: () => progress.status(createState()), isBehind: () => false }
 }

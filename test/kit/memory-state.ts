@@ -18,6 +18,8 @@ export interface MemoryState extends Reader {
     entry: { nonce: bigint; balance: bigint; code: Uint8Array; slots: readonly (readonly [bigint, bigint])[] },
   ): void
   apply(changes: Changes): void
+  /** All balances. */
+  total(): bigint
   root(): Promise<Hash>
 }
 
@@ -53,6 +55,7 @@ export function createMemoryState(): MemoryState {
         accounts.set(hex, entry)
       }
     },
+    total: () => [...accounts.values()].reduce((sum, { record }) => sum + record.balance, 0n),
     async root() {
       const trie = await newTrie()
       for (const [hex, { record, slots }] of accounts) {

@@ -1,13 +1,14 @@
 // A world of one state and one engine for tests of native modules: calls as accounts make them, without blocks around them.
-import { asAddress, asHash, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { asAddress, asHash, bigintToFixed, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
 import type { Outcome } from '../../chain/exec/engine.ts'
-import { createReferenceEngine } from '../../chain/exec/reference.ts'
 import { createState } from '../../chain/exec/state.ts'
 import { type NativeRow, openNatives, seedNatives } from '../../chain/native/index.ts'
 import type { BlockContext } from '../../chain/types/frame.ts'
 import type { Genesis } from '../../chain/types/genesis.ts'
 import type { Log } from '../../chain/types/receipt.ts'
 import type { State } from '../../chain/types/state.ts'
+import { createTestEngine } from './engine.ts'
 import { createMemoryState } from './memory-state.ts'
 
 export const account = (n: number) => asAddress(hexToBytes(`0x${n.toString(16).padStart(40, '0')}`))
@@ -18,8 +19,11 @@ export interface Answer extends Outcome {
 }
 export interface World {
   readonly state: State
-  /** Moves to another block. */
-  go(block: { readonly number?: number; readonly time?: number }): void
+  readonly block: BlockContext
+  /** Moves to another block; what hooks do at the end of this one and at the beginning of that one does not happen. */
+  go(block: Partial<BlockContext>): void
+  /** Ends this block with its hooks and begins the next, some seconds later. Answers the logs of both. */
+  next(seconds?: number, block?: Partial<BlockContext>): readonly Log[]
   send(
     from: number,
     to: Hex | null,
@@ -27,6 +31,9 @@ export interface World {
     options?: { readonly value?: bigint; readonly gas?: bigint },
   ): Promise<Answer>
 }
+
+/** Of every block in such worlds. */
+export const blockHashOf = (height: number) => asHash(keccak(bigintToFixed(BigInt(height), 8)))
 
 /** Modules of `rows` seeded from the sections; accounts 1 to 9 are rich. */
 export function createWorld(
@@ -36,7 +43,7 @@ export function createWorld(
 ): World {
   const state = createState(createMemoryState())
   const natives = openNatives(rows)
-  const engine = createReferenceEngine({ chainId: 1n })
+  const engine = createTestEngine({ chainId: 1n })
   let block: BlockContext = {
     chainId: 1n,
     number: 1,
@@ -46,16 +53,36 @@ export function createWorld(
     baseFeeWei: 0n,
     prevRandao: asHash(new Uint8Array(32)),
     parentBeaconBlockRoot: asHash(new Uint8Array(32)),
-    blockHash: () => asHash(new Uint8Array(32)),
+    domain: { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) },
+    lastCommit: null,
+    blockHash: (height) => (height < block.number ? blockHashOf(height) : asHash(new Uint8Array(32))),
+  }
+  const seeds = {
+    ...{ epochBlocks: 10, blockTimeMs: 1_000, time: block.time - 1, mixHash: block.prevRandao, founders: [] },
+    validators: { members: [], powerTotal: 0n },
+    ...genesis,
+    modules,
   }
   state.begin()
-  seedNatives(state, { epochBlocks: 10, ...genesis, modules } as Genesis, rows) // seeding reads no more of it
+  seedNatives(state, seeds as Partial<Genesis> as Genesis, rows) // seeding reads no more of it
   for (let n = 1; n < 10; n++) state.setBalance(state.load(account(n)), 10n ** 24n)
   state.end()
   return {
     state,
+    get block() {
+      return block
+    },
     go(to) {
       block = { ...block, ...to }
+    },
+    next(seconds = 3, to = {}) {
+      state.begin()
+      natives(block.number).end(state, block)
+      const ended = [...state.end()]
+      block = { ...block, number: block.number + 1, time: block.time + seconds, ...to }
+      state.begin()
+      natives(block.number).begin(state, block)
+      return [...ended, ...state.end()]
     },
     async send(from, to, data, { value = 0n, gas = 10_000_000n } = {}) {
       state.begin()

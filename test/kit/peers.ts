@@ -4,7 +4,6 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -14,6 +13,7 @@ import { bytesToHex, type Hex } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
 import { createHost, type HostDeps, type HostOptions } from '../../p2p/host.ts'
+import { peerIdOf as peerIdOfKey } from '../../p2p/identity.ts'
 import { namesOf } from '../../p2p/libp2p.ts'
 import { type Handlers, type Network, type PeerId, PROTOCOLS, type Protocol, type Topic } from '../../p2p/network.ts'
 import { ask } from '../../p2p/reqresp.ts'
@@ -52,8 +52,7 @@ export type Given = Partial<HostOptions> & {
 }
 
 const secretOf = (seed: number): Uint8Array => keccak(Uint8Array.of(7, seed >> 8, seed & 255))
-export const peerIdOf = async (seed: number): Promise<PeerId> =>
-  peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', secretOf(seed))).toString()
+export const peerIdOf = async (seed: number): Promise<PeerId> => peerIdOfKey(secretOf(seed))
 
 let seeds = 0
 

@@ -1,18 +1,19 @@
 // A chain whose blocks are made by hand, with every validator's signature: for tests and benches that need many blocks and no clock.
 import { asAddress } from '../../chain/base/bytes.ts'
-import { curves, installCurves } from '../../chain/base/crypto.ts'
-import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import { curves } from '../../chain/base/crypto.ts'
+import { assert } from '../../chain/base/errors.ts'
 import type { Kv, Log, Meter, Pause } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Checkpoint } from '../../chain/types/run.ts'
+import type { EpochSetOf, ValidatorSet } from '../../chain/types/validators.ts'
 import { formQc, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
-import { developmentGenesis, developmentSecret } from '../../node/development.ts'
+import { developmentGenesis } from '../../node/development.ts'
+import { secretOf } from './sets.ts'
 
-installCurves(nativeCurves)
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export const noMeter: Meter = {
   counter: () => ({ add() {} }),
@@ -33,7 +34,7 @@ export function sealedGenesis(
 export const openSealedChain = (
   genesis: Genesis,
   kv: Kv,
-  options: { readonly checkpoint?: Checkpoint; readonly pause?: Pause } = {},
+  options: { readonly checkpoint?: Checkpoint; readonly pause?: Pause; readonly epochSetOf?: EpochSetOf } = {},
 ): Promise<Chain> =>
   openChain(
     {
@@ -43,6 +44,7 @@ export const openSealedChain = (
       pause: options.pause ?? (() => new Promise((resolve) => setImmediate(resolve))),
       log: silent,
       meter: noMeter,
+      ...(options.epochSetOf && { epochSetOf: options.epochSetOf }),
     },
     genesis,
     {
@@ -53,25 +55,31 @@ export const openSealedChain = (
   )
 
 /** The next block, from the pool; `coinbase` makes branches differ. */
-export async function buildNext(chain: Chain, coinbase = 0xcc): Promise<Block> {
+export async function buildNext(
+  chain: Chain,
+  { coinbase = 0xcc, intervalMs = 1_000 }: { readonly coinbase?: number; readonly intervalMs?: number } = {},
+): Promise<Block> {
   const parent = chain.head()
   const height = parent.header.number + 1
   const proposerIndex = chain.proposer(height)
+  const proposer = chain.validators().members[proposerIndex]
+  assert(proposer !== undefined, 'the proposer is a member')
   return chain.build({
     ...{ height, proposerIndex, round: 0, budgetMs: 60_000 },
-    timeMs: headerTimeMs(parent.header) + 1_000,
+    timeMs: headerTimeMs(parent.header) + intervalMs,
     coinbase: asAddress(new Uint8Array(20).fill(coinbase)),
     lastCommit: chain.commitOf(height - 1),
-    reveal: sign(chain, secretAt(chain, proposerIndex), SignType.randao, randaoPayload(height)),
+    reveal: sign(chain, secretOf(proposer), SignType.randao, randaoPayload(height)),
   })
 }
 
-/** Every validator's COMMIT. */
-export function certify(chain: Chain, { header, hash }: Block): Qc {
-  const set = chain.validators()
+/** Every validator's COMMIT; of the set of its height, or of another. */
+export function certify(chain: Chain, { header, hash }: Block, by?: ValidatorSet): Qc {
+  const set = by ?? chain.setOf(header.number)
+  assert(set !== null, 'the set of the next height is known')
   const payload = votePayload(header.number, 0, hash)
   const shares = new Map(
-    set.members.map((_, i) => [i, sign(chain, secretAt(chain, i), SignType.commit, payload)] as const),
+    set.members.map((member, i) => [i, sign(chain, secretOf(member), SignType.commit, payload)] as const),
   )
   return formQc({ type: 'commit', height: header.number, round: 0, blockHash: hash }, shares, set)
 }
@@ -84,22 +92,10 @@ export async function seal(
 ): Promise<void> {
   for (let i = 0; i < count; i++) {
     await options.fill?.(chain)
-    const block = await buildNext(chain, options.coinbase)
+    const block = await buildNext(chain, options)
     await chain.commit(block, certify(chain, block))
   }
 }
 
 const sign = (chain: Chain, secret: Uint8Array, type: SignType, payload: Uint8Array): Uint8Array =>
   curves().blsSign(secret, signBytes({ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }, type, payload))
-
-const secrets = new Map<string, Uint8Array>()
-/** The set is in order of addresses, the well-known keys are not. */
-const secretAt = (chain: Chain, place: number): Uint8Array => {
-  const { members } = chain.validators()
-  if (secrets.size < members.length)
-    for (let i = 0; i < members.length; i++) {
-      const secret = developmentSecret(i)
-      secrets.set(Buffer.from(curves().blsPublicKey(secret)).toString('hex'), secret)
-    }
-  return secrets.get(Buffer.from(members[place]?.blsKey ?? []).toString('hex')) ?? new Uint8Array(32)
-}

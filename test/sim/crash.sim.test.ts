@@ -1,12 +1,12 @@
 // One of four whole nodes, or all four, dying at each operation of a height in turn: of the log, the record, the store, the network. And
 // clocks of hosts that jump. Virtual time, real engine, signer, log and store; the verdict is the simulator's.
 import { expect, test } from 'vitest'
-import type { Blow, Story } from '../../node/sim/story.ts'
+import { type Blow, IDLE, type Story } from '../../node/sim/story.ts'
 import { runWhole } from '../../node/sim/whole.ts'
 
 /** Four equals in fair weather. */
 const storyWith = (seed: number, blows: readonly Blow[]): Story => ({
-  ...{ seed, powers: [1, 1, 1, 1], followers: 0, twins: [], noiseMs: null, txs: 1 },
+  ...{ seed, powers: [1, 1, 1, 1], stakes: IDLE, followers: 0, twins: [], noiseMs: null, txs: 1 },
   weather: { minMs: 5, meanMs: 10, loss: 0, duplicates: 0 },
   ...{ blows, calmMs: 12_000, heights: 2 },
 })

@@ -10,7 +10,7 @@ export interface Caught {
   readonly by: string | null
 }
 
-export async function runMutants(budget: number, mutants: readonly Mutant[]): Promise<Caught[]> {
+export async function runMutants(budget: number, mutants: readonly Pick<Mutant, 'name'>[]): Promise<Caught[]> {
   const script = fileURLToPath(new URL('mutant-run.ts', import.meta.url))
   const args = [script, String(budget), ...mutants.map(({ name }) => name)]
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 })

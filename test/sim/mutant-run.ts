@@ -1,4 +1,4 @@
-// Runs mutants of the consensus rules in this process, each in its own copy of the modules, and prints one JSON line for each:
+// Runs mutants of the rules of consensus and of stakes in this process, each in its own copy of the modules, and prints one JSON line for each:
 // which seed caught it and by what. Arguments: how many seeds at most for each, then names (or all).
 import { existsSync, readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
@@ -6,11 +6,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Outcome } from '../../node/sim/run.ts'
 import type { Scenario } from '../../node/sim/scenario.ts'
 import { BROKEN, CONTROLS, LEFT_OUT, type Mutant, SLOWER } from './mutants.ts'
+import { STAKES, type StakesMutant } from './stakes-mutants.ts'
 
 const root = new URL('../../', import.meta.url).href
 const [budgetText, ...names] = process.argv.slice(2)
 const budget = Number(budgetText ?? 300)
-const all = [...BROKEN, ...LEFT_OUT, ...SLOWER, ...CONTROLS]
+const all: readonly (Mutant | StakesMutant)[] = [...BROKEN, ...LEFT_OUT, ...SLOWER, ...CONTROLS, ...STAKES]
 /** All of them, or one that the others leave behind. */
 const STANDS_STILL = /^stalled|after another decided it/
 const used = new Map<string, Set<string>>()
@@ -40,13 +41,24 @@ registerHooks({
   },
 })
 
+const checkUsed = ({ name, edits }: Mutant | StakesMutant): void => {
+  if ((used.get(name)?.size ?? 0) !== edits.length) throw new TypeError(`${name}: a file is not loaded`)
+}
+const loader = (mutant: Mutant | StakesMutant) => (path: string) =>
+  import(`${pathToFileURL(fileURLToPath(root)).href}${path}?mutant=${all.indexOf(mutant)}`)
+
+const trialOfStakes = async (mutant: StakesMutant): Promise<object> => {
+  const { runWhole } = await loader(mutant)('node/sim/whole.ts')
+  checkUsed(mutant)
+  const { fault } = await runWhole(mutant.story())
+  return { name: mutant.name, seed: 0, by: fault }
+}
+
 const trial = async (mutant: Mutant): Promise<object> => {
-  const load = (path: string) =>
-    import(`${pathToFileURL(fileURLToPath(root)).href}${path}?mutant=${all.indexOf(mutant)}`)
+  const load = loader(mutant)
   const { replay } = await load('node/sim/batch.ts')
   const { scenarioOf } = await load('node/sim/scenario.ts')
-  if ((used.get(mutant.name)?.size ?? 0) !== mutant.edits.length)
-    throw new TypeError(`${mutant.name}: a file is not loaded`)
+  checkUsed(mutant)
   const rounds = { first: 0, all: 0 }
   const max = mutant.must === 'slow' ? Math.min(budget, 40) : budget
   for (let seed = mutant.seed; seed < mutant.seed + max; seed++) {
@@ -71,6 +83,10 @@ const trial = async (mutant: Mutant): Promise<object> => {
 
 if (!existsSync(fileURLToPath(`${root}chain/consensus/core.ts`))) throw new TypeError(`no sources under ${root}`)
 const isExact = (name: string): boolean => all.some((mutant) => mutant.name === name)
-const isWanted = ({ name }: Mutant): boolean =>
+const isWanted = ({ name }: Mutant | StakesMutant): boolean =>
   names.length === 0 || names.some((wanted) => (isExact(wanted) ? name === wanted : name.includes(wanted)))
-for (const mutant of all) if (isWanted(mutant)) process.stdout.write(`${JSON.stringify(await trial(mutant))}\n`)
+for (const mutant of all) {
+  if (!isWanted(mutant)) continue
+  const found = 'story' in mutant ? await trialOfStakes(mutant) : await trial(mutant)
+  process.stdout.write(`${JSON.stringify(found)}\n`)
+}

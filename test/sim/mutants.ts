@@ -32,6 +32,7 @@ const CHECK = 'chain/consensus/check.ts'
 const BOUNDS = 'chain/consensus/bounds.ts'
 const VOTE = 'chain/types/vote.ts'
 const SETS = 'chain/types/validators.ts'
+const EVIDENCE = 'chain/types/evidence.ts'
 const NODE = 'node/sim/node.ts'
 
 /** Collectors instead of all-to-all, as in a network of hundreds. */
@@ -181,7 +182,7 @@ export const BROKEN: readonly Mutant[] = [
     'no block is untimely',
     ...([1, HEIGHT, 'p.justify !== null || seen.isTimely', 'p.justify !== null || seen !== null'] as const),
   ),
-  mutant('two thirds are enough', 1, SETS, '3n * power > 2n * set.powerTotal', '3n * power >= 2n * set.powerTotal'),
+  mutant('two thirds are enough', 1, SETS, '3n * power > 2n * powerTotal', '3n * power >= 2n * powerTotal'),
   mutant('groups may overlap', 1, VOTE, "if (seen.has(i)) throw fault('the groups overlap')", ''),
   mutant(
     'a TIMEOUT with the certificate of another round',
@@ -261,6 +262,19 @@ export const BROKEN: readonly Mutant[] = [
       'timeout.round >= commit.round && (timeout.hqcRound ?? -1) < commit.round',
       'timeout.round < -1 && commit.round < 0',
     ] as const),
+  ),
+  mutant(
+    'forged evidence convicts',
+    ...([
+      1,
+      EVIDENCE,
+      "if (!isSigned(testimony, roll, domain)) return no('forged', 'a signature does not verify')",
+      '',
+    ] as const),
+  ),
+  mutant(
+    'evidence convicts who kept its lock',
+    ...([1, EVIDENCE, '(timeout.hqcRound ?? -1) < committed', '(timeout.hqcRound ?? -1) <= committed'] as const),
   ),
 ]
 

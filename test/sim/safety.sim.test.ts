@@ -47,6 +47,11 @@ test('what a replay tells is the same each time, and no part of the run', () => 
   expect(run(scenarioOf(5))).toEqual(first.outcome)
 })
 
+test('liars are convicted, by each kind of evidence that two statements make', () => {
+  for (const what of ['tombstoned for E1', 'tombstoned for E3', 'tombstoned for E4', 'jailed by evidence'])
+    expect(batch.coverage[what]).toBeGreaterThan(0)
+})
+
 test('where a third and more lie, a disagreement names them', async () => {
   const { violations, coverage } = await runBatch(1, 12, { faults: 'none', validators: 4, byzantine: 2 })
   expect(violations).toEqual([])

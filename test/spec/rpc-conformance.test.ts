@@ -39,7 +39,7 @@ beforeAll(async () => {
   known.txs.push(made?.hash ?? '')
   known.blockHash = made?.blockHash ?? ''
   known.height = `0x${made?.blockNumber.toString(16)}`
-}, 60_000)
+})
 afterAll(async () => {
   provider?.destroy()
   await devnet?.stop()

@@ -26,11 +26,12 @@ const header: Header = {
 }
 const deps = {
   engine: createReferenceEngine({ chainId: 3_503_995_874_084_926n }),
-  ...{ chainId: 3_503_995_874_084_926n, gasCap: 50_000_000n, blockSeconds: 12 },
+  ...{ domain: { chainId: 3_503_995_874_084_926n, genesisHash: asHash(new Uint8Array(32)) } },
+  ...{ gasCap: 50_000_000n, blockSeconds: 12 },
   natives: openNatives([]),
-  fees: { burnBps: 10_000, recipientBps: 0, treasuryBps: 0, treasury: asAddress(new Uint8Array(20)) },
+  fees: { burnBps: 10_000, recipientBps: 0, stakersBps: 0, treasuryBps: 0, treasury: asAddress(new Uint8Array(20)) },
   reader: () => createMemoryState(),
-  header: (height: number) => (height === 54 ? { header, hash: zero } : null),
+  header: (height: number) => (height === 54 ? { header, hash: zero, section: null } : null),
   txs: () => null,
   nextBaseFee: (parent: Header) => nextBaseFee(parent, { baseFeeDenominator: 8, elasticity: 2 }),
 }

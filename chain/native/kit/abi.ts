@@ -164,6 +164,10 @@ export function decodeValues<P extends readonly AbiParam[]>(params: P, data: Uin
   return values as unknown as Positional<P> // built by the same list of types
 }
 
+/** The same by name. Throws ABI_DECODE. */
+export const decodeNamed = <P extends readonly AbiParam[]>(params: P, data: Uint8Array): Named<P> =>
+  named(params, decodeValues(params, data) as readonly unknown[]) as Named<P> // built by the same list of types
+
 const encodeWord = (type: string, value: unknown): Uint8Array => {
   if (typeof value === 'bigint') {
     const bits = BigInt(type.replace(/^u?int/, ''))
@@ -242,6 +246,10 @@ export const encodeCall = <F extends AbiFunction>(fn: F, args: Positional<F['inp
 export const encodeReason = (reason: string): Uint8Array =>
   concat(selectorBytes('0x08c379a0'), encodeValues([['reason', 'string']] as const, [reason]))
 
+/** `Panic(uint256)`, which is how Solidity's own checks fail. */
+export const encodePanic = (code: bigint): Uint8Array =>
+  concat(selectorBytes('0x4e487b71'), encodeValues([['code', 'uint256']] as const, [code]))
+
 /** A log as Solidity writes it. An indexed value is a single word: the generator refuses others. */
 export function encodeEvent<E extends AbiEvent>(
   event: E,
@@ -256,6 +264,15 @@ export function encodeEvent<E extends AbiEvent>(
     data: encodeOne({ tuple: event.plain }, fields),
   }
 }
+
+/** The other way round. Throws ABI_DECODE; whose log it is its first topic says. */
+export const decodeEvent = <E extends AbiEvent>(
+  event: E,
+  { topics, data }: Pick<Log, 'topics' | 'data'>,
+): Named<E['indexed']> & Named<E['plain']> => ({
+  ...decodeNamed<E['indexed']>(event.indexed, concat(...topics.slice(1))),
+  ...decodeNamed<E['plain']>(event.plain, data),
+})
 
 /** The selector of calldata; null where there are less than four bytes. */
 export const selectorOf = (input: Uint8Array): Hex | null =>

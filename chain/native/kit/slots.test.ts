@@ -7,7 +7,21 @@ import { account, createWorld } from '../../../test/kit/native.ts'
 import { asAddress, bytesToHex, hexToBytes } from '../../base/bytes.ts'
 import { keccak } from '../../base/crypto.ts'
 import { freeWords } from './module.ts'
-import { address, bool, bytes, defineLayout, list, map, openStore, slot, string, struct, uint } from './slots.ts'
+import {
+  address,
+  bool,
+  bytes,
+  defineLayout,
+  list,
+  map,
+  openStore,
+  readPacked,
+  slot,
+  string,
+  struct,
+  uint,
+  writePacked,
+} from './slots.ts'
 
 const packed = struct({ since: uint(64), open: bool, who: address, big: uint(128), text: string, last: uint(256) })
 const layout = defineLayout({
@@ -19,6 +33,8 @@ const layout = defineLayout({
   one: slot(5, packed),
   many: slot(9, list(packed)),
   lists: slot(10, map('bytes32', list(uint(256)))),
+  powers: slot(11, list(uint(64))),
+  places: slot(12, list(uint(32))),
 })
 
 const source = readFileSync(new URL('../../../contracts/test/Layout.sol', import.meta.url), 'utf8')
@@ -64,6 +80,10 @@ test.each([0, 1, 31, 32, 33, 100])('reads what Solidity wrote, text of %i bytes'
   expect([store.one.since.get(), store.one.open.get(), store.one.last.get()]).toEqual([4n, false, 6n])
   expect([store.many.length(), store.many.at(1).big.get(), store.many.at(0).text.get()]).toEqual([2, 12n, name])
   expect(store.lists.at(keccak(data)).at(1).get()).toBe(15n)
+  const nine = Array.from({ length: 9 }, (_, i) => i)
+  expect(nine.map((i) => [store.powers.at(i).get(), store.places.item(i).get()])).toEqual(
+    nine.map((i) => [BigInt(100 + i), BigInt(200 + i)]),
+  )
 })
 
 test('Solidity reads what the kit wrote, and a shorter text clears the longer one', async () => {
@@ -86,7 +106,9 @@ test('Solidity reads what the kit wrote, and a shorter text clears the longer on
   store.blob.set(new Uint8Array(3).fill(2))
   store.list.push().set(who)
   store.list.push().set(who)
-  store.list.pop()
+  store.list.resize(1)
+  for (let i = 0; i < 10; i++) store.powers.push().set(BigInt(i))
+  store.powers.at(5).set(50n)
   world.state.end()
   expect((await ask('plain', []))[0]).toBe(1n)
   expect((await ask('nested', [bytesToHex(who), 5]))[0]).toBe(3n)
@@ -99,6 +121,11 @@ test('Solidity reads what the kit wrote, and a shorter text clears the longer on
     'b'.repeat(40),
   ])
   expect((await ask('blob', []))[0]).toBe('0x020202')
+  expect([(await ask('powers', [4]))[0], (await ask('powers', [5]))[0], (await ask('powers', [9]))[0]]).toEqual([
+    4n,
+    50n,
+    9n,
+  ])
   const left = BigInt(bytesToHex(keccak(hexToBytes(AbiCoder.defaultAbiCoder().encode(['uint256'], [4])))))
   const words = freeWords(world.state, asAddress(hexToBytes(at)))
   expect([words.get(left), words.get(left + 2n)]).toEqual([0n, 0n])
@@ -127,3 +154,23 @@ test('neighbours in one slot do not touch each other', () => {
 test('two variables cannot share a slot', () => {
   expect(() => defineLayout({ a: slot(5, packed), b: slot(8, uint(8)) })).toThrow(/slot 8 of b/)
 })
+
+test.each([16, 32, 64] as const)(
+  'a list of %i bits is the same item by item and slot by slot, longer and shorter',
+  (bits) => {
+    const words = new Map<bigint, bigint>()
+    const over = { get: (k: bigint) => words.get(k) ?? 0n, set: (k: bigint, v: bigint) => void words.set(k, v) }
+    const store = openStore({ some: slot(3, list(uint(bits))) }, over)
+    const values = fc.array(fc.bigInt(0n, 2n ** BigInt(bits) - 1n), { maxLength: 40 })
+    fc.assert(
+      fc.property(values, fc.nat({ max: 39 }), (given, at) => {
+        writePacked(over, store.some, bits, given)
+        expect(readPacked(over, store.some, bits)).toEqual(given)
+        if (given.length === 0) return
+        store.some.at(at % given.length).set(1n)
+        expect(given.map((_, i) => store.some.item(i).get())).toEqual(given.with(at % given.length, 1n))
+        expect(readPacked(over, store.some, bits)).toEqual(given.with(at % given.length, 1n))
+      }),
+    )
+  },
+)

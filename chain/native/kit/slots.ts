@@ -59,7 +59,7 @@ const small = <T>(bytes: number, read: (word: Word) => T, write: (value: T) => W
 }
 
 const same = (value: bigint): bigint => value
-export const uint = (bits: 8 | 16 | 32 | 64 | 128 | 256): Kind<Cell<bigint>> => small(bits / 8, same, same)
+export const uint = (bits: 8 | 16 | 24 | 32 | 40 | 64 | 128 | 256): Kind<Cell<bigint>> => small(bits / 8, same, same)
 export const bool: Kind<Cell<boolean>> = small(
   1,
   (word) => word !== 0n,
@@ -140,46 +140,87 @@ export const map = <K extends KeyKind, A>(key: K, inner: Kind<A>): Kind<Mapping<
 
 const slotsOf = (kind: Kind<unknown>): number => ('slots' in kind.size ? kind.size.slots : 1)
 
-/** A dynamic array. Small items are not packed: what it holds takes whole slots, as Solidity does for 17 bytes and more. */
+/** A dynamic array. Items of at most half a slot share one, from its right end, as in Solidity. */
 export interface List<A> {
+  /** The slot of the first item, for who reads a long list as plain words. */
+  readonly start: Word
   length(): number
   /** Throws a broken invariant outside the list. */
   at(index: number): A
+  /** The same without a read of the length, for an index that was stored. */
+  item(index: number): A
   /** Lengthens by one; what the caller writes there is the value. */
   push(): A
-  /** Shortens by one. The caller clears what was there before. */
-  pop(): void
+  /** What lies beyond the new length is left as it is: the caller clears it, or writes it before it counts again. */
+  resize(count: number): void
 }
 export const list = <A>(inner: Kind<A>): Kind<List<A>> => {
-  assert(!('bytes' in inner.size) || inner.size.bytes > 16, 'items of a list take more than half a slot')
+  const perSlot = 'bytes' in inner.size ? Math.floor(32 / inner.size.bytes) : 1
   return {
     size: { slots: 1 },
     at(words, slot) {
-      const start = hashWord(wordBytes(slot))
-      const place = (index: number): A => inner.at(words, start + BigInt(index * slotsOf(inner)), 0)
+      let first: Word | null = null
+      const start = (): Word => {
+        first ??= hashWord(wordBytes(slot))
+        return first
+      }
+      const item = (index: number): A =>
+        'bytes' in inner.size
+          ? inner.at(words, start() + BigInt(Math.floor(index / perSlot)), (index % perSlot) * inner.size.bytes)
+          : inner.at(words, start() + BigInt(index * slotsOf(inner)), 0)
       const length = (): number => Number(words.get(slot))
       return {
+        get start() {
+          return start()
+        },
         length,
         at(index) {
           assert(index >= 0 && index < length(), `item ${index} is in the list`)
-          return place(index)
+          return item(index)
         },
+        item,
         push() {
           const index = length()
           words.set(slot, BigInt(index + 1))
-          return place(index)
+          return item(index)
         },
-        pop() {
-          const count = length()
-          assert(count > 0, 'the list has an item')
-          words.set(slot, BigInt(count - 1))
-        },
+        resize: (count) => words.set(slot, BigInt(count)),
       }
     },
   }
 }
 
-export type Fields = Readonly<Record<string, Kind<unknown>>>
+/** Numbers of a list that share slots, each slot read once. */
+export const readPacked = (words: Words, from: List<Cell<bigint>>, bits: 16 | 32 | 64): bigint[] => {
+  const [count, perSlot, width] = [from.length(), 256 / bits, BigInt(bits)]
+  const out: bigint[] = []
+  for (let slot = from.start; out.length < count; slot++) {
+    let word = words.get(slot)
+    for (let i = 0; i < perSlot && out.length < count; i++) {
+      out.push(BigInt.asUintN(bits, word))
+      word >>= width
+    }
+  }
+  return out
+}
+/** Replaces a list; what it had beyond stays where it is. */
+export const writePacked = (
+  words: Words,
+  to: List<Cell<bigint>>,
+  bits: 16 | 32 | 64,
+  values: readonly bigint[],
+): void => {
+  const [perSlot, width] = [256 / bits, BigInt(bits)]
+  to.resize(values.length)
+  for (let first = 0, slot = to.start; first < values.length; first += perSlot, slot++) {
+    let word = 0n
+    for (let i = Math.min(first + perSlot, values.length) - 1; i >= first; i--)
+      word = (word << width) | (values[i] as bigint)
+    words.set(slot, word)
+  }
+}
+
+type Fields = Readonly<Record<string, Kind<unknown>>>
 export type Struct<F extends Fields> = { readonly [K in keyof F]: AccessorOf<F[K]> }
 
 /** Fields in order, small ones packed into a slot from its right end while they fit. */
@@ -198,14 +239,29 @@ export const struct = <F extends Fields>(fields: F): Kind<Struct<F>> => {
     if ('slots' in kind.size) slot += kind.size.slots
     else offset += sizeBytes
   }
+  // Each accessor is made when it is asked for: of twenty fields a call needs three.
+  class Place {
+    readonly [WORDS]: Words
+    readonly [BASE]: Word
+    constructor(words: Words, base: Word) {
+      this[WORDS] = words
+      this[BASE] = base
+    }
+  }
+  for (const { name, kind, ...at } of places)
+    Object.defineProperty(Place.prototype, name, {
+      enumerable: true,
+      get(this: Place) {
+        return kind.at(this[WORDS], this[BASE] + BigInt(at.slot), at.offset)
+      },
+    })
   return {
     size: { slots: slot + (offset > 0 ? 1 : 0) },
-    at(words, base) {
-      const made = Object.fromEntries(places.map((p) => [p.name, p.kind.at(words, base + BigInt(p.slot), p.offset)]))
-      return made as Struct<F> // one accessor for each field
-    },
+    at: (words, base) => new Place(words, base) as unknown as Struct<F>, // one accessor for each field
   }
 }
+const WORDS = Symbol('words')
+const BASE = Symbol('base')
 
 /** One variable at the top: where it starts and what it is. */
 export interface Variable<A> {

@@ -1,7 +1,9 @@
 // The module `params`: governance sets numbers for the next epoch, the guardian pauses a scope for a while. Owns who may do
 // which, the bounds, and what a scheduled value means.
 import { z } from 'zod'
-import { asAddress, equalBytes, hexToBytes } from '../../base/bytes.ts'
+import { type Address, asAddress, equalBytes, hexToBytes } from '../../base/bytes.ts'
+import { NodeError } from '../../base/errors.ts'
+import { type Genesis, GenesisErrors } from '../../types/genesis.ts'
 import { epochOf } from '../../types/validators.ts'
 import { type Call, defineModule, type Handlers } from '../kit/module.ts'
 import { openStore, type Store, type Words } from '../kit/slots.ts'
@@ -10,18 +12,20 @@ import { layout } from './layout.ts'
 import { type GovernableValue, PAUSE_GAP, PAUSE_MAX, REASON_MAX, SCOPES, values } from './values.ts'
 
 type ParamsCall = Call<typeof abi, typeof layout>
+interface At extends Pick<ParamsCall, 'store'> {
+  readonly block: { readonly number: number }
+}
 
 const NOBODY = asAddress(new Uint8Array(20))
-const epochNow = ({ store, block }: ParamsCall): bigint =>
-  BigInt(epochOf(block.number, Number(store.epochBlocks.get())))
+const epochNow = ({ store, block }: At): bigint => BigInt(epochOf(block.number, Number(store.epochBlocks.get())))
 
 const known = (call: ParamsCall, name: string): GovernableValue =>
   (Object.hasOwn(values, name) ? values[name] : undefined) ?? call.revert('UnknownName', { name })
 
-const currentOf = (call: ParamsCall, name: string): bigint => {
-  const entry = call.store.values.at(name)
+const currentOf = ({ store, block }: At, name: string): bigint => {
+  const entry = store.values.at(name)
   const from = entry.fromEpoch.get()
-  return from !== 0n && epochNow(call) >= from ? entry.next.get() : entry.current.get()
+  return from !== 0n && epochNow({ store, block }) >= from ? entry.next.get() : entry.current.get()
 }
 
 const onlyGovernance = (call: ParamsCall): void => {
@@ -169,7 +173,7 @@ export const params = defineModule({
   handlers,
   genesis: {
     schema: section,
-    seed(store, given, genesis, refuse) {
+    seed({ store }, given, genesis, refuse) {
       const governance = asAddress(hexToBytes(given.governance))
       if (equalBytes(governance, NOBODY)) refuse('governance', 'somebody must be able to change the numbers')
       store.epochBlocks.set(BigInt(genesis.epochBlocks))
@@ -181,6 +185,28 @@ export const params = defineModule({
     },
   },
 })
+
+/** What a genesis says of governance: who, and each number as the network starts with it. Throws GENESIS_INVALID. */
+export function paramsOf({ modules }: Pick<Genesis, 'modules'>): {
+  readonly governance: Address
+  readonly guardian: Address
+  readonly numbers: ReadonlyMap<string, bigint>
+} {
+  const { data, error } = section.safeParse(modules.params)
+  if (data === undefined) {
+    const issue = error.issues[0]
+    const path = ['novachain.modules.params', ...(issue?.path ?? [])].join('.')
+    throw new NodeError(GenesisErrors.INVALID, { path, reason: issue?.message ?? '?' })
+  }
+  const numbers = Object.entries(values).map(
+    ([name, { initial }]) => [name, BigInt(data.values[name] ?? initial)] as const,
+  )
+  return {
+    governance: asAddress(hexToBytes(data.governance)),
+    guardian: asAddress(hexToBytes(data.guardian)),
+    numbers: new Map(numbers),
+  }
+}
 
 const seedValue = (
   store: Store<typeof layout>,
@@ -197,3 +223,6 @@ const seedValue = (
 /** The second until which a scope was last paused; for the door of every other module. */
 export const pausedUntil = (scope: string, words: Words): number =>
   Number(openStore(layout, words).pauses.at(scope).until.get())
+/** A number as it is in force in the block at a height; for who judges by the state without running anything. */
+export const valueIn = (words: Words, name: string, height: number): bigint =>
+  currentOf({ store: openStore(layout, words), block: { number: height } }, name)

@@ -11,6 +11,11 @@ export interface GovernableValue {
 
 const NOVA = 10n ** 18n
 const DAY = 86_400n
+const DOLLAR = 10n ** 18n
+const price = (initial: bigint, what: string): GovernableValue => ({
+  ...{ unit: 'dollars / 10^18', minimum: 0n, maximum: 10n ** 6n * DOLLAR, initial },
+  meaning: `List price of one ${what}.`,
+})
 
 export const values: Readonly<Record<string, GovernableValue>> = {
   'staking.maxValidators': {
@@ -34,6 +39,34 @@ export const values: Readonly<Record<string, GovernableValue>> = {
     initial: 21n * DAY,
     meaning: 'How long unbonded stake stays slashable before it can be withdrawn; evidence counts as long.',
   },
+  'staking.minDelegation': {
+    unit: 'wei',
+    minimum: 1n,
+    maximum: 10n ** 6n * NOVA,
+    initial: NOVA,
+    meaning: 'The least that is delegated at once.',
+  },
+  'staking.rewardRate': {
+    unit: 'basis points of bonded stake a year',
+    minimum: 0n,
+    maximum: 5_000n,
+    initial: 500n,
+    meaning: 'What is minted for validators and delegators, block by block.',
+  },
+  'staking.maxCommission': {
+    unit: 'basis points of rewards',
+    minimum: 0n,
+    maximum: 10_000n,
+    initial: 5_000n,
+    meaning: 'The most an operator may keep of what its delegators earn.',
+  },
+  'staking.commissionStep': {
+    unit: 'basis points of rewards',
+    minimum: 1n,
+    maximum: 10_000n,
+    initial: 100n,
+    meaning: 'By how much an operator may change its commission in one epoch.',
+  },
   'slashing.doubleSign': {
     unit: 'basis points of stake',
     minimum: 1n,
@@ -51,7 +84,7 @@ export const values: Readonly<Record<string, GovernableValue>> = {
   'slashing.window': {
     unit: 'blocks',
     minimum: 10n,
-    maximum: 1_000_000n,
+    maximum: 65_535n,
     initial: 10_000n,
     meaning: 'Over how many blocks signatures are counted.',
   },
@@ -76,6 +109,38 @@ export const values: Readonly<Record<string, GovernableValue>> = {
     initial: 500n,
     meaning: 'What whoever submits valid evidence earns; the rest burns.',
   },
+  'slashing.reporterCap': {
+    unit: 'wei',
+    minimum: 0n,
+    maximum: 10n ** 9n * NOVA,
+    initial: 1_000n * NOVA,
+    meaning: 'The most that one submission of evidence earns.',
+  },
+  'resources.rewardRate': {
+    unit: 'basis points a year',
+    minimum: 0n,
+    maximum: 5_000n,
+    initial: 1_000n,
+    meaning: 'What staked resource tokens earn, out of the pool that was funded for it; running stakes keep theirs.',
+  },
+  'resources.maxDuration': {
+    unit: 'seconds',
+    minimum: 1n,
+    maximum: 4n * 365n * DAY,
+    initial: 365n * DAY,
+    meaning: 'For how long resource tokens may be staked at once.',
+  },
+  'resources.novaPerDollar': {
+    unit: 'wei',
+    minimum: 1n,
+    maximum: 10n ** 36n,
+    initial: NOVA,
+    meaning: 'What a dollar is in NOVA, for the list prices of resource tokens.',
+  },
+  'resources.cpuPrice': price(DOLLAR / 1_000n, 'CPU, a vCPU-hour'),
+  'resources.memPrice': price(DOLLAR / 2_000n, 'MEM, a GB-hour'),
+  'resources.stoPrice': price(DOLLAR / 10_000n, 'STO, a TB-hour'),
+  'resources.netPrice': price(DOLLAR / 100_000n, 'NET, a GB transferred'),
 }
 
 /** What the guardian can pause: modules by name. `params` is none, or nobody could unpause. */

@@ -1,0 +1,127 @@
+// The way of signed bytes into the pool: whose they are, the checks that need no state, admission. Owns the bound of what waits for its
+// sender to be found out, and that each is answered in its place.
+import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
+import { keccak } from '../base/crypto.ts'
+import { NodeError } from '../base/errors.ts'
+import type { Pause } from '../base/ports.ts'
+import { checkTxGas, decodeTx, type IdentifyTxs, type Identity, type Tx } from '../types/tx.ts'
+import { type Pool, PoolErrors } from './pool.ts'
+
+/** Transactions whose senders are found out on the spot between two pauses: about 5 ms. */
+const SLICE_TXS = 64
+/** Some hundred requests of 500 transfers: two seconds of a thread that finds out senders. */
+const WAITING_BYTES_MAX = 8 * 1024 * 1024
+
+export type Origin = 'local' | 'peer'
+
+export interface IntakeDeps {
+  readonly pool: Pool
+  readonly chainId: bigint
+  readonly identify?: IdentifyTxs
+  readonly pause: Pause
+}
+
+export class Intake {
+  readonly #deps: IntakeDeps
+  readonly #admitted: (tx: Tx, origin: Origin) => void
+  readonly #shelf = new Shelf()
+  #waitingBytes = 0
+
+  constructor(deps: IntakeDeps, admitted: (tx: Tx, origin: Origin) => void) {
+    this.#deps = deps
+    this.#admitted = admitted
+  }
+
+  async submit(raws: readonly Uint8Array[], origin: Origin): Promise<readonly (Hash | NodeError)[]> {
+    const { identify, pool } = this.#deps
+    if (identify === undefined) return this.#submitHere(raws, origin)
+    const sizeBytes = raws.reduce((sum, raw) => sum + raw.length, 0)
+    if (this.#waitingBytes > 0 && this.#waitingBytes + sizeBytes > WAITING_BYTES_MAX) {
+      const busy = new NodeError(PoolErrors.BUSY, { waitingBytes: this.#waitingBytes })
+      return raws.map(() => busy)
+    }
+    this.#waitingBytes += sizeBytes
+    try {
+      // What peers bring the pool often has: nobody is asked again who signed it.
+      const known = raws.map((raw) => (origin === 'peer' ? pool.get(keccak(raw)) : null))
+      const identities = await identify(raws.filter((_, i) => known[i] === null))
+      const out: (Hash | NodeError)[] = []
+      let [next, here] = [0, 0]
+      for (const [i, raw] of raws.entries()) {
+        const had = known[i] ?? null
+        const identity = had === null ? (identities[next++] ?? null) : null
+        // What no thread found out is no transaction, or its sender is found out here.
+        if (had === null && identity === null && ++here % SLICE_TXS === 0) await this.#deps.pause()
+        if (had !== null) out.push(new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(had.hash) }))
+        else out.push(this.#admit(raw, origin, identity))
+      }
+      return out
+    } finally {
+      this.#waitingBytes -= sizeBytes
+    }
+  }
+
+  async #submitHere(raws: readonly Uint8Array[], origin: Origin): Promise<readonly (Hash | NodeError)[]> {
+    const out: (Hash | NodeError)[] = []
+    for (const raw of raws) {
+      if (out.length % SLICE_TXS === SLICE_TXS - 1) await this.#deps.pause()
+      out.push(this.#admit(raw, origin, null))
+    }
+    return out
+  }
+
+  #admit(raw: Uint8Array, origin: Origin, identity: Identity | null): Hash | NodeError {
+    const shelf = this.#shelf
+    const mark = shelf.mark()
+    let tx: Tx
+    try {
+      const kept = shelf.keep(raw)
+      const from = identity?.from && (shelf.keep(identity.from) as Address) // as long as before
+      const hash = identity === null ? undefined : (shelf.keep(identity.hash) as Hash) // likewise
+      tx = decodeTx(kept, this.#deps.chainId, identity === null ? undefined : () => from ?? null, hash)
+      checkTxGas(tx)
+      this.#deps.pool.add(tx)
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.code === 'BASE_INVARIANT') throw error
+      shelf.giveBack(mark)
+      return error
+    }
+    this.#admitted(tx, origin)
+    return tx.hash
+  }
+}
+
+/** What one that stays may hold on to of others that have left. */
+const SHELF_BYTES = 2_048
+
+/**
+ * Bytes of what is admitted, copied one after another: a request's own buffer goes when it is answered, and a buffer for each transaction costs
+ * the collector of garbage more than the transaction.
+ */
+class Shelf {
+  #bytes = new Uint8Array(SHELF_BYTES)
+  #end = 0
+  keep(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > SHELF_BYTES / 4) return bytes.slice()
+    if (this.#end + bytes.length > SHELF_BYTES) {
+      this.#bytes = new Uint8Array(SHELF_BYTES)
+      this.#end = 0
+    }
+    const start = this.#end
+    this.#end += bytes.length
+    this.#bytes.set(bytes, start)
+    return this.#bytes.subarray(start, this.#end)
+  }
+  mark(): Mark {
+    return { bytes: this.#bytes, end: this.#end }
+  }
+  /** Of what was kept since then nothing stayed. */
+  giveBack({ bytes, end }: Mark): void {
+    this.#bytes = bytes
+    this.#end = end
+  }
+}
+interface Mark {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly end: number
+}

@@ -1,0 +1,233 @@
+// The folder of a node as the commands about its validator read it: its network, its identity, its keys, and the node that runs from it.
+// Owns whether that node is in step; a command speaks for a validator only where its own node can do what it says.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bytesToHex, equalBytes, type Hex } from '../../chain/base/bytes.ts'
+import { curves } from '../../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { computeGenesisHash } from '../../chain/chain.ts'
+import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import { peerIdOf } from '../../p2p/identity.ts'
+import { ClientErrors, request } from '../../rpc/client/http.ts'
+import type { CommandContext } from '../args.ts'
+import { type Config, loadConfig, setInFile } from '../config.ts'
+import { developmentSecret } from '../development.ts'
+import { p2pKey } from '../identity.ts'
+import { encryptKeystore, keystoreName, newSecret, openKeyFile, writeKeyFile } from '../keystore.ts'
+import { askNewPassword, askPassword, type PasswordSource } from '../password.ts'
+import { headOf } from '../roll.ts'
+import type { Steps } from '../steps.ts'
+import { requireNodeDir } from './start.ts'
+import { consensusOf } from './status.ts'
+
+export const FolderErrors = defineErrors('FOLDER', {
+  NETWORK: {
+    text: (d: { dir: string; have: string; url: string; want: string }) =>
+      `${d.dir} is of the network ${d.have}, and at ${d.url} answers the network ${d.want}: give the --dir and the --rpc of one network. Nothing was sent`,
+  },
+  NO_NODE: {
+    text: (d: { dir: string; urls: string; peerId: string }) =>
+      `the node of ${d.dir} (peer ${d.peerId}) does not answer at ${d.urls}: start it with \`novachain start --dir ${d.dir}\`, and give --rpc where it listens elsewhere`,
+  },
+  BEHIND: { text: (d: { dir: string; reason: string }) => `the node of ${d.dir} is not in step: ${d.reason}` },
+  NOT_LOADED: {
+    text: (d: { dir: string; blsKey: string }) =>
+      `the node of ${d.dir} runs without the key ${d.blsKey}: restart it, with \`novachain start --dir ${d.dir}\`, and type this again`,
+  },
+  NO_KEY: {
+    text: (d: { dir: string; blsKey: string }) =>
+      `${d.dir} does not hold the key ${d.blsKey} that is to sign: set validator.keyFile or validator.nextKeyFile to its file`,
+  },
+})
+
+export interface Folder {
+  readonly dir: string
+  readonly config: Config
+  readonly genesis: Genesis
+  readonly genesisHash: Hex
+  readonly peerId: string
+}
+
+export async function openFolder({ flags, env }: CommandContext): Promise<Folder> {
+  const dir = requireNodeDir(flags.dir ?? env.NOVACHAIN_DIR ?? '.')
+  const config = loadConfig(join(dir, 'config.toml'), env, {})
+  const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))
+  const genesisHash = bytesToHex(await computeGenesisHash(genesis))
+  return { dir, config, genesis, genesisHash, peerId: await peerIdOf(p2pKey(resolve(dir, config['p2p.keyFile']))) }
+}
+
+// Keys.
+
+type KeySlot = 'validator.keyFile' | 'validator.nextKeyFile'
+export interface FolderKey {
+  readonly blsKey: Uint8Array
+  readonly secret: Uint8Array
+  /** null for a development key. */
+  readonly file: string | null
+}
+
+const sourceOf = ({ dir, config }: Folder, { flags, env }: CommandContext): PasswordSource => {
+  const own = config['validator.passwordFile']
+  return { file: own === '' ? flags['password-file'] : resolve(dir, own), env }
+}
+const keyOf = (secret: Uint8Array, file: string | null): FolderKey => ({
+  ...{ secret, file, blsKey: curves().blsPublicKey(secret) },
+})
+
+/** The key in this place of the configuration; made there, encrypted, where there is none. */
+export async function ensureKey(
+  folder: Folder,
+  slot: KeySlot,
+  fallback: string,
+  context: CommandContext,
+): Promise<FolderKey> {
+  const { dir, config } = folder
+  const index = config['validator.developmentIndex']
+  if (slot === 'validator.keyFile' && index >= 0) return keyOf(developmentSecret(index), null)
+  const file = resolve(dir, config[slot] === '' ? fallback : config[slot])
+  const source = sourceOf(folder, context)
+  const isThere = existsSync(file)
+  const secret = isThere
+    ? await openKeyFile(file, 'validator', () => askPassword(source, file))
+    : newSecret('validator')
+  if (!isThere) {
+    const text = await encryptKeystore(secret, await askNewPassword(source, file), { type: 'validator' })
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    await writeKeyFile(file, text)
+  }
+  if (config[slot] === '') setInFile(join(dir, 'config.toml'), slot, relative(dir, file))
+  return keyOf(secret, file)
+}
+
+/** The key that others know by this name. Only its own file is decrypted. Throws FOLDER_NO_KEY. */
+export async function findKey(folder: Folder, blsKey: Uint8Array, context: CommandContext): Promise<FolderKey> {
+  const { dir, config } = folder
+  const index = config['validator.developmentIndex']
+  const development = index < 0 ? null : keyOf(developmentSecret(index), null)
+  if (development !== null && equalBytes(development.blsKey, blsKey)) return development
+  for (const slot of ['validator.keyFile', 'validator.nextKeyFile'] as const) {
+    const file = resolve(dir, config[slot])
+    if (config[slot] === '' || !existsSync(file)) continue
+    const name = await keystoreName(file, 'validator')
+    if (name !== null && !equalBytes(name, blsKey)) continue
+    const found = keyOf(await openKeyFile(file, 'validator', () => askPassword(sourceOf(folder, context), file)), file)
+    if (equalBytes(found.blsKey, blsKey)) return found
+  }
+  throw new NodeError(FolderErrors.NO_KEY, { dir, blsKey: bytesToHex(blsKey) })
+}
+// The node that runs from the folder.
+
+const POLL_MS = 500
+
+export interface Place {
+  /** Where the network is asked and transactions are sent. */
+  readonly url: string
+  /** The folder's own node; often the same. */
+  readonly own: string
+}
+
+const ownUrlOf = ({ config }: Folder): string => {
+  const host = config['rpc.host']
+  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${config['rpc.port']}`
+}
+
+interface NodeInfo {
+  readonly id: string | null
+  readonly validatorKeys: readonly Hex[]
+}
+/** null where no node answers, or says so to others only. */
+const infoAt = async (url: string): Promise<NodeInfo | null> =>
+  request(url, 'admin_nodeInfo').then(
+    (info) => info as NodeInfo, // our own method
+    (error: unknown) => {
+      const codes: readonly string[] = [ClientErrors.UNREACHABLE.code, ClientErrors.ANSWER.code]
+      if (error instanceof NodeError && codes.includes(error.code)) return null
+      throw error
+    },
+  )
+
+/** With --wait a node that is away for a while is asked again. */
+export async function patiently<T>(context: CommandContext, steps: Steps, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isAway = error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code
+      if (!isAway || !context.switches.has('wait') || context.signal.aborted) throw error
+      steps.doing(error.message)
+    }
+    await delay(POLL_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop ends at the next failure
+  }
+}
+
+/**
+ * Both of the folder's network, and the second one run from it; with --wait it waits for that. Throws FOLDER_NETWORK before anything else
+ * is asked, and FOLDER_NO_NODE.
+ */
+export async function placeOf(folder: Folder, context: CommandContext, steps: Steps): Promise<Place> {
+  const { dir, genesisHash, peerId } = folder
+  const own = ownUrlOf(folder)
+  const url = context.flags.rpc ?? own
+  const urls = [...new Set([url, own])]
+  for (;;) {
+    // Where the network is asked of somebody else, nobody there is a fault of its own.
+    const want = await request(url, 'nova_genesisHash').catch((error: unknown) => {
+      if (url === own && error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code) return null
+      throw error
+    })
+    if (want !== null && want !== genesisHash)
+      throw new NodeError(FolderErrors.NETWORK, { dir, have: genesisHash, url, want: String(want) })
+    for (const each of urls) if ((await infoAt(each))?.id === peerId) return { url, own: each }
+    if (!context.switches.has('wait') || context.signal.aborted)
+      throw new NodeError(FolderErrors.NO_NODE, { dir, peerId, urls: urls.join(' and ') })
+    steps.doing(`waits for the node of ${dir}: novachain start --dir ${dir}`)
+    await delay(POLL_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
+  }
+}
+
+/** Heights that a node may differ by from another and still be in step. */
+const SLACK_BLOCKS = 3
+
+/** Returns once the folder's node is at the head; with --wait it waits for that. Throws FOLDER_BEHIND. */
+export async function inStep(folder: Folder, place: Place, context: CommandContext, steps: Steps): Promise<void> {
+  for (;;) {
+    const reason = await patiently(context, steps, () => lagOf(folder, place))
+    if (reason === null) return
+    if (!context.switches.has('wait') || context.signal.aborted)
+      throw new NodeError(FolderErrors.BEHIND, { dir: folder.dir, reason })
+    steps.doing(`the node catches up: ${reason}`)
+    await delay(POLL_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
+  }
+}
+
+/** How far the node is from the head, in words; null where it is there. */
+const lagOf = async ({ genesis }: Folder, { url, own }: Place): Promise<string | null> => {
+  const [head, consensus, network] = await Promise.all([headOf(own), consensusOf(own), headOf(url)])
+  if (network.height > head.height + SLACK_BLOCKS)
+    return `it is at height ${head.height}, the network at ${network.height}: ${network.height - head.height} blocks to go`
+  const ageMs = Date.now() - head.time * 1_000
+  if (consensus.behind)
+    return `it is at height ${head.height}, whose block is ${Math.round(ageMs / 1_000)} s old: about ${Math.ceil(ageMs / genesis.blockTimeMs)} blocks to go`
+  return consensus.halt === null ? null : `no block comes: ${consensus.halt}`
+}
+
+/** Returns once the folder's node has the key; with --wait it waits for its restart. Throws FOLDER_NOT_LOADED. */
+export async function loaded(
+  folder: Folder,
+  { own }: Place,
+  blsKey: Uint8Array,
+  context: CommandContext,
+  steps: Steps,
+): Promise<void> {
+  const key = bytesToHex(blsKey)
+  for (;;) {
+    const info = await infoAt(own)
+    if (info !== null && info.id === folder.peerId && info.validatorKeys.includes(key)) return
+    const { dir } = folder
+    if (!context.switches.has('wait') || context.signal.aborted)
+      throw new NodeError(FolderErrors.NOT_LOADED, { dir, blsKey: key })
+    steps.doing(`waits for a restart of the node, so that it has the key ${key}: novachain start --dir ${dir}`)
+    await delay(POLL_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
+  }
+}

@@ -1,0 +1,101 @@
+// A genesis from where the user says: a file or a URL, bounded in size and time. And files that are written whole or not at all.
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+
+export const SourceErrors = defineErrors('SOURCE', {
+  FILE: { text: (d: { file: string; reason: string }) => `${d.file}: ${d.reason}` },
+  FETCH: { text: (d: { url: string; reason: string }) => `cannot read ${d.url}: ${d.reason}` },
+})
+
+/** Half a million accounts. */
+export const GENESIS_MAX_BYTES = 64 * 1024 * 1024
+const FETCH_TIMEOUT_MS = 30_000
+const REDIRECTS_MAX = 5
+
+export const isUrl = (source: string): boolean => /^https?:/i.test(source)
+
+/** The text of a file or of what a URL answers. Throws SOURCE_FILE and SOURCE_FETCH. */
+export const readGenesis = async (source: string, timeoutMs = FETCH_TIMEOUT_MS): Promise<string> =>
+  isUrl(source) ? fetchText(source, timeoutMs) : readText(source, GENESIS_MAX_BYTES)
+
+/** Throws SOURCE_FILE where it is missing, no file, above the bound, or not UTF-8. */
+export function readText(file: string, maxBytes: number): string {
+  const refuse = (reason: string, cause?: unknown) => new NodeError(SourceErrors.FILE, { file, reason }, { cause })
+  try {
+    const found = statSync(file)
+    if (!found.isFile()) throw refuse('it is no file')
+    if (found.size > maxBytes) throw refuse(`it has ${found.size} bytes, at most ${maxBytes}`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause
+    throw refuse(whyNot(cause), cause)
+  }
+}
+
+/** What the file system says, as a sentence. */
+const whyNot = (cause: unknown): string => {
+  const { code, message } = cause as NodeJS.ErrnoException // it throws nothing else
+  return code === 'ENOENT'
+    ? 'there is no such file'
+    : code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+      ? 'not UTF-8'
+      : message
+}
+
+/** Under its name when it is on disk, in place of what was there. Throws SOURCE_FILE. */
+export function writeWhole(file: string, text: string): void {
+  const fresh = `${file}.${randomUUID()}.new`
+  try {
+    const handle = openSync(fresh, 'wx', 0o644)
+    try {
+      writeFileSync(handle, text)
+      fsyncSync(handle)
+    } finally {
+      closeSync(handle)
+    }
+    renameSync(fresh, file)
+  } catch (cause) {
+    rmSync(fresh, { force: true })
+    throw new NodeError(SourceErrors.FILE, { file, reason: `cannot be written (${whyNot(cause)})` }, { cause })
+  }
+}
+
+/** Redirects are followed by hand: a few, and none that leaves encryption behind. */
+const fetchText = async (source: string, timeoutMs: number): Promise<string> => {
+  const refuse = (reason: string, cause?: unknown) =>
+    new NodeError(SourceErrors.FETCH, { url: source, reason }, { cause })
+  const signal = AbortSignal.timeout(timeoutMs)
+  try {
+    let url = new URL(source)
+    for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
+      const response = await fetch(url, { signal, redirect: 'manual' })
+      const location = response.headers.get('location')
+      if (response.status < 300 || response.status > 399 || location === null) return await bodyOf(response, refuse)
+      await response.body?.cancel()
+      const next = new URL(location, url)
+      if (!isUrl(next.href)) throw refuse(`it redirects to ${next.protocol}`)
+      if (url.protocol === 'https:' && next.protocol === 'http:') throw refuse(`it redirects to ${next}, not encrypted`)
+      url = next
+    }
+    throw refuse(`more than ${REDIRECTS_MAX} redirects`)
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause
+    if (signal.aborted) throw refuse(`no whole answer within ${timeoutMs / 1_000} s`, cause)
+    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    throw refuse(inner instanceof Error ? inner.message : String(inner), cause)
+  }
+}
+
+/** Counted while it comes: an answer may say nothing of its size, or lie, or grow when unpacked. */
+const bodyOf = async (response: Response, refuse: (reason: string) => NodeError): Promise<string> => {
+  if (!response.ok) throw refuse(`HTTP ${response.status}`)
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let [text, size] = ['', 0]
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > GENESIS_MAX_BYTES) throw refuse(`more than ${GENESIS_MAX_BYTES} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}

@@ -1,0 +1,24 @@
+// Finds out sender and hash of signed transactions. A thread of its own: batches in, batches out, nothing kept.
+import { parentPort } from 'node:worker_threads'
+import { assert } from '../../chain/base/errors.ts'
+import { identifyTx } from '../../chain/types/tx.ts'
+import { installFastCurves } from '../curves.ts'
+import { eachPacked, IDENTITY_BYTES, type SenderReply } from './senders.ts'
+
+const port = parentPort
+assert(port !== null, 'it is started as a worker')
+await installFastCurves(() => {}) // the main thread said so
+
+port.on('message', (packed: Uint8Array<ArrayBuffer>) => {
+  const raws = eachPacked(packed)
+  const answer = new Uint8Array(raws.length * IDENTITY_BYTES)
+  for (const [i, raw] of raws.entries()) {
+    const identity = identifyTx(raw)
+    if (identity === null) continue
+    const at = i * IDENTITY_BYTES
+    answer[at] = identity.from === null ? 1 : 2
+    answer.set(identity.hash, at + 1)
+    if (identity.from !== null) answer.set(identity.from, at + 33)
+  }
+  port.postMessage(answer satisfies SenderReply, [answer.buffer])
+})
