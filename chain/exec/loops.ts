@@ -124,15 +124,14 @@ export function runProgram(machine: Machine, frame: Frame, program: Program, flo
       case BEGIN: {
         const left = gas - (data[pc] as number)
         if (left < floor || sp < (program.needs[pc] as number) || sp > (program.ceilings[pc] as number)) {
-          // A block is dearer than a slice may be: one is always begun.
-          const isPause = left >= 0 && gas <= floor
+          // Where it faults, byte by byte shows where and why. It must not be taken for a pause: with no gas left and no slice to wait
+          // for, one would come back here for ever. A block may be dearer than a slice: one is always begun.
           const isFault = left < 0 || sp < (program.needs[pc] as number) || sp > (program.ceilings[pc] as number)
-          if (isPause || isFault) {
-            // It will halt somewhere in this block: byte by byte shows where and why.
+          if (isFault || gas <= floor) {
             frame.pc = pc
             frame.sp = sp
             frame.gas = gas
-            return isPause ? PAUSED : AS_BYTES
+            return isFault ? AS_BYTES : PAUSED
           }
         }
         gas = left
