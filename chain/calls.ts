@@ -34,11 +34,18 @@ export interface Calls {
 export function openCalls(
   kv: Kv,
   genesis: Genesis,
-  options: { readonly genesisHash: Hash; readonly gasCap: bigint; readonly natives?: ChainDeps['natives'] },
+  options: {
+    readonly genesisHash: Hash
+    readonly gasCap: bigint
+    readonly natives?: ChainDeps['natives']
+    /** What runs calls, the fast engine if it is not said; the answers are the same. */
+    readonly evm?: EngineName
+  },
 ): Calls {
   const blocks = openBlockStore(kv, options.genesisHash)
   const deps = {
-    engine: createReferenceEngine({ chainId: genesis.chainId }),
+    engine: createChainEngine(genesis, options.evm),
+    reference: createChainEngine(genesis, 'reference'),
     domain: { chainId: genesis.chainId, genesisHash: options.genesisHash },
     gasCap: options.gasCap,
     natives: options.natives ?? nativesAt,
@@ -51,7 +58,7 @@ export function openCalls(
   }
   const answer = async (job: CallJob): Promise<CallAnswer> =>
     job.kind === 'simulate' ? { kind: 'simulate', blocks: await simulateBlocks(deps, job) } : runCall(deps, job)
-  // The engine has one execution at a time.
+  // The reference engine has one execution at a time.
   let last: Promise<unknown> = Promise.resolve()
   return {
     run(job) {
@@ -64,7 +71,7 @@ export function openCalls(
 
 export type EngineName = 'reference' | 'fast'
 
-/** The engine that runs blocks. */
+/** The engine that runs blocks, and calls beside them. */
 export const createChainEngine = ({ chainId }: Genesis, name: EngineName = 'fast'): Engine =>
   name === 'fast' ? createFastEngine({ chainId }) : createReferenceEngine({ chainId })
 

@@ -96,7 +96,7 @@ const KEYS = {
   'engine.evm': {
     schema: z.enum(['reference', 'fast']),
     fallback: 'fast',
-    says: 'what runs contracts in blocks: the fast engine, or the reference engine, which gives the same results at a fortieth of the speed',
+    says: 'what runs contracts: the fast engine, or the reference engine, which gives the same results at a fortieth of the speed',
   },
   'engine.emptyBlocksMs': {
     schema: z.coerce.number().int().min(0).max(86_400_000),

@@ -72,7 +72,7 @@ export interface NodeOptions {
   readonly p2p: (HostOptions & { readonly keySecret: Uint8Array }) | null
   /** A block the operator knows to be of this network. */
   readonly checkpoint: Checkpoint | null
-  /** What runs contracts in blocks. */
+  /** What runs contracts, in blocks and calls. */
   readonly evm: EngineName
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
@@ -127,7 +127,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   try {
     if (options.p2p !== null) refuseStale(chain, systemClock.nowMs())
     const calls = createCallPool(
-      { dbDir, genesis: { ...genesis, accounts: [] }, genesisHash, gasCap: LIMITS.callGas },
+      { dbDir, genesis: { ...genesis, accounts: [] }, genesisHash, gasCap: LIMITS.callGas, evm: options.evm },
       { timeoutMs: CALL_TIMEOUT_MS, waitingMax: CALLS_WAITING_MAX },
       log,
     )

@@ -48,6 +48,8 @@ export const CallErrors = defineErrors('CALL', {
 
 export interface CallDeps {
   readonly engine: Engine
+  /** What runs again what another engine ran. */
+  readonly reference: Engine
   readonly domain: Domain
   readonly gasCap: bigint
   readonly natives: (height: number) => BlockNatives
@@ -83,7 +85,7 @@ export async function runCall(deps: CallDeps, job: Exclude<CallJob, { kind: 'sim
     case 'traceBlock':
       return traceBlock(deps, job)
     case 'replay': {
-      const { engine, fees } = deps
+      const { reference: engine, fees } = deps
       const natives = deps.natives(job.witness.block.number).table
       return { kind: 'replay', difference: await replay({ engine, natives, fees }, job.witness) }
     }

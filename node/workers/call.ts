@@ -11,9 +11,9 @@ import type { CallReply, CallWorkerData } from './pool.ts'
 await installFastCurves(() => {}) // the node has said it
 const port = parentPort
 assert(port !== null, 'this file runs as a worker')
-const { dbDir, genesis, genesisHash, gasCap }: CallWorkerData = workerData
+const { dbDir, genesis, genesisHash, gasCap, evm }: CallWorkerData = workerData
 const kv = await openKv(dbDir, { readOnly: true })
-const calls = openCalls(kv, genesis, { genesisHash, gasCap })
+const calls = openCalls(kv, genesis, { genesisHash, gasCap, evm })
 
 port.on('message', ({ id, job }: { id: number; job: CallJob }) => {
   const reply = (answer: CallReply): void => port.postMessage(answer)

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { Hash } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
+import type { EngineName } from '../../chain/calls.ts'
 import type { CallAnswer, CallJob } from '../../chain/types/call.ts'
 import type { Genesis } from '../../chain/types/genesis.ts'
 
@@ -20,6 +21,7 @@ export interface CallWorkerData {
   readonly genesis: Genesis
   readonly genesisHash: Hash
   readonly gasCap: bigint
+  readonly evm: EngineName
 }
 /** `id` 0: the worker is ready. */
 export interface CallReply {

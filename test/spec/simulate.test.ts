@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 import { asAddress, asHash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { nextBaseFee } from '../../chain/exec/fees.ts'
+import { createFastEngine } from '../../chain/exec/interpreter.ts'
 import { createReferenceEngine } from '../../chain/exec/reference.ts'
 import { simulateBlocks } from '../../chain/exec/simulate.ts'
 import { openNatives } from '../../chain/native/index.ts'
@@ -25,7 +26,8 @@ const header: Header = {
   ...{ extraData: new Uint8Array(0), prevRandao: zero, baseFeeWei: 27_412_364n, parentBeaconBlockRoot: zero },
 }
 const deps = {
-  engine: createReferenceEngine({ chainId: 3_503_995_874_084_926n }),
+  engine: createFastEngine({ chainId: 3_503_995_874_084_926n }),
+  reference: createReferenceEngine({ chainId: 3_503_995_874_084_926n }),
   ...{ domain: { chainId: 3_503_995_874_084_926n, genesisHash: asHash(new Uint8Array(32)) } },
   ...{ gasCap: 50_000_000n, blockSeconds: 12 },
   natives: openNatives([]),
