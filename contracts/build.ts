@@ -1,6 +1,6 @@
-// Compiles the interfaces of the native modules with solc and writes what TypeScript knows of them: `abi.ts` beside each. Run by
-// `npm run gen`; with --check it compares and fails where a file is old.
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+// Compiles the interfaces of the native modules and of the contracts on other chains with solc and writes what TypeScript knows of them:
+// `abi.ts` beside each module's, `I….abi.ts` beside a contract's. Run by `npm run gen`; with --check it compares and fails where a file is old.
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import solc from 'solc'
 import { bytesToHex, type Hex } from '../chain/base/bytes.ts'
@@ -131,27 +131,36 @@ export function abiOf(entries: readonly SolcEntry[]): Abi {
   return out
 }
 
-const render = (path: string, abi: Abi): string => {
+const render = (path: string, abi: Abi, kit: string): string => {
   const text = JSON.stringify(abi, null, 2).replace(/\[\s+"(\w+)",\s+"([\w]+)"\s+\]/g, '["$1", "$2"]')
   return [
     `// Generated from ${path.split('/').at(-1)} by \`npm run gen\`. Do not edit.`,
-    "import type { Abi } from '../kit/abi.ts'",
+    `import type { Abi } from '${kit}/abi.ts'`,
     '',
     `export const abi = ${text} as const satisfies Abi`,
     '',
   ].join('\n')
 }
 
-if (import.meta.main) {
-  for (const path of globSync('chain/native/*/I*.sol', { cwd: root }).sort()) {
-    const [contract] = Object.values(compile(path, readFileSync(`${root}/${path}`, 'utf8')))
-    assert(contract !== undefined, `${path} holds an interface`)
-    const target = `${path.slice(0, path.lastIndexOf('/'))}/abi.ts`
-    const text = render(path, abiOf(contract.abi))
-    if (!process.argv.includes('--check')) writeFileSync(`${root}/${target}`, text)
-    else if (readFileSync(`${root}/${target}`, 'utf8') !== text) {
-      console.error(`${target} is old: run npm run gen`)
+const [MODULES, CONTRACTS] = ['chain/native/*/I*.sol', 'contracts/{settlement,bridge}/I*.sol'] as const
+/** What is generated, by its path. */
+function* generated(): Generator<readonly [path: string, text: string]> {
+  for (const pattern of [MODULES, CONTRACTS])
+    for (const path of globSync(pattern, { cwd: root }).sort()) {
+      const [contract] = Object.values(compile(path, readFileSync(`${root}/${path}`, 'utf8')))
+      assert(contract !== undefined, `${path} holds an interface`)
+      const abi = abiOf(contract.abi)
+      yield pattern === MODULES
+        ? [`${path.slice(0, path.lastIndexOf('/'))}/abi.ts`, render(path, abi, '../kit')]
+        : [path.replace(/sol$/, 'abi.ts'), render(path, abi, '../../chain/native/kit')]
+    }
+}
+
+if (import.meta.main)
+  for (const [path, text] of generated()) {
+    if (!process.argv.includes('--check')) writeFileSync(`${root}/${path}`, text)
+    else if (!existsSync(`${root}/${path}`) || readFileSync(`${root}/${path}`, 'utf8') !== text) {
+      console.error(`${path} is old: run npm run gen`)
       process.exitCode = 1
     }
   }
-}

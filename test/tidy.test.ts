@@ -57,6 +57,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     ...['chain/native/kit/abi.ts', 'chain/native/staking/abi.ts', 'chain/native/slashing/abi.ts', 'chain/native/did'],
     'chain/native/audit/abi.ts',
     'chain/native/params/module.ts',
+    ...['contracts/settlement/INovaSettlement.abi.ts', 'contracts/bridge/INovaVault.abi.ts'],
+    'contracts/settlement/ICheckpointVerifier.abi.ts',
     ...['chain/store/wal.ts', 'chain/store/kv.ts', 'p2p', 'rpc', 'node'],
   ],
   'node/sim': ['chain', 'p2p', 'node'],
