@@ -120,6 +120,24 @@ test('what ends a binding: the issuer, governance, another controller, the end o
   expect((await w.call(1, 'unbindPerson', ME)).error).toBe(`NotBound["${hex(1)}"]`)
 })
 
+test('an issuer that gets its role back brings back no binding of a person who is bound elsewhere by then', async () => {
+  const second = signer(2)
+  const SECOND = addressOf(second)
+  const w = openDid({
+    issuers: [office, second].map(({ address }) => ({ address, roles: ['persons'], name: '' })),
+  })
+  await bind(w, 1)
+  await w.must(GOVERNANCE, 'setIssuer', OFFICE, 0n, '')
+  expect((await bind(w, 2, { by: second }, SECOND)).error).toBeNull()
+  await w.must(GOVERNANCE, 'setIssuer', OFFICE, 2n, '')
+  expect(await w.read('personOf', ME)).toEqual(NONE)
+  expect(await w.read('identityOf', ADA)).toEqual([hex(2)])
+  expect((await bind(w, 1, { nonce: 1 })).error).toBe(`PersonTaken["${bytesToHex(ADA)}","${hex(2)}"]`)
+  expect((await bind(w, 1, { person: EVE, nonce: 1 })).error).toBeNull() // nothing holds its DID to Ada
+  await w.must(1, 'unbindPerson', ME)
+  expect(await w.read('identityOf', ADA)).toEqual([hex(2)])
+})
+
 test('the issuer itself ends a binding', async () => {
   const w = open()
   await bind(w, 1)

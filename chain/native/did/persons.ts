@@ -53,10 +53,12 @@ const describe = (store: DidStore, account: Address) => {
 const bindingOf = (store: DidStore, identity: Address) => store.bindings.at(identity)
 /** Whether the binding of an identity holds; only then what it says counts. */
 const holds = ({ store, block }: Pick<DidCall, 'store' | 'block'>, identity: Address): boolean => {
-  const { issuer, validUntil } = bindingOf(store, identity)
+  const { issuer, validUntil, person } = bindingOf(store, identity)
   const by = issuer.get()
   if (isNobody(by) || !hasRole(store, by, ROLES.persons)) return false
-  return validUntil.get() === 0n || validUntil.get() > BigInt(block.time)
+  if (validUntil.get() !== 0n && validUntil.get() <= BigInt(block.time)) return false
+  // While an issuer has no role the person may be bound elsewhere, by another; when it has it again, the old binding must not count too.
+  return equalBytes(store.persons.at(person.get()).get(), identity)
 }
 /** Whom a person is bound to now; nobody where to none. */
 const holderOf = (call: Pick<DidCall, 'store' | 'block'>, person: Uint8Array): Address => {

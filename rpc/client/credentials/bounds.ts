@@ -68,12 +68,12 @@ const walk = (root: unknown): void => {
     const { value, depth } = next
     if (++values > credentialLimits.values)
       throw new NodeError(CredentialErrors.TOO_COMPLEX, { what: `over ${credentialLimits.values} values` })
-    if (typeof value === 'string') sizeBytes += value.length
+    if (typeof value === 'string') sizeBytes += wellFormed(value).length
     else if (typeof value === 'object' && value !== null) {
       if (depth >= credentialLimits.depth) throw tooDeep()
       if (!Array.isArray(value) && !isPlain(value)) throw malformed('an object that is no JSON')
       for (const [key, inner] of Object.entries(value)) {
-        if (!Array.isArray(value)) sizeBytes += key.length
+        if (!Array.isArray(value)) sizeBytes += nameOf(key).length
         open.push({ value: inner, depth: depth + 1 })
         if (open.length > credentialLimits.values)
           throw new NodeError(CredentialErrors.TOO_COMPLEX, { what: `over ${credentialLimits.values} values` })
@@ -83,6 +83,16 @@ const walk = (root: unknown): void => {
     if (sizeBytes > credentialLimits.documentBytes) throw tooLarge(sizeBytes)
   }
 }
+/** Halves of a character all become one in UTF-8, so a signature would not tell them apart. */
+const wellFormed = (text: string): string => {
+  if (!text.isWellFormed()) throw malformed('text with half a character')
+  return text
+}
+/** Whoever copies an object key by key, as libraries do, would lose this one. */
+const nameOf = (key: string): string => {
+  if (key === '__proto__') throw malformed('a name that is none: __proto__')
+  return wellFormed(key)
+}
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
@@ -90,40 +100,69 @@ const isPlain = (value: object): boolean => {
 
 /**
  * Refuses what JSON-LD reads otherwise than people and programs do. The signature is over the statements that a document makes, not
- * over its text, so a part that makes none could be added by anybody, and one that redefines terms could change what all others say:
- * contexts that are not known by name, or stand anywhere but on top of a document; keywords; null and empty lists, which JSON-LD drops;
- * names of blank nodes, which it replaces. Throws CREDENTIAL_CONTEXT, INLINE_CONTEXT, TERM and MALFORMED.
+ * over its text, so a part that makes none could be added by anybody, one that redefines terms could change what all others say, and one
+ * that says the same in other words would hide it from whoever looks for the term: contexts that are not known by name, or stand anywhere
+ * but on top of a document; keywords; names written as IRIs; one thing described in two places; null and empty lists, which JSON-LD drops;
+ * names of blank nodes, which it replaces; numbers that it rounds. Throws CREDENTIAL_CONTEXT, INLINE_CONTEXT, TERM and MALFORMED.
  */
 export function checkTerms(document: JsonObject, knows: (context: string) => boolean): void {
+  checkDocument(document, knows, '')
+  const inner: readonly unknown[] = [document.verifiableCredential].flat()
+  for (const [i, each] of inner.entries()) if (isObject(each)) checkDocument(each, knows, `verifiableCredential[${i}].`)
+}
+
+interface Member {
+  readonly at: string
+  readonly value: unknown
+}
+const checkDocument = (document: JsonObject, knows: (context: string) => boolean, prefix: string): void => {
   checkContext(document['@context'], knows)
-  const open: { readonly at: string; readonly value: unknown }[] = members(document, '')
+  const described = new Set<unknown>([document.id])
+  const open: Member[] = membersOf(document, prefix)
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { at, value } = next
-    if (value === null) throw uncovered(`${at} is null`)
-    if (typeof value === 'string' && value.startsWith('_:')) throw uncovered(`${at} names a blank node`)
-    if (Array.isArray(value)) {
-      if (value.length === 0) throw uncovered(`${at} is empty`)
-      value.forEach((inner: unknown, i) => {
-        // A credential within a presentation is a document of its own.
-        if (at === 'verifiableCredential' && isObject(inner)) {
-          checkContext(inner['@context'], knows)
-          open.push(...members(inner, `${at}[${i}].`))
-        } else if (Array.isArray(inner)) throw uncovered(`${at}[${i}] is a list within a list`)
-        else open.push({ at: `${at}[${i}]`, value: inner })
-      })
-    } else if (isObject(value)) {
-      if (at === 'verifiableCredential') checkContext(value['@context'], knows)
-      else if ('@context' in value) throw new NodeError(CredentialErrors.INLINE_CONTEXT, { at })
-      open.push(...members(value, `${at}.`))
+    if (Array.isArray(value)) open.push(...itemsOf(value, at))
+    else if (!isObject(value)) checkLiteral(value, at)
+    else if (!CREDENTIAL.test(at)) {
+      checkObject(value, at, described)
+      open.push(...membersOf(value, `${at}.`))
     }
   }
 }
+/** A credential within a presentation is a document of its own. */
+const CREDENTIAL = /^verifiableCredential(\[\d+\])?$/
+/** Who issued or holds may be whom it is about, too. */
+const PARTY = /^(verifiableCredential\[\d+\]\.)?(issuer|holder)$/
 
-const members = (value: JsonObject, prefix: string): { readonly at: string; readonly value: unknown }[] =>
+const checkLiteral = (value: unknown, at: string): void => {
+  if (value === null) throw uncovered(`${at} is null`)
+  if (typeof value === 'string' && value.startsWith('_:')) throw uncovered(`${at} names a blank node`)
+  // It is signed with sixteen digits, as `toExponential` writes them, or as a whole number.
+  const isExact = (one: number): boolean =>
+    Number.isInteger(one) ? Number.isSafeInteger(one) : Number(one.toExponential(15)) === one
+  if (typeof value === 'number' && !isExact(value)) throw uncovered(`${at} is a number of too many digits`)
+}
+const checkObject = (value: JsonObject, at: string, described: Set<unknown>): void => {
+  if ('@context' in value) throw new NodeError(CredentialErrors.INLINE_CONTEXT, { at })
+  if ('@value' in value && !('@language' in value || '@direction' in value))
+    throw uncovered(`${at} is a value in other words`)
+  if (value.id === undefined || PARTY.test(at)) return
+  if (described.has(value.id)) throw uncovered(`${at} describes again what was described elsewhere`)
+  described.add(value.id)
+}
+const itemsOf = (list: readonly unknown[], at: string): readonly Member[] => {
+  if (list.length === 0) throw uncovered(`${at} is empty`)
+  return list.map((value, i) => {
+    if (Array.isArray(value)) throw uncovered(`${at}[${i}] is a list within a list`)
+    return { at: `${at}[${i}]`, value }
+  })
+}
+const membersOf = (value: JsonObject, prefix: string): Member[] =>
   Object.entries(value)
     .filter(([key]) => key !== '@context')
     .map(([key, inner]) => {
       if (key.startsWith('@') && !LITERAL.includes(key)) throw uncovered(`${prefix}${key} is a keyword of JSON-LD`)
+      if (key.includes(':')) throw uncovered(`${prefix}${key} is an IRI in place of a term`)
       return { at: `${prefix}${key}`, value: inner }
     })
 /** Texts in a language are written with these. */

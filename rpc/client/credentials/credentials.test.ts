@@ -16,6 +16,7 @@ import { PLATFORM_CONTEXT } from './contexts.ts'
 import { type CredentialForm, createCredentials, type Secured } from './credentials.ts'
 import { signingKey } from './keys.ts'
 import { decodeBase64url, encodeBase64url } from './multibase.ts'
+import { statusEntry } from './status.ts'
 
 const FORMS = ['data-integrity', 'jwt', 'sd-jwt'] as const satisfies readonly CredentialForm[]
 const NOW_MS = Date.parse('2026-06-01T12:00:00Z')
@@ -229,6 +230,70 @@ test('data-integrity: what no signature covers is refused, wherever it stands', 
   const second = { proof: [secured.proof, secured.proof] }
   expect(await verify(second)).toBe('CREDENTIAL_MALFORMED')
   expect(await verify({ proof: undefined })).toBe('CREDENTIAL_MALFORMED')
+})
+
+test('data-integrity: what is said in other words, for the same signature, is refused', async () => {
+  const { credentials, issue } = world()
+  const rewritten = async (change: (secured: Record<string, unknown>) => object, more: object = {}) => {
+    const { proof, ...signed } = (await issue('data-integrity', more)) as Record<string, unknown>
+    return codeOf(credentials.verify({ ...change(structuredClone(signed)), proof }, { atMs: NOW_MS }))
+  }
+  const status = statusEntry({ issuer: ISSUER, list: 1n, index: 5, purpose: 'revocation' })
+  const V2 = 'https://www.w3.org/2018/credentials#'
+  // An expired credential, and a revoked one, whose end and status no program would find.
+  const hideEnd = ({ validUntil, ...rest }: Record<string, unknown>) => ({
+    ...rest,
+    [`${V2}validUntil`]: { '@value': validUntil, type: 'http://www.w3.org/2001/XMLSchema#dateTime' },
+  })
+  expect(await rewritten(hideEnd)).toBe('CREDENTIAL_TERM')
+  const hideStatus = ({ credentialStatus, ...rest }: Record<string, unknown>) => ({
+    ...rest,
+    [`${V2}credentialStatus`]: credentialStatus,
+  })
+  expect(await rewritten(hideStatus, { credentialStatus: status })).toBe('CREDENTIAL_TERM')
+  // What is said against the subject, where nobody looks.
+  const subjectOf = ({ credentialSubject }: Record<string, unknown>) => credentialSubject as object
+  const twice = (secured: Record<string, unknown>) => ({
+    ...secured,
+    credentialSubject: [{ id: HOLDER }, subjectOf(secured)],
+  })
+  expect(await rewritten(twice)).toBe('CREDENTIAL_TERM')
+  const id = 'urn:uuid:58172aac-d8ba-11ed-83dd-0b3aef56cc33'
+  const inside = ({ validUntil, ...rest }: Record<string, unknown>) => ({
+    ...rest,
+    credentialSubject: { ...subjectOf(rest), operator: { id, type: ['VerifiableCredential'], validUntil } },
+  })
+  expect(await rewritten(inside, { credentialSubject: { id: HOLDER, operator: id } })).toBe('CREDENTIAL_TERM')
+  const withClaim = (claim: string) => (secured: Record<string, unknown>) => ({
+    ...secured,
+    credentialSubject: { ...subjectOf(secured), ...JSON.parse(claim) },
+  })
+  expect(await rewritten(withClaim('{"tier":{"@value":"gold"}}'))).toBe('CREDENTIAL_TERM')
+  expect(await rewritten(withClaim('{"reputation":71.00000000000001}'))).toBe('CREDENTIAL_TAMPERED')
+  const halves = credential({ credentialSubject: { id: HOLDER, role: 'a\ud800' } })
+  expect(await codeOf(credentials.issue(halves, { key: keyOf(ISSUER), form: 'data-integrity' }))).toBe(
+    'CREDENTIAL_MALFORMED',
+  )
+  for (const reputation of [0.1 + 0.2 + 2e-16, 2 ** 53, 1e300])
+    expect(await codeOf(issue('data-integrity', { credentialSubject: { id: HOLDER, reputation } }))).toBe(
+      'CREDENTIAL_TERM',
+    )
+  const text = JSON.stringify(await issue('data-integrity'))
+  for (const at of ['{', '"credentialSubject":{'])
+    expect(await codeOf(credentials.verify(text.replace(at, `${at}"__proto__":{"admin":true},`)))).toBe(
+      'CREDENTIAL_MALFORMED',
+    )
+})
+
+test('data-integrity: an issuer may speak of itself, and of several subjects', async () => {
+  const { credentials, issue } = world()
+  const own = await issue('data-integrity', {
+    issuer: { id: ISSUER },
+    credentialSubject: { id: ISSUER, role: 'operator', reputation: 0.5 },
+  })
+  expect((await credentials.verify(own)).subject).toBe(ISSUER)
+  const two = [{ id: HOLDER, role: 'operator' }, { id: STRANGER }]
+  expect(await codeOf(credentials.verify(await issue('data-integrity', { credentialSubject: two })))).toBe(null)
 })
 
 test('data-integrity: a document of many parts that look alike does not hold the verifier up', async () => {

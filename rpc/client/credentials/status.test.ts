@@ -116,10 +116,11 @@ test('an entry of another kind, or another’s list, is refused before anything 
     { ...good, statusListIndex: 5 },
     { ...good, statusListCredential: 'https://lists.example/3' },
     { ...good, statusListCredential: `${STRANGER}/status/3` },
-    Array.from({ length: 5 }, () => good),
+    Array.from({ length: 5 }, (_, i) => ({ ...good, id: `${good.id}-${i}` })),
   ]
   for (const entry of bad) expect([entry, await codeOf(issue(entry))]).toEqual([entry, 'CREDENTIAL_STATUS_MALFORMED'])
-  expect(await codeOf(issue([good, { ...good, statusPurpose: 'suspension' }]))).toBe(null)
+  const second = statusEntry({ issuer: ISSUER, list: 4n, index: 5, purpose: 'suspension' })
+  expect(await codeOf(issue([good, second]))).toBe(null)
 })
 
 test('an anchored segment counts as published: as a credential, or bare', async () => {
