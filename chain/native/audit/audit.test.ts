@@ -384,6 +384,17 @@ test('100 records cost less than 8,000,000 gas for new VMs, and 5,000,000 for kn
   expect(Math.max(second ?? 0, third ?? 0)).toBeLessThan(5_000_000)
 })
 
+test('a list pays for being read, also where it is refused for its length', async () => {
+  const { send } = open()
+  const used = async (count: number): Promise<number> => {
+    const answer = await send(OWNER, 'recordVmStates', batchOf(count, 1n))
+    expect(answer.status).toBe('revert')
+    return Number(answer.gasUsed)
+  }
+  // Four words each; 25 million gas are a second of work.
+  expect(((await used(1_101)) - (await used(101))) / 4_000).toBeGreaterThan(20)
+})
+
 test('a proof of one slot convinces who has the block header alone', async () => {
   const { chain, run } = await openChain()
   await run('recordVmState', VM, filled(0xaa), RAW, 1n)

@@ -2,6 +2,7 @@
 // knowledge about these. What a function lets whom do is in the file of its part.
 import { z } from 'zod'
 import { type Address, asAddress, hexToBytes, type Word } from '../../base/bytes.ts'
+import { describeDomain } from '../kit/eip712.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { openStore, type Words } from '../kit/slots.ts'
 import { abi } from './abi.ts'
@@ -10,7 +11,7 @@ import { layout } from './layout.ts'
 import { persons, putIssuer, ROLES } from './persons.ts'
 import { proofs, putVerifyingKey, verifyingKey } from './proofs.ts'
 import type { DidReads } from './resolve.ts'
-import { DOMAIN_NAME, DOMAIN_VERSION } from './signed.ts'
+import { didDomain } from './signed.ts'
 import { statuses } from './status.ts'
 import { didOf, isNetworkName } from './uri.ts'
 import { controllerOf, stateOf, versionAt, versionOf } from './versions.ts'
@@ -32,14 +33,7 @@ const handlers: Handlers<typeof abi, typeof layout> = {
       return state ?? revert('VersionUnknown', { identity, version, latest: versionOf(store, identity).version })
     },
   },
-  eip712Domain: {
-    gas: 300,
-    run: ({ at, block }) => ({
-      fields: Uint8Array.of(0x0f), // all but salt and extensions
-      ...{ name: DOMAIN_NAME, version: DOMAIN_VERSION, chainId: block.chainId, verifyingContract: at },
-      ...{ salt: new Uint8Array(32), extensions: [] },
-    }),
-  },
+  eip712Domain: { gas: 300, run: (call) => describeDomain(didDomain(call)) },
 }
 
 const NETWORK = 'polygon'

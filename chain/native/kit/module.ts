@@ -12,6 +12,7 @@ import {
   type Abi,
   type AbiFunction,
   type AbiParam,
+  type AbiType,
   type AbiValue,
   decodeValues,
   encodeError,
@@ -23,7 +24,17 @@ import {
   type Positional,
   selectorOf,
 } from './abi.ts'
-import { COLD_SLOT, logGas, PAUSE_GAS, refundOf, STIPEND, WARM_SLOT, WORD_GAS, writeGas } from './prices.ts'
+import {
+  COLD_SLOT,
+  LIST_WORD_GAS,
+  logGas,
+  PAUSE_GAS,
+  refundOf,
+  STIPEND,
+  WARM_SLOT,
+  WORD_GAS,
+  writeGas,
+} from './prices.ts'
 import { type Layout, openStore, type Store, type Words } from './slots.ts'
 
 /** Signals inside one call; they end in its result and never leave this file. */
@@ -318,6 +329,8 @@ export const hookCtx = (
   links: Links,
 ): Ctx<Abi, Layout> => ctxOf({ state, block, meter: null, links }, module, true)
 
+const isList = (type: AbiType): boolean =>
+  typeof type !== 'string' && ('list' in type || type.tuple.some(([, each]) => isList(each)))
 const isReadOnly = (fn: AbiFunction): boolean => fn.mutability === 'view' || fn.mutability === 'pure'
 
 /** The module as the engine calls it. */
@@ -358,6 +371,7 @@ export function toNative(module: Module<Abi, Layout>, links: Links): Native {
       const until = module.handlers[name]?.unpausable === true ? 0 : pausedUntil(state, meter)
       if (until > block.time) refuse(`${scope} is paused until ${until}`)
     }
+    if (fn.inputs.some(([, type]) => isList(type))) meter.charge(LIST_WORD_GAS * Math.ceil(frame.input.length / 32))
     const args = decodeValues(fn.inputs, frame.input.slice(4)) // a copy, for values that live on are views of it
     const result = runHandler({ state, block, meter, links }, frame, module, name, args)
     const output = encodeOutput(fn, result)

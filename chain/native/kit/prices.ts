@@ -1,6 +1,8 @@
 // What words, logs and slots cost a call of a module: SLOAD and SSTORE as EIP-2200, 2929 and 3529 have them.
 
 export const WORD_GAS = 3
+/** Of an argument that is a list, beside it: each word becomes a value of its own, some 0.5 us, before the function can look how many there are. */
+export const LIST_WORD_GAS = 20
 const LOG_GAS = 375
 const LOG_BYTE_GAS = 8
 /** Of a log with so many topics and bytes. */

@@ -3,12 +3,13 @@
 import { z } from 'zod'
 import { type Address, asAddress, bytesToHex, hexToBytes } from '../../base/bytes.ts'
 import { isDevelopmentAccount } from '../../types/genesis.ts'
+import { describeDomain, domainSeparator } from '../kit/eip712.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { abi } from './abi.ts'
 import { openDirect, TRANSFER_GAS } from './direct.ts'
 import { layout, type TokenCtx } from './layout.ts'
 import { approve, burn, isNobody, mint, spendAllowance, transfer, WORD_MAX } from './ledger.ts'
-import { domainSeparator, PERMIT_GAS, permit, VERSION } from './permit.ts'
+import { PERMIT_GAS, permit, tokenDomain, VERSION } from './permit.ts'
 
 const handlersOf = (name: string, symbol: string): Handlers<typeof abi, typeof layout> => ({
   name: { gas: 100, run: () => name },
@@ -34,16 +35,9 @@ const handlersOf = (name: string, symbol: string): Handlers<typeof abi, typeof l
   },
   permit: { gas: PERMIT_GAS, run: (call, args) => permit(call, name, args) },
   nonces: { gas: 100, run: ({ store }, [owner]) => store.nonces.at(owner).get() },
-  DOMAIN_SEPARATOR: { gas: 300, run: (call) => domainSeparator(call, name) },
+  DOMAIN_SEPARATOR: { gas: 300, run: (call) => domainSeparator(tokenDomain(call, name)) },
   version: { gas: 100, run: () => VERSION },
-  eip712Domain: {
-    gas: 200,
-    run: ({ at, block }) => ({
-      fields: Uint8Array.of(0x0f), // name, version, chainId and verifyingContract
-      ...{ name, version: VERSION, chainId: block.chainId, verifyingContract: at },
-      ...{ salt: new Uint8Array(32), extensions: [] },
-    }),
-  },
+  eip712Domain: { gas: 200, run: (call) => describeDomain(tokenDomain(call, name)) },
   cap: { gas: 100, run: ({ store }) => store.cap.get() },
   isMinter: { gas: 100, run: ({ store }, [account]) => store.minters.at(account).get() },
   mint: {
