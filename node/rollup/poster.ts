@@ -1,0 +1,545 @@
+// The poster: brings batches to the settlement contract. The contract is the truth, the record on disk only helps. Owns when it posts, what it
+// bids, and what it does when the L1 forgets, delays or contradicts itself. Each turn looks at the contract at `latest` and `finalized` and
+// takes the next step; whatever fails is tried again with the next turn, and dying between any two steps loses and doubles nothing.
+import {
+  type Address,
+  bytesToHex,
+  compareBytes,
+  concat,
+  equalBytes,
+  type Hash,
+  type Hex,
+  hexToBytes,
+} from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { maxBigint, mulDivUp } from '../../chain/base/math.ts'
+import type { Clock, Log, Meter } from '../../chain/base/ports.ts'
+import type { ReporterAccount } from '../reporter.ts'
+import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
+import { type L1, type L1Block, L1Errors, type L1Receipt } from './l1.ts'
+import { type Attempt, type BatchFacts, type PosterRecord, type Recorder, shown } from './record.ts'
+import type { Position, Posting, Settlement } from './settlement.ts'
+
+export const PosterErrors = defineErrors('POSTER', {
+  TOO_LARGE: {
+    text: (d: { height: number; sizeBytes: number; gas: bigint }) =>
+      `the batch from height ${d.height} on needs a transaction of ${d.sizeBytes} bytes and ${d.gas} gas, above ${LIMITS.transactionBytes} bytes or ${LIMITS.transactionGas} gas that the L1 takes, and cannot be made smaller`,
+  },
+  BACKWARDS: {
+    text: (d: { what: string; had: number; have: number }) =>
+      `the L1 endpoint takes back what was final: ${d.what} ${d.had}, now ${d.have}. Nothing is posted until it comes back; compare it with another endpoint`,
+  },
+})
+
+/** Of a transaction on Polygon, which takes less than a block does. */
+export const LIMITS = { transactionGas: 16_777_216n, transactionBytes: 131_072 } as const
+
+export interface Batch extends Posting {
+  readonly facts: BatchFacts
+  /** It has as many blocks as go into one. */
+  readonly isFull: boolean
+  /** Time of its last block, by the chain's clock. */
+  readonly newestMs: number
+  /** Epoch of its last block. */
+  readonly epoch: number
+}
+export interface BatchSource {
+  /**
+   * Blocks after a height, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: none that can be
+   * certified yet.
+   */
+  next(afterHeight: number, maxBytes: number): Promise<Batch | null>
+  /** Whose turn: 0 for the elected poster of the epoch, 1 for the one after a missed deadline, and so on. */
+  rank(epoch: number): number
+}
+
+export interface PosterDeps {
+  readonly l1: L1
+  readonly settlement: Settlement
+  readonly source: BatchSource
+  readonly account: ReporterAccount
+  readonly recorder: Recorder
+  readonly clock: Clock
+  readonly log: Log
+  readonly meter: Meter
+}
+export interface PosterOptions {
+  readonly chainId: bigint
+  /** A batch of so many bytes is due at once. */
+  readonly batchBytes: number
+  /** Due too is one whose first block is so old. */
+  readonly maxAgeMs: number
+  /** Until its first block is so old it waits for gas below `holdFeeWei`, then it pays up to `maxFeeWei`. */
+  readonly holdMs: number
+  readonly holdFeeWei: bigint
+  readonly maxFeeWei: bigint
+  /** First bid. */
+  readonly tipWei: bigint
+  /** After so long due, the next in the order of the epoch posts. */
+  readonly turnMs: number
+  /** Less than this on the account is an alarm. */
+  readonly lowBalanceWei: bigint
+}
+
+const BOUNDS = {
+  /** Between two bids. */
+  raiseMs: 15_000,
+  /** Transactions signed for one batch, before it is begun anew. */
+  attempts: 128,
+  /** Wait after a batch that the contract refused; twice as long after each more. */
+  refusedMs: 15_000,
+  refusedMaxMs: 3_600_000,
+  /** Between two warnings of one kind. */
+  quietMs: 600_000,
+  /** No batch is cut smaller. */
+  batchMinBytes: 1_024,
+} as const
+/** Over the estimate, in percent: state may change before the transaction is in a block. */
+const GAS_SLACK = 20n
+
+/** Why nothing is sent now. */
+export type Waits =
+  | 'blocks' // none that are certified
+  | 'age' // neither large nor old enough
+  | 'turn' // another validator is first
+  | 'fee' // gas is too dear
+  | 'balance'
+  | 'inclusion' // sent
+  | 'finality' // in a block that is not final
+  | 'refused' // the contract reverted
+  | 'l1' // the endpoint fails
+
+export interface Posted {
+  readonly facts: BatchFacts
+  readonly seq: number
+  readonly tx: Hash
+  readonly gasUsed: bigint
+  readonly gasPriceWei: bigint
+}
+export interface PosterStatus {
+  readonly waits: Waits
+  readonly latest: Position | null
+  readonly final: Position | null
+  readonly balanceWei: bigint | null
+  readonly baseFeeWei: bigint | null
+  readonly underway: PosterRecord | null
+  /** The last one of this poster that became final. */
+  readonly posted: Posted | null
+}
+
+interface View {
+  readonly block: L1Block
+  readonly position: Position
+}
+interface OwnView extends View {
+  readonly nonce: bigint
+  readonly balanceWei: bigint
+}
+
+const meters = (m: Meter) => ({
+  batches: m.counter('rollup_batches_total', 'Batches of this poster by what became of them', ['result']),
+  sent: m.counter('rollup_broadcasts_total', 'Transactions given to the L1', ['kind']),
+  faults: m.counter('rollup_l1_faults_total', 'Turns of the poster that failed at the L1', ['code']),
+  height: m.gauge('rollup_posted_height', 'Last height in the settlement contract'),
+  final: m.gauge('rollup_final_height', 'Last height that is final there'),
+  balance: m.gauge('rollup_balance_native', 'Whole coins of the L1 on the poster’s account'),
+  baseFee: m.gauge('rollup_base_fee_gwei', 'Base fee of the L1'),
+  low: m.gauge('rollup_balance_low', '1 while the poster’s account is below rollup.lowBalance'),
+})
+
+export class Poster {
+  readonly #deps: PosterDeps
+  readonly #options: PosterOptions
+  readonly #meters: ReturnType<typeof meters>
+  readonly #warned = new Map<string, number>()
+  /** When this process gave the L1 the newest attempt; null: it has not. */
+  #sentMs: number | null = null
+  /** Refusals in a row, and until when nothing is tried. */
+  #refusals = 0
+  #refusedUntilMs = 0
+  /** What may still wait in pools with a nonce that is to be used again. */
+  #floor: (FeeCaps & { readonly nonce: bigint }) | null = null
+  #final: View | null = null
+  #latest: OwnView | null = null
+  #waits: Waits = 'l1'
+  #posted: Posted | null = null
+
+  constructor(deps: PosterDeps, options: PosterOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#meters = meters(deps.meter)
+  }
+
+  get status(): PosterStatus {
+    return {
+      waits: this.#waits,
+      latest: this.#latest?.position ?? null,
+      final: this.#final?.position ?? null,
+      balanceWei: this.#latest?.balanceWei ?? null,
+      baseFeeWei: this.#latest?.block.baseFeeWei ?? null,
+      underway: this.#deps.recorder.record,
+      posted: this.#posted,
+    }
+  }
+
+  /** One step. What the L1 does wrong is told and waited out; a record that cannot be written is thrown. */
+  async turn(): Promise<void> {
+    try {
+      this.#waits = await this.#step()
+    } catch (error) {
+      if (!(error instanceof NodeError) || !isOfL1(error)) throw error
+      this.#waits = 'l1'
+      this.#meters.faults.add(1, { code: error.code })
+      this.#warn(error.code, {}, error.message)
+    }
+  }
+
+  async #step(): Promise<Waits> {
+    const latest = await this.#ownView()
+    const final = await this.#finalView(latest)
+    const { record } = this.#deps.recorder
+    if (record === null) return this.#begin(latest, final)
+    if (final.position.seq >= record.seq) {
+      await this.#settle(record, final, latest)
+      return this.#begin(latest, final)
+    }
+    return this.#follow(record, latest)
+  }
+
+  // What the L1 shows
+
+  async #positionAt(block: L1Block): Promise<Position> {
+    const { l1, settlement } = this.#deps
+    return settlement.position(await l1.call(settlement.address, settlement.question, block.hash))
+  }
+
+  async #ownView(): Promise<OwnView> {
+    const { l1, account } = this.#deps
+    const block = await l1.block('latest')
+    const [position, nonce, balanceWei] = await Promise.all([
+      this.#positionAt(block),
+      l1.nonce(account.address, block.hash),
+      l1.balance(account.address, block.hash),
+    ])
+    this.#latest = { block, position, nonce, balanceWei }
+    this.#meters.height.set(position.height)
+    this.#meters.baseFee.set(Number(block.baseFeeWei) / 1e9)
+    this.#watchBalance(balanceWei)
+    return this.#latest
+  }
+
+  /** Throws POSTER_BACKWARDS: an endpoint that takes back what was final is not believed. */
+  async #finalView(latest: View): Promise<View> {
+    const block = await this.#deps.l1.block('finalized')
+    const position = await this.#positionAt(block)
+    const had = this.#final
+    const refuse = (what: string, before: number, have: number): never => {
+      throw new NodeError(PosterErrors.BACKWARDS, { what, had: before, have })
+    }
+    if (had !== null && block.number < had.block.number) refuse('block', had.block.number, block.number)
+    if (had !== null && position.seq < had.position.seq) refuse('batch', had.position.seq, position.seq)
+    if (had !== null && isFork(had, { block, position })) refuse('another state at batch', position.seq, position.seq)
+    if (latest.position.seq < position.seq)
+      refuse('the newest block is behind batch', position.seq, latest.position.seq)
+    this.#final = { block, position }
+    this.#meters.final.set(position.height)
+    return this.#final
+  }
+
+  #watchBalance(balanceWei: bigint): void {
+    const isLow = balanceWei < this.#options.lowBalanceWei
+    this.#meters.balance.set(Number(balanceWei / 10n ** 9n) / 1e9)
+    this.#meters.low.set(isLow ? 1 : 0)
+    if (!isLow) return
+    const account = bytesToHex(this.#deps.account.address)
+    this.#warn(
+      'low',
+      { account, balanceWei: `${balanceWei}` },
+      'the poster’s account runs out of gas money: send it some',
+    )
+  }
+
+  // A batch under way
+
+  /** Not final yet: in a block, or to be sent again. */
+  async #follow(record: PosterRecord, latest: OwnView): Promise<Waits> {
+    const { recorder, log } = this.#deps
+    const { seq } = latest.position
+    if (seq >= record.seq) {
+      if (seq > record.seq || equalBytes(latest.position.accumulator, record.accumulator))
+        await recorder.mark('included')
+      return 'finality'
+    }
+    if (seq < record.seq - 1) return 'finality' // an endpoint that lags: the base of the batch is final
+    if (record.state === 'included') {
+      log.warn(shown(record), 'the L1 has reorganised a batch away: it is sent again')
+      await recorder.mark('sent')
+      this.#sentMs = null
+    }
+    if (latest.nonce > record.nonce) return this.#spent(record, latest)
+    if (latest.nonce < record.nonce && !this.#isQuiet()) return this.#giveUp(record, 'nonce gap')
+    return this.#push(record, latest)
+  }
+
+  /** Sends, sends again, or bids more. */
+  async #push(record: PosterRecord, latest: OwnView): Promise<Waits> {
+    const last = record.attempts.at(-1)
+    if (last === undefined) return this.#firstAttempt(record, latest)
+    if (this.#sentMs === null) return this.#broadcast(last, record.state === 'built' ? 'first' : 'again')
+    if (this.#isQuiet()) return 'inclusion'
+    const bid = raisedBid(last, latest.block.baseFeeWei, this.#mostWei(record.facts))
+    const isPaid = bid !== null && latest.balanceWei >= record.gasLimit * bid.maxFeeWei
+    if (!isPaid) return this.#broadcast(last, 'again') // a pool may have dropped it
+    if (record.attempts.length >= BOUNDS.attempts) return this.#giveUp(record, 'too many attempts')
+    return this.#broadcast(await this.#sign(record, bid), 'raised')
+  }
+
+  /** Since the last sending less time has gone by than between two bids. */
+  #isQuiet(): boolean {
+    return this.#sentMs !== null && this.#deps.clock.nowMs() < this.#sentMs + BOUNDS.raiseMs
+  }
+
+  /** The nonce is used, and the contract is where it was: it reverted, or the account sent something else. */
+  async #spent(record: PosterRecord, latest: OwnView): Promise<Waits> {
+    const receipt = await this.#receiptOf(record)
+    if (receipt === null) return this.#giveUp(record, 'nonce used elsewhere')
+    if (receipt.isSuccess || receipt.blockNumber > latest.block.number) {
+      this.#warn(
+        'contradiction',
+        shown(record),
+        'the L1 endpoint says that a batch is posted, and shows a contract without it',
+      )
+      return 'inclusion' // soon over where its answers were of two moments
+    }
+    this.#meters.batches.add(1, { result: 'reverted' })
+    this.#refused(shown(record), 'a batch reverted in its block')
+    await this.#deps.recorder.end()
+    return 'refused'
+  }
+
+  async #giveUp(record: PosterRecord, result: string): Promise<Waits> {
+    this.#deps.log.warn({ ...shown(record), reason: result }, 'a batch is begun anew')
+    this.#meters.batches.add(1, { result })
+    const last = record.attempts.at(-1)
+    if (last !== undefined) this.#floor = { ...last, nonce: record.nonce }
+    await this.#deps.recorder.end()
+    return 'inclusion'
+  }
+
+  /** Some batch of this number is final: this one, or another validator's. */
+  async #settle(record: PosterRecord, final: View, latest: OwnView): Promise<void> {
+    const { log, recorder } = this.#deps
+    const found = await this.#foundIn(record)
+    const isNewest = final.position.seq === record.seq
+    const isOurs = isNewest ? equalBytes(final.position.accumulator, record.accumulator) : found !== null
+    if (found !== null) {
+      const { attempt, receipt } = found
+      const { facts, seq } = record
+      this.#posted = { facts, seq, tx: attempt.hash, gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei }
+    }
+    const last = record.attempts.at(-1)
+    if (last !== undefined && latest.nonce <= record.nonce) this.#floor = { ...last, nonce: record.nonce }
+    this.#refusals = 0
+    this.#meters.batches.add(1, { result: isOurs ? 'final' : 'overtaken' })
+    await recorder.end()
+    log.info(
+      { ...shown(record), gas: `${found?.receipt.gasUsed ?? 0n}` },
+      isOurs ? 'a batch is final on the L1' : 'another poster came first: its batch is final',
+    )
+  }
+
+  async #receiptOf(record: PosterRecord): Promise<L1Receipt | null> {
+    for (const { hash } of record.attempts.toReversed()) {
+      const receipt = await this.#deps.l1.receipt(hash)
+      if (receipt !== null) return receipt
+    }
+    return null
+  }
+  async #foundIn(record: PosterRecord): Promise<{ readonly attempt: Attempt; readonly receipt: L1Receipt } | null> {
+    for (const attempt of record.attempts.toReversed()) {
+      const receipt = await this.#deps.l1.receipt(attempt.hash)
+      if (receipt?.isSuccess) return { attempt, receipt }
+    }
+    return null
+  }
+
+  // A new batch
+
+  async #begin(latest: OwnView, final: View): Promise<Waits> {
+    const { source, clock, settlement, recorder } = this.#deps
+    const nowMs = clock.nowMs()
+    if (nowMs < this.#refusedUntilMs) return 'refused'
+    // What builds on a batch that a reorganisation takes away would be lost with it.
+    if (latest.position.seq > final.position.seq) return 'finality'
+    const { height } = final.position
+    const batch = await source.next(height, this.#options.batchBytes)
+    if (batch === null) return 'blocks'
+    const { firstHeight, lastHeight } = batch.facts
+    assert(
+      firstHeight === height + 1 && lastHeight >= firstHeight,
+      'a batch goes on where the contract is, and is not empty',
+    )
+    const dueMs = batch.isFull ? batch.newestMs : batch.facts.oldestMs + this.#options.maxAgeMs
+    if (nowMs < dueMs) return 'age'
+    if (nowMs < dueMs + source.rank(batch.epoch) * this.#options.turnMs) return 'turn'
+    const bid = this.#firstBid(batch.facts, latest)
+    if (bid === null) return 'fee'
+    const made = await this.#fit(latest, batch, bid)
+    if (made === null) return 'refused'
+    if (!this.#canPay(made.gasLimit * bid.maxFeeWei, latest)) return 'balance'
+    const { payload, accumulator } = settlement.post(latest.position, made.batch)
+    const { seq, accumulator: previous } = latest.position
+    const draft = { seq: seq + 1, previous, accumulator, nonce: latest.nonce, gasLimit: made.gasLimit, payload }
+    await recorder.begin({ ...draft, facts: made.batch.facts })
+    this.#sentMs = null
+    return this.#firstAttempt(recorder.record, latest)
+  }
+
+  /** Also of a batch whose first attempt the process died before. */
+  async #firstAttempt(record: PosterRecord | null, latest: OwnView): Promise<Waits> {
+    assert(record !== null, 'the batch is recorded')
+    const bid = this.#firstBid(record.facts, latest)
+    if (bid === null) return 'fee'
+    return this.#broadcast(await this.#sign(record, bid), 'first')
+  }
+
+  #mostWei({ oldestMs }: BatchFacts): bigint {
+    const { holdMs, holdFeeWei, maxFeeWei } = this.#options
+    return this.#deps.clock.nowMs() < oldestMs + holdMs ? holdFeeWei : maxBigint(holdFeeWei, maxFeeWei)
+  }
+  #firstBid(facts: BatchFacts, { block, nonce }: OwnView): FeeCaps | null {
+    const most = this.#mostWei(facts)
+    const over = this.#floor?.nonce === nonce ? this.#floor : null
+    const bid = firstBid({ baseFeeWei: block.baseFeeWei, tipWei: this.#options.tipWei }, over, most)
+    if (bid !== null) return bid
+    const text = 'gas of the L1 costs more than the poster may pay: batches wait'
+    this.#warn('fee', { baseFeeWei: `${block.baseFeeWei}`, mostWei: `${most}` }, text)
+    return null
+  }
+
+  /** Estimated on the live node, with slack; cut smaller while the L1 would not take it. null: the contract refuses it. */
+  async #fit(
+    latest: OwnView,
+    first: Batch,
+    bid: FeeCaps,
+  ): Promise<{ readonly batch: Batch; readonly gasLimit: bigint } | null> {
+    const { source } = this.#deps
+    let batch = first
+    for (let bytes = this.#options.batchBytes; ; bytes = Math.floor(bytes / 2)) {
+      const gasLimit = await this.#gasOf(latest, batch)
+      if (gasLimit === null) return null
+      const sizeBytes = await this.#sizeOf(latest, batch, gasLimit, bid)
+      if (gasLimit <= LIMITS.transactionGas && sizeBytes <= LIMITS.transactionBytes) return { batch, gasLimit }
+      const { firstHeight, lastHeight } = batch.facts
+      const smaller =
+        bytes / 2 < BOUNDS.batchMinBytes || firstHeight === lastHeight
+          ? null
+          : await source.next(firstHeight - 1, bytes / 2)
+      if (smaller === null) {
+        const error = new NodeError(PosterErrors.TOO_LARGE, { height: firstHeight, sizeBytes, gas: gasLimit })
+        this.#refused({}, error.message)
+        return null
+      }
+      batch = smaller
+    }
+  }
+
+  async #gasOf({ position }: OwnView, batch: Batch): Promise<bigint | null> {
+    const { l1, settlement, account } = this.#deps
+    const { payload } = settlement.post(position, batch)
+    try {
+      const gas = await l1.estimate({ from: account.address, to: settlement.address, data: payload })
+      return mulDivUp(gas, 100n + GAS_SLACK, 100n)
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.code !== L1Errors.REFUSED.code) throw error
+      const { firstHeight, lastHeight } = batch.facts
+      const { output } = error.data as { readonly output: Hex | null } // L1_REFUSED has it
+      const reason = output === null || output === '0x' ? error.message : settlement.explain(hexToBytes(output))
+      this.#refused({ from: firstHeight, to: lastHeight, reason }, 'the L1 would not take a batch')
+      return null
+    }
+  }
+
+  /** Of the signed transaction, to the byte but for a leading zero of its signature. */
+  async #sizeOf({ nonce, position }: OwnView, batch: Batch, gasLimit: bigint, bid: FeeCaps): Promise<number> {
+    const { payload } = this.#deps.settlement.post(position, batch)
+    return (await this.#raw({ nonce, gasLimit, payload }, bid)).length + FIELD_SLACK_BYTES
+  }
+
+  #canPay(costWei: bigint, { balanceWei }: OwnView): boolean {
+    if (balanceWei >= costWei) return true
+    const account = bytesToHex(this.#deps.account.address)
+    const facts = { account, balanceWei: `${balanceWei}`, neededWei: `${costWei}` }
+    this.#warn('balance', facts, 'batches wait for funds of the poster')
+    return false
+  }
+
+  #refused(facts: object, text: string): void {
+    const waitMs = Math.min(BOUNDS.refusedMaxMs, BOUNDS.refusedMs * 2 ** this.#refusals++)
+    this.#refusedUntilMs = this.#deps.clock.nowMs() + waitMs
+    this.#warn('refused', { ...facts, againInMs: waitMs }, text)
+  }
+
+  // Signing and sending
+
+  #raw({ nonce, gasLimit, payload }: Pick<PosterRecord, 'nonce' | 'gasLimit' | 'payload'>, bid: FeeCaps) {
+    const { account, settlement } = this.#deps
+    const { chainId } = this.#options
+    const { maxFeeWei, maxTipWei } = bid
+    return account.sign({ chainId, nonce, to: settlement.address, data: payload, gasLimit, maxFeeWei, maxTipWei })
+  }
+
+  /** On disk before anybody sees it. */
+  async #sign(record: PosterRecord, { maxFeeWei, maxTipWei }: FeeCaps): Promise<Attempt> {
+    const raw = await this.#raw(record, { maxFeeWei, maxTipWei })
+    await this.#deps.recorder.attempt({ raw, maxFeeWei, maxTipWei })
+    return { raw, hash: keccak(raw), maxFeeWei, maxTipWei }
+  }
+
+  /** What the endpoint says of it is told and no more: the next look at the contract shows what became of it. */
+  async #broadcast({ raw, hash, maxFeeWei, maxTipWei }: Attempt, kind: 'first' | 'again' | 'raised'): Promise<Waits> {
+    const { l1, recorder, clock, log } = this.#deps
+    this.#sentMs = clock.nowMs()
+    this.#meters.sent.add(1, { kind })
+    const facts = { tx: bytesToHex(hash), maxFeeWei: `${maxFeeWei}`, tipWei: `${maxTipWei}`, kind }
+    await l1.send(raw).catch((error: unknown) => {
+      if (!(error instanceof NodeError) || !isOfL1(error)) throw error
+      log.debug({ ...facts, reason: error.message }, 'the L1 endpoint does not take a transaction of the poster')
+    })
+    await recorder.mark('sent')
+    log.debug(facts, 'a batch is on its way to the L1')
+    return 'inclusion'
+  }
+
+  #warn(about: string, facts: object, text: string): void {
+    const nowMs = this.#deps.clock.nowMs()
+    const last = this.#warned.get(about)
+    if (last !== undefined && nowMs < last + BOUNDS.quietMs) return
+    this.#warned.set(about, nowMs)
+    this.#deps.log.warn(facts, text)
+  }
+}
+
+/** A raised bid and a nonce may take some bytes more. */
+const FIELD_SLACK_BYTES = 64
+
+const isOfL1 = ({ code }: NodeError): boolean =>
+  code.startsWith('L1_') || code.startsWith('ABI_') || code === PosterErrors.BACKWARDS.code
+
+/** Both final, and not of one history. */
+const isFork = (had: View, have: View): boolean =>
+  (had.block.number === have.block.number && !equalBytes(had.block.hash, have.block.hash)) ||
+  (had.position.seq === have.position.seq && !equalBytes(had.position.accumulator, have.position.accumulator))
+
+/**
+ * The place of one validator in the order of an epoch: by a hash of the epoch and each address, so that everybody finds the same order and a
+ * change of the set moves nobody else. Whoever is not in the set comes after all.
+ */
+export function rankOf(epoch: number, operators: readonly Address[], self: Address | null): number {
+  if (self === null) return operators.length
+  const lot = (operator: Address): Uint8Array => keccak(concat(new TextEncoder().encode(`post ${epoch} `), operator))
+  const own = lot(self)
+  if (!operators.some((operator) => equalBytes(operator, self))) return operators.length
+  return operators.filter((operator) => compareBytes(lot(operator), own) < 0).length
+}

@@ -1,0 +1,225 @@
+// The poster's durable record: the batch under way, every transaction that was signed for it, and how far it came. Owns its file. What is in
+// the contract counts; the record keeps the poster from paying twice and from forgetting what it let loose.
+import { type Address, asAddress, asHash, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
+import type { Log } from '../../chain/base/ports.ts'
+import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, type Rlp, rlpInt } from '../../chain/base/rlp.ts'
+import { type LogFile, openWal, type Wal, WalErrors, type WalRecord } from '../../chain/store/wal.ts'
+import type { FeeCaps } from './fees.ts'
+
+export const RecordErrors = defineErrors('POSTING', {
+  UNKNOWN: {
+    text: (d: { type: number }) =>
+      `the poster's record holds an entry of kind ${d.type}: another version of the node wrote it; move the file away, the contract knows all that counts`,
+  },
+})
+
+/** Whose transactions, and where to. */
+export interface Sender {
+  readonly chainId: bigint
+  readonly settlement: Address
+  readonly account: Address
+}
+
+/** What a batch holds, for people and the cost report. */
+export interface BatchFacts {
+  readonly firstHeight: number
+  readonly lastHeight: number
+  readonly emptyBlocks: number
+  readonly transactions: number
+  /** Compressed. */
+  readonly sizeBytes: number
+  /** Of its first block, by the chain's clock. */
+  readonly oldestMs: number
+}
+
+export interface Draft {
+  readonly seq: number
+  /** Of the contract before and after the batch. */
+  readonly previous: Hash
+  readonly accumulator: Hash
+  readonly nonce: bigint
+  readonly gasLimit: bigint
+  /** What the contract is called with. */
+  readonly payload: Uint8Array
+  readonly facts: BatchFacts
+}
+export interface Attempt extends FeeCaps {
+  readonly raw: Uint8Array
+  readonly hash: Hash
+}
+const STATES = ['built', 'sent', 'included', 'final'] as const
+type State = (typeof STATES)[number]
+export interface PosterRecord extends Draft {
+  readonly dataHash: Hash
+  readonly attempts: readonly Attempt[]
+  readonly state: State
+}
+
+/** Each write returns when it is on disk. */
+export interface Recorder {
+  /** The batch under way; null where there is none. */
+  readonly record: PosterRecord | null
+  begin(draft: Draft): Promise<void>
+  attempt(attempt: Omit<Attempt, 'hash'>): Promise<void>
+  mark(state: Exclude<State, 'final'>): Promise<void>
+  /** The batch is final, or given up: nothing of it is needed any more. */
+  end(): Promise<void>
+  close(): Promise<void>
+}
+
+const TYPES = { draft: 1, attempt: 2, state: 3 } as const
+
+/** A record of another account, contract or chain is put aside, and so is a damaged one: neither is needed to be safe. */
+export async function openRecord(file: LogFile, sender: Sender, log: Log): Promise<Recorder> {
+  const wal = await openWal(file).catch(async (error: unknown) => {
+    if (!(error instanceof NodeError) || error.code !== WalErrors.CORRUPT.code) throw error
+    log.warn({ file: file.name }, 'the poster’s record is damaged and begins anew; the contract knows what is posted')
+    await file.replace(new Uint8Array(0))
+    return openWal(file)
+  })
+  const recorder = new FileRecorder(wal, sender)
+  if (recorder.isOfAnother) {
+    log.warn({ file: file.name }, 'the poster’s record was of another account or contract and is put aside')
+    await recorder.end()
+  }
+  return recorder
+}
+
+/** What the file of a running poster holds; it is not touched. */
+export async function readRecord(file: Pick<LogFile, 'name' | 'read'>): Promise<PosterRecord | null> {
+  const still = async (): Promise<void> => {}
+  const wal = await openWal({ ...file, append: still, sync: still, truncate: still, replace: still, close: still })
+  return fold(wal.records).record
+}
+
+class FileRecorder implements Recorder {
+  record: PosterRecord | null
+  /** Whether what the file held is somebody else's. */
+  readonly isOfAnother: boolean
+  readonly #wal: Wal
+  readonly #sender: Sender
+
+  constructor(wal: Wal, sender: Sender) {
+    this.#wal = wal
+    this.#sender = sender
+    const found = fold(wal.records)
+    this.record = found.record
+    this.isOfAnother = found.sender !== null && !isSame(found.sender, sender)
+  }
+
+  async begin(draft: Draft): Promise<void> {
+    assert(this.record === null, 'one batch of the poster is under way at a time')
+    await this.#wal.append(TYPES.draft, encodeDraft(this.#sender, draft), { sync: true })
+    this.record = recordOf(draft)
+  }
+
+  async attempt(attempt: Omit<Attempt, 'hash'>): Promise<void> {
+    const { record } = this
+    assert(record !== null, 'an attempt is of a batch')
+    const { raw, maxFeeWei, maxTipWei } = attempt
+    const bytes = encodeRlp([raw, rlpInt(maxFeeWei), rlpInt(maxTipWei)])
+    await this.#wal.append(TYPES.attempt, bytes, { sync: true })
+    this.record = { ...record, attempts: [...record.attempts, { ...attempt, hash: keccak(raw) }] }
+  }
+
+  async mark(state: Exclude<State, 'final'>): Promise<void> {
+    const { record } = this
+    assert(record !== null, 'a state is of a batch')
+    if (record.state === state) return
+    await this.#wal.append(TYPES.state, encodeRlp(rlpInt(STATES.indexOf(state))), { sync: true })
+    this.record = { ...record, state }
+  }
+
+  async end(): Promise<void> {
+    const { record } = this
+    assert(record !== null, 'what ends has begun')
+    await this.#wal.endHeight(record.seq)
+    this.record = null
+  }
+
+  close(): Promise<void> {
+    return this.#wal.close()
+  }
+}
+
+const isSame = (a: Sender, b: Sender): boolean =>
+  a.chainId === b.chainId && equalBytes(a.settlement, b.settlement) && equalBytes(a.account, b.account)
+
+const recordOf = (draft: Draft): PosterRecord => ({
+  ...draft,
+  dataHash: keccak(draft.payload),
+  attempts: [],
+  state: 'built',
+})
+
+interface Folded {
+  readonly record: PosterRecord | null
+  readonly sender: Sender | null
+}
+const fold = (entries: readonly WalRecord[]): Folded => entries.reduce<Folded>(step, { record: null, sender: null })
+const step = ({ record, sender }: Folded, { type, payload }: WalRecord): Folded => {
+  if (type === TYPES.draft) {
+    const found = decodeDraft(payload)
+    return { record: recordOf(found.draft), sender: found.sender }
+  }
+  if (record === null) throw new NodeError(RecordErrors.UNKNOWN, { type })
+  if (type === TYPES.attempt)
+    return { record: { ...record, attempts: [...record.attempts, decodeAttempt(payload)] }, sender }
+  const state = type === TYPES.state ? STATES[asNumber(decodeRlp(payload))] : undefined
+  if (state === undefined) throw new NodeError(RecordErrors.UNKNOWN, { type })
+  return { record: { ...record, state }, sender }
+}
+
+const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Uint8Array => {
+  const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs } = draft.facts
+  return encodeRlp([
+    [rlpInt(chainId), settlement, account],
+    ...[rlpInt(draft.seq), draft.previous, draft.accumulator, rlpInt(draft.nonce), rlpInt(draft.gasLimit)],
+    draft.payload,
+    [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs].map(rlpInt),
+  ])
+}
+const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly draft: Draft } => {
+  const [whose, seq, previous, accumulator, nonce, gasLimit, payload, facts] = asList(decodeRlp(bytes), 8)
+  const [chainId, settlement, account] = asList(whose, 3)
+  return {
+    sender: {
+      chainId: asBigint(chainId),
+      settlement: asAddress(asBytes(settlement, 20)),
+      account: asAddress(asBytes(account, 20)),
+    },
+    draft: {
+      seq: asNumber(seq),
+      previous: asHash(asBytes(previous, 32)),
+      accumulator: asHash(asBytes(accumulator, 32)),
+      nonce: asBigint(nonce),
+      gasLimit: asBigint(gasLimit),
+      payload: asBytes(payload),
+      facts: factsOf(facts),
+    },
+  }
+}
+const factsOf = (item: Rlp | undefined): BatchFacts => {
+  const [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs] = asList(item, 6)
+  return {
+    firstHeight: asNumber(firstHeight),
+    lastHeight: asNumber(lastHeight),
+    emptyBlocks: asNumber(emptyBlocks),
+    transactions: asNumber(transactions),
+    sizeBytes: asNumber(sizeBytes),
+    oldestMs: asNumber(oldestMs),
+  }
+}
+const decodeAttempt = (bytes: Uint8Array): Attempt => {
+  const [raw, maxFee, maxTip] = asList(decodeRlp(bytes), 3)
+  const signed = asBytes(raw)
+  return { raw: signed, hash: keccak(signed), maxFeeWei: asBigint(maxFee), maxTipWei: asBigint(maxTip) }
+}
+
+/** For logs. */
+export const shown = ({ seq, dataHash, nonce, facts, attempts }: PosterRecord) => ({
+  ...{ seq, dataHash: bytesToHex(dataHash), nonce: Number(nonce), attempts: attempts.length },
+  ...{ from: facts.firstHeight, to: facts.lastHeight, bytes: facts.sizeBytes },
+})

@@ -1,0 +1,74 @@
+// The settlement contract's words: what is asked of it, how a batch is posted to it, and what its refusals mean. Owns the accumulator, which
+// the contract and everybody else find alike.
+import { type Address, asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
+import { abi as verifierAbi } from '../../contracts/settlement/ICheckpointVerifier.abi.ts'
+import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
+
+/** The newest checkpoint that the contract holds. */
+export interface Position {
+  /** Of its batch; batches count from 1, 0 is genesis. */
+  readonly seq: number
+  readonly height: number
+  readonly epoch: number
+  readonly accumulator: Hash
+  readonly blockHash: Hash
+  readonly stateRoot: Hash
+  readonly validatorsHash: Hash
+}
+
+/** What goes up with a batch. */
+export interface Posting {
+  readonly data: Uint8Array
+  readonly checkpoint: { readonly header: Uint8Array; readonly section: Uint8Array }
+  readonly certificate: Uint8Array
+}
+
+export interface Settlement {
+  readonly address: Address
+  /** The call whose answer is a position. */
+  readonly question: Uint8Array
+  /** Throws ABI_*: what no such contract answers. */
+  position(answer: Uint8Array): Position
+  /** The call that posts, and the accumulator that it leaves. */
+  post(before: Position, posting: Posting): { readonly payload: Uint8Array; readonly accumulator: Hash }
+  /** A revert by its name and values. */
+  explain(output: Uint8Array): string
+}
+
+export const createSettlement = (address: Address): Settlement => ({
+  address,
+  question: encodeCall(abi.functions.latest, []),
+  position(answer) {
+    const { settled } = decodeNamed(abi.functions.latest.outputs, answer)
+    const { seq, height, epoch, accumulator, blockHash, stateRoot, validatorsHash } = settled
+    return {
+      ...{ seq: Number(seq), height: Number(height), epoch: Number(epoch) },
+      ...{ accumulator: asHash(accumulator), blockHash: asHash(blockHash) },
+      ...{ stateRoot: asHash(stateRoot), validatorsHash: asHash(validatorsHash) },
+    }
+  },
+  post(before, { data, checkpoint, certificate }) {
+    const seq = BigInt(before.seq + 1)
+    const payload = encodeCall(abi.functions.post, [seq, before.accumulator, data, checkpoint, certificate])
+    const types = [
+      ['', 'bytes32'],
+      ['', 'uint64'],
+      ['', 'bytes32'],
+      ['', 'bytes32'],
+    ] as const
+    const words = encodeValues(types, [before.accumulator, seq, keccak(data), keccak(checkpoint.header)])
+    return { payload, accumulator: keccak(words) }
+  },
+  explain(output) {
+    const selector = selectorOf(output)
+    const [name, error] =
+      Object.entries({ ...verifierAbi.errors, ...abi.errors }).find(([, each]) => each.selector === selector) ?? []
+    if (name === undefined || error === undefined) return `an unknown error ${bytesToHex(output.subarray(0, 4))}`
+    const values = Object.entries(decodeNamed(error.inputs, output.subarray(4)))
+    return `${name}(${values.map(([key, value]) => `${key} ${plain(value)}`).join(', ')})`
+  },
+})
+
+const plain = (value: unknown): string => (value instanceof Uint8Array ? bytesToHex(value) : String(value))

@@ -1,0 +1,262 @@
+// An L1 in memory: blocks with their states, a pool, a base fee, finality, and the settlement contract in its plainest form. It
+// reorganises, drops and delays as a test says. Transactions are RLP without signatures: who sends is written in them.
+import {
+  type Address,
+  addressKey,
+  asAddress,
+  asHash,
+  bytesToHex,
+  equalBytes,
+  type Hash,
+  type Hex,
+} from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import { minBigint } from '../../chain/base/math.ts'
+import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
+import { decodeNamed, encodeError, encodeNamed } from '../../chain/native/kit/abi.ts'
+import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
+import type { ReporterAccount } from '../../node/reporter.ts'
+import { type L1, type L1Block, type L1Call, L1Errors, type L1Receipt, type Tag } from '../../node/rollup/l1.ts'
+import { createSettlement, type Position } from '../../node/rollup/settlement.ts'
+
+export const GWEI = 10n ** 9n
+export const SETTLEMENT = asAddress(new Uint8Array(20).fill(0x5e))
+const ZERO = asHash(new Uint8Array(32))
+const settlement = createSettlement(SETTLEMENT)
+
+interface SimTx {
+  readonly hash: Hash
+  readonly from: Address
+  readonly nonce: bigint
+  readonly maxTipWei: bigint
+  readonly maxFeeWei: bigint
+  readonly gasLimit: bigint
+  readonly data: Uint8Array
+}
+/** Everybody's in one number: a fork of the state is a fork of this. */
+interface State {
+  readonly position: Position
+  readonly nonces: ReadonlyMap<string, bigint>
+  readonly balances: ReadonlyMap<string, bigint>
+}
+interface SimBlock extends L1Block {
+  readonly state: State
+  readonly txs: readonly SimTx[]
+  readonly receipts: ReadonlyMap<Hex, L1Receipt>
+}
+
+/** An account of the simulated L1. */
+export const simAccount = (id: number): ReporterAccount => {
+  const address = asAddress(new Uint8Array(20).fill(id))
+  return {
+    address,
+    sign: async ({ nonce, maxTipWei, maxFeeWei, gasLimit, to, data }) =>
+      encodeRlp([address, ...[nonce, maxTipWei, maxFeeWei, gasLimit].map(rlpInt), to, data]),
+  }
+}
+const txOf = (raw: Uint8Array): SimTx => {
+  const [from, nonce, tip, fee, gas, , data] = asList(decodeRlp(raw), 7)
+  return {
+    ...{ hash: keccak(raw), from: asAddress(asBytes(from, 20)), nonce: asBigint(nonce), maxTipWei: asBigint(tip) },
+    ...{ maxFeeWei: asBigint(fee), gasLimit: asBigint(gas), data: asBytes(data) },
+  }
+}
+
+/** What a batch of the tests holds: its first and last height. */
+export const simBatch = (first: number, last: number) => {
+  const data = encodeRlp([rlpInt(first), rlpInt(last)])
+  return {
+    data,
+    checkpoint: { header: encodeRlp(rlpInt(last)), section: new Uint8Array(0) },
+    certificate: new Uint8Array(0),
+  }
+}
+
+/** Of the batch in a call that posts it. */
+export const heightsOf = (payload: Uint8Array): { readonly first: number; readonly last: number } => {
+  const [first, last] = asList(decodeRlp(decodeNamed(abi.functions.post.inputs, payload.subarray(4)).batch), 2)
+  return { first: asNumber(first), last: asNumber(last) }
+}
+
+const gasOf = (data: Uint8Array): bigint => 100_000n + 40n * BigInt(data.length)
+
+export class SimL1 {
+  readonly blockMs = 2_000
+  #blocks: SimBlock[] = []
+  /** By sender and nonce. */
+  readonly pool = new Map<string, SimTx>()
+  #fork = 0
+  baseFeeWei = 100n * GWEI
+  /** Blocks that `finalized` is behind. */
+  lagBlocks = 4
+  /** A block takes no transactions while it is false. */
+  isOpen = true
+  /** Whether the contract takes batches. */
+  isPaused = false
+  gas: (data: Uint8Array) => bigint = gasOf
+  /** Before each question; throws what the endpoint fails with. */
+  onCall: (method: keyof L1, raw?: Uint8Array) => void = () => {}
+  /** Everything that was ever taken into the pool. */
+  readonly seen: SimTx[] = []
+
+  constructor(timeMs: number, accounts: readonly ReporterAccount[]) {
+    const balances = new Map(accounts.map(({ address }) => [addressKey(address), 10n ** 21n]))
+    const position = {
+      seq: 0,
+      height: 0,
+      epoch: 0,
+      accumulator: ZERO,
+      blockHash: ZERO,
+      stateRoot: ZERO,
+      validatorsHash: ZERO,
+    }
+    const state = { position, nonces: new Map(), balances }
+    this.#blocks = [
+      { number: 0, hash: keccak(ZERO), timeMs, baseFeeWei: this.baseFeeWei, state, txs: [], receipts: new Map() },
+    ]
+    for (let i = 0; i < 100; i++) this.mine()
+  }
+
+  get head(): SimBlock {
+    return this.#blocks.at(-1) as SimBlock // there is always the first
+  }
+  get final(): SimBlock {
+    return this.#blocks.at(-1 - Math.min(this.lagBlocks, this.#blocks.length - 1)) as SimBlock // bounded by the length
+  }
+  /** Batches of the canonical chain in order, with whose transaction each is. */
+  get batches(): readonly { readonly first: number; readonly last: number; readonly from: number }[] {
+    return this.#blocks.flatMap(({ txs, receipts }) =>
+      txs
+        .filter(({ hash }) => receipts.get(bytesToHex(hash))?.isSuccess)
+        .map(({ data, from }) => ({ ...heightsOf(data), from: from[0] ?? 0 })),
+    )
+  }
+  /** Transactions of the canonical chain that the contract refused. */
+  get reverted(): number {
+    return this.#blocks.flatMap(({ receipts }) => [...receipts.values()]).filter(({ isSuccess }) => !isSuccess).length
+  }
+
+  mine(): void {
+    const { state: before, timeMs, number, hash: parent } = this.head
+    let state = before
+    const receipts = new Map<Hex, L1Receipt>()
+    const txs: SimTx[] = []
+    const hash = keccak(encodeRlp([parent, rlpInt(number + 1), rlpInt(this.#fork)]))
+    for (const tx of this.isOpen ? [...this.pool.values()].sort((a, b) => Number(a.nonce - b.nonce)) : []) {
+      const key = addressKey(tx.from)
+      if ((state.nonces.get(key) ?? 0n) !== tx.nonce || tx.maxFeeWei < this.baseFeeWei) continue
+      const done = this.#run(state, tx)
+      const tip = minBigint(tx.maxFeeWei - this.baseFeeWei, tx.maxTipWei)
+      const gasPriceWei = this.baseFeeWei + tip
+      const gasUsed = this.gas(tx.data)
+      state = {
+        position: done ?? state.position,
+        nonces: new Map(state.nonces).set(key, tx.nonce + 1n),
+        balances: new Map(state.balances).set(key, (state.balances.get(key) ?? 0n) - gasUsed * gasPriceWei),
+      }
+      const place = { blockNumber: number + 1, blockHash: hash }
+      receipts.set(bytesToHex(tx.hash), { ...place, isSuccess: done !== null, gasUsed, gasPriceWei })
+      txs.push(tx)
+      this.pool.delete(poolKey(tx))
+    }
+    const block = { number: number + 1, hash, timeMs: timeMs + this.blockMs, baseFeeWei: this.baseFeeWei }
+    this.#blocks.push({ ...block, state, txs, receipts })
+  }
+
+  /** null: it reverts. */
+  #run({ position }: State, { data }: SimTx): Position | null {
+    return this.#refusal(position, data) === null ? this.#after(position, data) : null
+  }
+  #after(position: Position, data: Uint8Array): Position {
+    const { batch, checkpoint } = decodeNamed(abi.functions.post.inputs, data.subarray(4))
+    const posting = { data: batch, checkpoint, certificate: new Uint8Array(0) }
+    const { accumulator } = settlement.post(position, posting)
+    const height = asNumber(decodeRlp(checkpoint.header))
+    return { ...position, seq: position.seq + 1, height, accumulator, blockHash: keccak(checkpoint.header) }
+  }
+  #refusal(position: Position, data: Uint8Array): Uint8Array | null {
+    const { seq, previousAccumulator, batch } = decodeNamed(abi.functions.post.inputs, data.subarray(4))
+    if (this.isPaused) return encodeError(abi.errors.NoVerifier, {})
+    if (Number(seq) !== position.seq + 1)
+      return encodeError(abi.errors.WrongSequence, { given: seq, expected: BigInt(position.seq + 1) })
+    if (!equalBytes(previousAccumulator, position.accumulator))
+      return encodeError(abi.errors.WrongAccumulator, { given: previousAccumulator, expected: position.accumulator })
+    const [first] = asList(decodeRlp(batch), 2)
+    return asNumber(first) === position.height + 1 ? null : encodeError(abi.errors.BadHeader, {})
+  }
+
+  /** The last blocks are replaced by as many empty ones and one more; their transactions wait again, or are forgotten. */
+  reorganise(depth: number, what: 'keep' | 'drop'): void {
+    this.#fork++
+    for (const { txs } of this.#blocks.splice(-depth))
+      if (what === 'keep') for (const tx of txs) this.pool.set(poolKey(tx), tx)
+    const wasOpen = this.isOpen
+    this.isOpen = false
+    for (let i = 0; i <= depth; i++) this.mine()
+    this.isOpen = wasOpen
+  }
+
+  #admit(raw: Uint8Array): void {
+    const tx = txOf(raw)
+    const refuse = (message: string): never => {
+      throw refusedBy('eth_sendRawTransaction', message, null)
+    }
+    const key = addressKey(tx.from)
+    if (tx.nonce < (this.head.state.nonces.get(key) ?? 0n)) refuse('nonce too low')
+    if (tx.gasLimit * tx.maxFeeWei > (this.head.state.balances.get(key) ?? 0n)) refuse('insufficient funds')
+    if (tx.gasLimit < this.gas(tx.data)) refuse('intrinsic gas too low')
+    const before = this.pool.get(poolKey(tx))
+    if (before !== undefined && equalBytes(before.hash, tx.hash)) refuse('already known')
+    const isDearer = (a: bigint, b: bigint): boolean => a * 10n >= b * 11n
+    if (before !== undefined && !(isDearer(tx.maxFeeWei, before.maxFeeWei) && isDearer(tx.maxTipWei, before.maxTipWei)))
+      refuse('replacement transaction underpriced')
+    this.pool.set(poolKey(tx), tx)
+    this.seen.push(tx)
+  }
+
+  #at(hash: Hash): SimBlock {
+    const block = this.#blocks.findLast((each) => equalBytes(each.hash, hash))
+    if (block === undefined) throw refusedBy('eth_call', 'header not found', null)
+    return block
+  }
+
+  /** What a process asks. */
+  endpoint(): L1 {
+    const ask = async <T>(method: keyof L1, answer: () => T, raw?: Uint8Array): Promise<T> => {
+      this.onCall(method, raw)
+      return answer()
+    }
+    return {
+      block: (tag: Tag) => ask('block', () => (tag === 'latest' ? this.head : this.final)),
+      nonce: (of, at) => ask('nonce', () => this.#at(at).state.nonces.get(addressKey(of)) ?? 0n),
+      balance: (of, at) => ask('balance', () => this.#at(at).state.balances.get(addressKey(of)) ?? 0n),
+      code: () => ask('code', () => new Uint8Array(1)),
+      call: (_to, _data, at) =>
+        ask('call', () => encodeNamed(abi.functions.latest.outputs, { settled: settledOf(this.#at(at)) })),
+      estimate: (call: L1Call) =>
+        ask('estimate', () => {
+          const refusal = this.#refusal(this.head.state.position, call.data)
+          if (refusal !== null) throw refusedBy('eth_estimateGas', 'execution reverted', bytesToHex(refusal))
+          return this.gas(call.data)
+        }),
+      receipt: (tx) => ask('receipt', () => this.#receipt(tx)),
+      send: (raw) => ask('send', () => this.#admit(raw), raw),
+    }
+  }
+  #receipt(tx: Hash): L1Receipt | null {
+    for (const { receipts } of this.#blocks.toReversed()) {
+      const receipt = receipts.get(bytesToHex(tx))
+      if (receipt !== undefined) return receipt
+    }
+    return null
+  }
+}
+
+const poolKey = ({ from, nonce }: SimTx): string => `${bytesToHex(from)} ${nonce}`
+const settledOf = ({ state }: SimBlock) => {
+  const { seq, height, epoch, ...hashes } = state.position
+  return { seq: BigInt(seq), height: BigInt(height), epoch: BigInt(epoch), ...hashes }
+}
+export const refusedBy = (method: string, message: string, output: Hex | null): NodeError =>
+  new NodeError(L1Errors.REFUSED, { host: 'sim', method, message, output })
