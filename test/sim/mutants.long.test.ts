@@ -9,6 +9,7 @@ const BUDGET = 1_000
 test('each rule broken on purpose is caught', async () => {
   const caught = await runMutants(BUDGET, BROKEN)
   expect(caught.filter(({ by }) => by === null).map(({ name }) => name)).toEqual([])
+  expect(caught).toHaveLength(BROKEN.length)
 })
 
 test('each rule left out is missed: the network stands still', async () => {

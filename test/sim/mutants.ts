@@ -17,8 +17,6 @@ export interface Mutant {
   readonly wishes?: Wishes
   /** What is made of the scenario of each seed. */
   readonly focus?: (scenario: Scenario) => Scenario
-  /** It takes hundreds of seeds. */
-  readonly isRare?: true
   /** What must come of it: anything wrong; that the network, or somebody in it, stands still; or that rounds are lost in the calm. */
   readonly must?: 'stall' | 'slow'
   /** Control: an edit that is no fault, of which nothing may come. */

@@ -17,8 +17,7 @@ const UNABLE = 'if (!at.ready.get() || at.exited.get() || isSilent(at)) return 0
 
 const edit = (file: string, from: string, to: string): Edit => ({ file, from, to })
 
-/** The main ones. */
-export const QUICK_STAKES: readonly StakesMutant[] = [
+export const STAKES: readonly StakesMutant[] = [
   {
     name: 'the jailed are elected',
     story: sleeper,
@@ -63,10 +62,6 @@ export const QUICK_STAKES: readonly StakesMutant[] = [
       ),
     ],
   },
-]
-
-export const STAKES: readonly StakesMutant[] = [
-  ...QUICK_STAKES,
   {
     name: 'who comes back from jail need not be in step',
     story: sleeper,

@@ -3,8 +3,6 @@
 import { expect, test } from 'vitest'
 import type { Blow } from '../../node/sim/story.ts'
 import { runWhole, type WholeOutcome } from '../../node/sim/whole.ts'
-import { runMutants } from './mutant-child.ts'
-import { QUICK_STAKES } from './stakes-mutants.ts'
 import { change, down, exodus, flight, newKey, sleeper, storyWith, theft } from './stories.ts'
 
 const times = ({ counters }: WholeOutcome, what: string): number => counters.get(what) ?? 0
@@ -73,9 +71,3 @@ test.each([4, 5])(
     expect(faults).toEqual([])
   },
 )
-
-test(`${QUICK_STAKES.length} rules switched off are each caught by a network of whole nodes`, async () => {
-  const caught = await runMutants(0, QUICK_STAKES)
-  expect(caught.filter(({ by }) => by === null).map(({ name }) => name)).toEqual([])
-  expect(caught).toHaveLength(QUICK_STAKES.length)
-})
