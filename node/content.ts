@@ -22,6 +22,11 @@ export const ContentErrors = defineErrors('CONTENT', {
     rpc: -32602,
     text: (d: { codec: number }) => `content has the codec 0x55 (raw) or 0x70 (dag-pb), not 0x${d.codec.toString(16)}`,
   },
+  PEER: { text: (d: { address: string }) => `content.peers: ${d.address} is no multiaddr that ends in /p2p/<peer id>` },
+  NO_FILE: {
+    rpc: -32602,
+    text: (d: { cid: string }) => `${d.cid} is no file: a directory, or bytes that only call themselves one`,
+  },
   TOO_LARGE: {
     rpc: -32602,
     text: (d: { bytes: number; max: number }) => `content of ${d.bytes} bytes, at most ${d.max} are taken`,

@@ -7,6 +7,7 @@ import { encode as encodeDagPb } from '@ipld/dag-pb'
 import { LevelBlockstore } from 'blockstore-level'
 import { UnixFS } from 'ipfs-unixfs'
 import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { concat } from '../chain/base/bytes.ts'
@@ -130,6 +131,54 @@ test('a root that claims 5 GB is refused before a byte of it is asked for', asyn
   expect(await a.pinned()).toEqual([])
 })
 
+/** A CAR file of some blocks, the last of which is its root. */
+const carOfAll = async (blocks: readonly { readonly codec: number; readonly bytes: Uint8Array }[]) => {
+  const made = await Promise.all(
+    blocks.map(async ({ codec, bytes }) => ({ cid: CID.createV1(codec, await sha256.digest(bytes)), bytes })),
+  )
+  const root = made.at(-1)?.cid ?? expect.fail('a block')
+  const { writer, out } = CarWriter.create([root])
+  const car = all(out)
+  for (const block of made) await writer.put(block)
+  await writer.close()
+  return { root, car: await car }
+}
+
+test('a few blocks that stand for a file of millions of pieces are refused, and do not hold the node up', async () => {
+  const a = await open('a', 1)
+  const blocks: { readonly codec: number; readonly bytes: Uint8Array }[] = [{ codec: 0x55, bytes: new Uint8Array(0) }]
+  for (let depth = 0; depth < 40; depth++) {
+    const { codec, bytes } = blocks[depth] ?? expect.fail()
+    const Hash = CID.createV1(codec, await sha256.digest(bytes))
+    const links = [1, 2].map(() => ({ Hash, Tsize: 0, Name: '' }))
+    const node = new UnixFS({ type: 'file', blockSizes: [1n, 1n] })
+    blocks.push({ codec: 0x70, bytes: encodeDagPb({ Data: node.marshal(), Links: links }) })
+  }
+  const { root, car } = await carOfAll(blocks)
+  await a.restore(one(car))
+  const started = process.cpuUsage()
+  expect(await codeOf(a.get(refOf(root)))).toBe('CONTENT_TOO_LARGE')
+  expect(process.cpuUsage(started).user).toBeLessThan(5_000_000)
+})
+
+test('a directory is no content, and neither is a CID whose digest is cut short', async () => {
+  const a = await open('a', 1)
+  const { root, car } = await carOfAll([
+    { codec: 0x70, bytes: encodeDagPb({ Data: new UnixFS({ type: 'directory' }).marshal(), Links: [] }) },
+  ])
+  expect(await codeOf(a.restore(one(car)))).toBe('CONTENT_NO_FILE')
+  expect(await codeOf(a.get(refOf(root)))).toBe('CONTENT_NO_FILE')
+  const { code, digest } = root.multihash
+  const cut = CID.createV1(0x55, Digest.create(code, digest.slice(0, 4)))
+  expect(() => refOf(cut.toString())).toThrow(expect.objectContaining({ code: 'CONTENT_CID' }))
+})
+
+test('a file whose pieces repeat comes back whole', async () => {
+  const a = await open('a', 1)
+  const content = new Uint8Array(9 * MB + 3)
+  expect(Buffer.compare(await a.get(await a.put(content)), content)).toBe(0)
+})
+
 test('bytes that changed on the disk are an error, never a value', async () => {
   const a = await open('a', 1)
   const stored = await a.put(contentOf(3 * MB, 1))
@@ -166,6 +215,46 @@ test('collecting drops what is not wanted, block by block, and nothing else', as
   expect(await a.collect((ref) => Buffer.compare(ref.digest, gone.digest) === 0)).toBe(1)
   expect([await a.isWhole(kept), await a.isWhole(gone)]).toEqual([false, true])
   expect(await a.get(gone)).toHaveLength(3 * MB)
+})
+
+test('a provider that takes its time does not keep a collection waiting, and what came from it is not dropped', async () => {
+  const far = await startIpfsProcess(join(dir, 'far'), 1)
+  closers.push(() => far.end())
+  const { cid } = await far.order({ put: { sizeBytes: 12 * MB, seed: 5 } })
+  const halfway = Promise.withResolvers<readonly Socket[]>()
+  const { address } = await relay(far.address, 4 * MB, (sockets) => {
+    for (const socket of sockets) socket.pause()
+    halfway.resolve(sockets)
+  })
+  const near = await open('near', 2, { peers: [address], stallMs: 20_000 })
+  await until(() => near.peers() === 1)
+  const reading = near.get(refOf(String(cid)))
+  const sockets = await halfway.promise
+  const gone = await near.put(contentOf(MB, 9))
+  expect(await near.collect(() => false)).toBe(1)
+  expect(await near.isWhole(gone)).toBe(false)
+  for (const socket of sockets) socket.resume()
+  expect(Buffer.compare(await reading, contentOf(12 * MB, 5))).toBe(0)
+  expect(await near.isWhole(refOf(String(cid)))).toBe(true)
+})
+
+test('content that lacks copies grows old all the same', async () => {
+  let now = 1_000
+  const deps = { ...ipfsDeps, clock: { nowMs: () => now } }
+  const a = await openIpfs(deps, { ...ipfsOptions(join(dir, 'a'), 1), replicas: 2 })
+  closers.push(() => a.close())
+  await a.put(contentOf(10, 1))
+  now = 5_000
+  expect(await a.repair()).toBe(1)
+  expect(await a.collect((_, pinnedAtMs) => pinnedAtMs > 1_000)).toBe(1)
+})
+
+test('a host that cannot listen, or is told of a peer by no address, leaves nothing open', async () => {
+  for (const peer of ['junk', '/ip4/1.2.3.4/tcp/1', '/ip4/300.1.1.1/tcp/1/p2p/12D3KooWA', '/p2p/x'])
+    expect(await codeOf(openIpfs(ipfsDeps, { ...ipfsOptions(join(dir, 'a'), 1), peers: [peer] }))).toBe('CONTENT_PEER')
+  const options = { ...ipfsOptions(join(dir, 'a'), 1), listen: ['/ip4/192.0.2.1/tcp/1'] }
+  expect(await codeOf(openIpfs(ipfsDeps, options))).not.toBe('no error')
+  await open('a', 1)
 })
 
 test('a node is rebuilt from another’s backup, and a backup that lacks or forges a block is refused', async () => {

@@ -14,7 +14,7 @@ import { noise } from '@libp2p/noise'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LevelBlockstore } from 'blockstore-level'
 import { LevelDatastore } from 'datastore-level'
 import { Key } from 'interface-datastore'
@@ -22,6 +22,7 @@ import { UnixFS } from 'ipfs-unixfs'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
+import { sha256 } from 'multiformats/hashes/sha2'
 import { bytesToHex, concat } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log } from '../chain/base/ports.ts'
@@ -39,6 +40,8 @@ const BLOCK_MAX = 2 * 1024 * 1024
 const LINKS_MAX = 4_096
 const PIN_PROTOCOL = '/novachain/content/pin/1'
 const PIN_TIMEOUT_MS = 120_000
+/** Contents that are fetched at a time because peers ask for it. */
+const ANSWERS_MAX = 8
 const REDIAL_MS = 2_000
 
 export interface IpfsDeps {
@@ -98,10 +101,12 @@ export const cidOf = ({ digest, codec }: ContentRef): CID => {
   if (codec !== RAW && codec !== DAG_PB) throw new NodeError(ContentErrors.CODEC, { codec })
   return CID.createV1(codec, Digest.create(SHA2_256, digest))
 }
-/** Throws CONTENT_CID where it is none, or of another hash than sha2-256. */
+/** Throws CONTENT_CID where it is none, or of another hash than a whole sha2-256. */
 export const refOf = (text: string | CID): ContentRef => {
   const cid = typeof text === 'string' ? parseCid(text) : text
-  if (cid.multihash.code !== SHA2_256) throw new NodeError(ContentErrors.CID, { cid: cid.toString() })
+  // A digest may be cut short, and then other bytes have it too.
+  if (cid.multihash.code !== SHA2_256 || cid.multihash.digest.length !== 32)
+    throw new NodeError(ContentErrors.CID, { cid: cid.toString() })
   return { digest: cid.multihash.digest, codec: cid.code }
 }
 const parseCid = (text: string): CID => {
@@ -114,6 +119,10 @@ const parseCid = (text: string): CID => {
 const isRight = (cid: CID, bytes: Uint8Array): boolean =>
   createHash('sha256').update(bytes).digest().equals(cid.multihash.digest)
 
+interface Peer {
+  readonly at: Multiaddr
+  readonly id: string
+}
 interface Pin {
   readonly atMs: number
   /** Of what was put here: nodes that have it, this one included. */
@@ -121,6 +130,8 @@ interface Pin {
 }
 const PINS = '/novachain/pins'
 const pinKey = (cid: CID): Key => new Key(`${PINS}/${cid}`)
+const pinOf = (bytes: Uint8Array): Pin => JSON.parse(new TextDecoder().decode(bytes))
+const bytesOfPin = (pin: Pin): Uint8Array => new TextEncoder().encode(JSON.stringify(pin))
 /** Of a block, whatever codec it is called with. */
 const nameOf = (cid: CID): string => bytesToHex(cid.multihash.digest)
 
@@ -140,18 +151,56 @@ const startHost = async (options: IpfsOptions): Promise<Libp2p> => {
   })
 }
 
-export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ipfs> {
-  const blocks = new LevelBlockstore(join(options.dir, 'blocks'))
-  const data = new LevelDatastore(join(options.dir, 'data'))
+/** Throws CONTENT_PEER. */
+const peerOf = (address: string): Peer => {
+  const at = URL_OF_PEER.test(address) ? parsed(address) : null
+  if (at === null) throw new NodeError(ContentErrors.PEER, { address: address.slice(0, 200) })
+  return { at, id: address.split('/p2p/').at(-1) ?? '' }
+}
+const URL_OF_PEER = /^\/.+\/p2p\/[^/]+$/
+const parsed = (address: string): Multiaddr | null => {
+  try {
+    return multiaddr(address)
+  } catch {
+    return null
+  }
+}
+
+/** A peer names the hash of the block it sends: by one that copies, 32 bytes could pass for any block, and its wanter would look no further. */
+const onlySha256 = async (code: number): Promise<typeof sha256> => {
+  if (code !== SHA2_256) throw new NodeError(ContentErrors.CID, { cid: `a hash 0x${code.toString(16)}` })
+  return sha256
+}
+
+const openStores = async (dir: string) => {
+  const blocks = new LevelBlockstore(join(dir, 'blocks'))
+  const data = new LevelDatastore(join(dir, 'data'))
   await blocks.open()
-  await data.open()
-  const libp2p = await startHost(options)
+  await data.open().catch(async (error: unknown) => {
+    await blocks.close()
+    throw error
+  })
+  const close = async (): Promise<void> => {
+    await blocks.close()
+    await data.close()
+  }
+  return { blocks, data, close }
+}
+
+export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ipfs> {
+  const peers = options.peers.map(peerOf)
+  const { blocks, data, close: closeStores } = await openStores(options.dir)
+  const libp2p = await startHost(options).catch(async (error: unknown) => {
+    await closeStores()
+    throw error
+  })
   const helia = new Helia({
     ...{ libp2p, blockstore: blocks, datastore: data },
     // One broker; who has what is asked of those connected, which are the swarm.
     blockBrokers: [
       (components) => {
-        const bitswap = createBitswap(components, { messageReceiveTimeout: 30_000, messageSendTimeout: 30_000 })
+        const limits = { messageReceiveTimeout: 30_000, messageSendTimeout: 30_000 }
+        const bitswap = createBitswap({ ...components, getHasher: onlySha256 }, limits)
         return {
           name: 'bitswap',
           start: () => bitswap.start(),
@@ -169,8 +218,12 @@ export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ip
       () => {}, // the stream is gone, which its other end sees as well
     ),
   )
-  await helia.start()
-  shelf.redial()
+  await helia.start().catch(async (error: unknown) => {
+    await helia.stop()
+    await closeStores()
+    throw error
+  })
+  shelf.redial(peers)
   return {
     peerId: libp2p.peerId.toString(),
     addresses: () => libp2p.getMultiaddrs().map(String),
@@ -186,9 +239,30 @@ export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ip
     async close() {
       shelf.close()
       await helia.stop()
-      await blocks.close()
-      await data.close()
+      await closeStores()
     },
+  }
+}
+
+/** A node of a file in pieces: its own bytes, what it links to and how large it claims to be. Throws CONTENT_NO_FILE, CODEC and CID. */
+const readNode = (cid: CID, bytes: Uint8Array) => {
+  const { data, links } = decoded(cid, bytes)
+  const children = links.map(({ Hash }) => {
+    refOf(Hash)
+    if (Hash.code !== RAW && Hash.code !== DAG_PB) throw new NodeError(ContentErrors.CODEC, { codec: Hash.code })
+    return Hash
+  })
+  return { data: data.data ?? new Uint8Array(0), size: Number(data.fileSize()), children }
+}
+const decoded = (cid: CID, bytes: Uint8Array) => {
+  const refuse = (cause?: unknown) => new NodeError(ContentErrors.NO_FILE, { cid: cid.toString() }, { cause })
+  try {
+    const { Data, Links } = decodeDagPb(bytes)
+    const data = UnixFS.unmarshal(Data ?? new Uint8Array(0))
+    if (data.type !== 'file' && data.type !== 'raw') throw refuse()
+    return { data, links: Links }
+  } catch (cause) {
+    throw cause instanceof NodeError ? cause : refuse(cause)
   }
 }
 
@@ -196,6 +270,8 @@ export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ip
 interface Walk {
   readonly offline: boolean
   readonly signal?: AbortSignal
+  /** Names of the blocks it comes to, each there before the block is looked for. */
+  readonly used?: Set<string>
   readonly onBlock?: (cid: CID, bytes: Uint8Array) => Promise<void> | void
 }
 
@@ -207,9 +283,16 @@ class Shelf {
   /** Content that was read, in the order of its last use. */
   readonly #cache = new Map<string, Uint8Array>()
   #cached = 0
-  /** Writers in progress; garbage is collected while there are none, for what they wrote is pinned only at their end. */
+  /** Writers of this machine in progress; garbage is collected while there are none, for what they wrote is pinned only at their end. */
   readonly #writers = new Set<Promise<unknown>>()
   #collecting: Promise<unknown> = Promise.resolve()
+  /** Blocks of what is fetched from peers, who may take their time: no collection waits for these, and none drops them. */
+  readonly #fetching = new Set<ReadonlySet<string>>()
+  /** What the collection in progress keeps; null while there is none. */
+  #marked: Set<string> | null = null
+  /** Blocks that are being dropped, by name. */
+  readonly #dropping = new Map<string, Promise<unknown>>()
+  #answering = 0
   readonly #life = new AbortController()
 
   constructor(helia: Helia<Libp2p>, { clock, log }: IpfsDeps, options: IpfsOptions) {
@@ -224,17 +307,17 @@ class Shelf {
   }
 
   /** Dials who is not connected, for ever: nodes come back. */
-  redial(): void {
+  redial(peers: readonly Peer[]): void {
     const { libp2p } = this.#helia
     const connect = async (): Promise<void> => {
       const connected = new Set(libp2p.getPeers().map(String))
-      const missing = this.#options.peers.filter((address) => !connected.has(address.split('/p2p/').at(-1) ?? ''))
+      const missing = peers.filter(({ id }) => !connected.has(id))
       await Promise.all(
-        missing.map((address) =>
+        missing.map(({ at }) =>
           libp2p
-            .dial(multiaddr(address), { signal: AbortSignal.any([this.#life.signal, AbortSignal.timeout(5_000)]) })
+            .dial(at, { signal: AbortSignal.any([this.#life.signal, AbortSignal.timeout(5_000)]) })
             .catch((error: unknown) =>
-              this.#log.debug({ address, reason: String(error) }, 'content peer is not reached'),
+              this.#log.debug({ address: String(at), reason: String(error) }, 'content peer is not reached'),
             ),
         ),
       )
@@ -283,13 +366,12 @@ class Shelf {
   async #pins(): Promise<readonly (readonly [CID, Pin])[]> {
     const pins: (readonly [CID, Pin])[] = []
     for await (const { key, value } of this.#helia.datastore.query({ prefix: PINS }))
-      pins.push([CID.parse(key.baseNamespace()), JSON.parse(new TextDecoder().decode(value))])
+      pins.push([CID.parse(key.baseNamespace()), pinOf(value)])
     return pins
   }
 
-  async #pin(cid: CID, copies?: number): Promise<void> {
-    const pin: Pin = { atMs: this.#clock.nowMs(), ...(copies !== undefined && { copies }) }
-    await this.#helia.datastore.put(pinKey(cid), new TextEncoder().encode(JSON.stringify(pin)))
+  async #pin(cid: CID): Promise<void> {
+    await this.#helia.datastore.put(pinKey(cid), bytesOfPin({ atMs: this.#clock.nowMs() }))
   }
 
   /**
@@ -300,6 +382,7 @@ class Shelf {
     const run = async (): Promise<number> => {
       await Promise.allSettled(this.#writers)
       const marked = new Set<string>()
+      this.#marked = marked
       let dropped = 0
       for (const [cid, { atMs }] of await this.#pins()) {
         if (await keep(refOf(cid), atMs))
@@ -313,14 +396,25 @@ class Shelf {
         }
       }
       const blocks = this.#helia.blockstore.unwrap()
-      for await (const { cid } of blocks.getAll()) if (!marked.has(nameOf(cid))) await blocks.delete(cid)
+      for await (const { cid } of blocks.getAll()) if (!this.#isUsed(nameOf(cid))) await this.#drop(cid)
       this.#cache.clear()
       this.#cached = 0
       return dropped
     }
-    const result = this.#collecting.then(run)
+    const result = this.#collecting.then(run).finally(() => {
+      this.#marked = null
+    })
     this.#collecting = result.catch(() => {})
     return result
+  }
+
+  #isUsed(name: string): boolean {
+    return this.#marked?.has(name) === true || [...this.#fetching].some((used) => used.has(name))
+  }
+  async #drop(cid: CID): Promise<void> {
+    const gone = Promise.resolve(this.#helia.blockstore.unwrap().delete(cid))
+    this.#dropping.set(nameOf(cid), gone)
+    await gone.finally(() => this.#dropping.delete(nameOf(cid)))
   }
 
   async *backup(): AsyncIterable<Uint8Array> {
@@ -377,16 +471,17 @@ class Shelf {
   /** A peer asks that something be pinned here. */
   async answer(question: Uint8Array): Promise<{ readonly bytes: Uint8Array } | { readonly refused: string }> {
     if (question.length !== 36) return { refused: '36 bytes: codec and digest' }
+    if (this.#answering >= ANSWERS_MAX) return { refused: `${ANSWERS_MAX} contents are being fetched: ask again` }
     const codec = new DataView(question.buffer, question.byteOffset).getUint32(0)
+    this.#answering++
     try {
       const cid = cidOf({ codec, digest: question.slice(4) })
-      await this.#writing(async () => {
-        await this.#retrieve(cid)
-        await this.#pin(cid)
-      })
+      await this.#retrieve(cid, { finish: () => this.#pin(cid) })
       return { bytes: new Uint8Array(0) }
     } catch (error) {
       return { refused: error instanceof NodeError ? error.code : 'it failed' }
+    } finally {
+      this.#answering--
     }
   }
 
@@ -417,8 +512,17 @@ class Shelf {
         )
       }
     }
-    await this.#pin(cid, copies)
+    await this.#note(cid, copies)
     return copies
+  }
+  /** Asking peers takes its time: what was dropped meanwhile stays so, and nothing is younger for having been asked about. */
+  async #note(cid: CID, copies: number): Promise<void> {
+    const { datastore } = this.#helia
+    await this.#writing(async () => {
+      if (!(await datastore.has(pinKey(cid)))) return
+      const pin: Pin = { ...pinOf(await datastore.get(pinKey(cid))), copies }
+      await datastore.put(pinKey(cid), bytesOfPin(pin))
+    })
   }
 
   async #writing<T>(write: () => Promise<T>): Promise<T> {
@@ -433,41 +537,58 @@ class Shelf {
   }
 
   async #fetch(cid: CID): Promise<Uint8Array> {
-    return this.#writing(async () => {
-      const leaves = new Map<string, Uint8Array>()
-      await this.#retrieve(cid, (each, bytes) => {
-        if (each.code === RAW) leaves.set(each.toString(), bytes)
-      })
-      if (cid.code === RAW) return leaves.get(cid.toString()) ?? new Uint8Array(0)
-      const parts: Uint8Array[] = []
-      let length = 0
-      for await (const part of unixfs(this.#helia).cat(cid, { offline: true })) {
-        length += part.length
-        this.#refuseLarge(length)
-        parts.push(part)
-      }
-      return concat(...parts)
-    })
+    const blocks = new Map<string, Uint8Array>()
+    await this.#retrieve(cid, { onBlock: (each, bytes) => void blocks.set(each.toString(), bytes) })
+    return this.#joined(cid, blocks)
   }
 
-  /** Brings all blocks here. A provider that gives nothing for `stallMs` is an error; so is content that nobody has. */
-  async #retrieve(cid: CID, onBlock?: (cid: CID, bytes: Uint8Array) => void): Promise<void> {
+  /** The file whose blocks these are, which may stand in it more than once. Throws CONTENT_TOO_LARGE and CONTENT_NO_FILE. */
+  #joined(root: CID, blocks: ReadonlyMap<string, Uint8Array>): Uint8Array {
+    const parts: Uint8Array[] = []
+    const waiting: CID[] = [root]
+    let [bytesTotal, links] = [0, 0]
+    for (let cid = waiting.pop(); cid !== undefined; cid = waiting.pop()) {
+      const block = blocks.get(cid.toString())
+      if (block === undefined) throw new NodeError(ContentErrors.MISSING, { cid: cid.toString(), waitedMs: 0 })
+      const { data, children } = cid.code === RAW ? { data: block, children: [] } : readNode(cid, block)
+      links += children.length
+      bytesTotal += data.length
+      this.#refuseLarge(bytesTotal)
+      this.#refuseMany(links, bytesTotal)
+      parts.push(data)
+      waiting.push(...children.toReversed())
+    }
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : concat(...parts)
+  }
+
+  /**
+   * Brings all blocks here, and does something before a collection may drop any. A provider that gives nothing for `stallMs` is an error; so is
+   * content that nobody has.
+   */
+  async #retrieve(
+    cid: CID,
+    { onBlock, finish }: { readonly onBlock?: Walk['onBlock']; readonly finish?: () => Promise<void> },
+  ): Promise<void> {
     const { stallMs } = this.#options
     const watch = new AbortController()
+    const used = new Set<string>()
     let blocks = 0
     const alarm = (): NodeJS.Timeout => setTimeout(() => watch.abort(), stallMs)
     let timer = alarm()
+    this.#fetching.add(used)
     try {
       await this.#walk(cid, {
-        offline: false,
+        ...{ offline: false, used },
         signal: AbortSignal.any([watch.signal, this.#life.signal]),
         onBlock(each, bytes) {
           blocks++
           clearTimeout(timer)
           timer = alarm()
-          onBlock?.(each, bytes)
+          return onBlock?.(each, bytes)
         },
       })
+      clearTimeout(timer)
+      await finish?.()
     } catch (error) {
       if (!watch.signal.aborted) throw error
       const data = { cid: cid.toString(), waitedMs: stallMs }
@@ -476,6 +597,9 @@ class Shelf {
         : new NodeError(ContentErrors.STALLED, { ...data, blocks })
     } finally {
       clearTimeout(timer)
+      // A collection that is under way read the pins before this one was there.
+      for (const name of used) this.#marked?.add(name)
+      this.#fetching.delete(used)
     }
   }
 
@@ -487,13 +611,14 @@ class Shelf {
     const failed = new AbortController()
     const signal = walk.signal === undefined ? failed.signal : AbortSignal.any([walk.signal, failed.signal])
     const one = async (cid: CID): Promise<void> => {
+      walk.used?.add(nameOf(cid))
+      await this.#dropping.get(nameOf(cid))
       const bytes = await this.#block(cid, walk.offline, signal)
       bytesTotal += bytes.length
       this.#refuseLarge(bytesTotal - links * 64)
       for (const link of cid.code === DAG_PB ? this.#linksOf(cid, bytes) : []) {
         links++
-        if (links > LINKS_MAX)
-          throw new NodeError(ContentErrors.TOO_LARGE, { bytes: bytesTotal, max: this.#options.contentBytesMax })
+        this.#refuseMany(links, bytesTotal)
         if (!seen.has(link.toString())) waiting.push(link)
         seen.add(link.toString())
       }
@@ -513,18 +638,9 @@ class Shelf {
 
   /** Throws CONTENT_TOO_LARGE by what a root claims, before any of it is asked for. */
   #linksOf(cid: CID, bytes: Uint8Array): readonly CID[] {
-    try {
-      const { Data, Links } = decodeDagPb(bytes)
-      if (Data !== undefined) this.#refuseLarge(Number(UnixFS.unmarshal(Data).fileSize()))
-      return Links.map(({ Hash }) => {
-        refOf(Hash)
-        if (Hash.code !== RAW && Hash.code !== DAG_PB) throw new NodeError(ContentErrors.CODEC, { codec: Hash.code })
-        return Hash
-      })
-    } catch (error) {
-      if (error instanceof NodeError) throw error
-      throw new NodeError(ContentErrors.CORRUPT, { cid: cid.toString() })
-    }
+    const { size, children } = readNode(cid, bytes)
+    this.#refuseLarge(size)
+    return children
   }
 
   async #block(cid: CID, offline: boolean, signal: AbortSignal): Promise<Uint8Array> {
@@ -540,6 +656,9 @@ class Shelf {
     return bytes
   }
 
+  #refuseMany(links: number, bytes: number): void {
+    if (links > LINKS_MAX) throw new NodeError(ContentErrors.TOO_LARGE, { bytes, max: this.#options.contentBytesMax })
+  }
   #refuseLarge(bytes: number): void {
     const { contentBytesMax: max } = this.#options
     if (bytes > max) throw new NodeError(ContentErrors.TOO_LARGE, { bytes, max })
