@@ -39,6 +39,7 @@ const sourceOf = (nowMs: () => number, rank: number): BatchSource => ({
       emptyBlocks: 0,
       transactions: last - after,
       sizeBytes,
+      blockBytes: 0,
       oldestMs: timeOf(after + 1),
     }
     return { facts, isFull: last < head, newestMs: timeOf(last), epoch: 0, ...simBatch(firstHeight, lastHeight) }

@@ -28,8 +28,9 @@ export interface BatchFacts {
   readonly lastHeight: number
   readonly emptyBlocks: number
   readonly transactions: number
-  /** Compressed. */
+  /** Compressed; of these, what blocks take that hold nothing. */
   readonly sizeBytes: number
+  readonly blockBytes: number
   /** Of its first block, by the chain's clock. */
   readonly oldestMs: number
 }
@@ -173,12 +174,12 @@ const step = ({ record, sender }: Folded, { type, payload }: WalRecord): Folded 
 }
 
 const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Uint8Array => {
-  const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs } = draft.facts
+  const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs } = draft.facts
   return encodeRlp([
     [rlpInt(chainId), settlement, account],
     ...[rlpInt(draft.seq), draft.previous, draft.accumulator, rlpInt(draft.nonce), rlpInt(draft.gasLimit)],
     draft.payload,
-    [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs].map(rlpInt),
+    [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs].map(rlpInt),
   ])
 }
 const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly draft: Draft } => {
@@ -202,13 +203,14 @@ const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly dra
   }
 }
 const factsOf = (item: Rlp | undefined): BatchFacts => {
-  const [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, oldestMs] = asList(item, 6)
+  const [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs] = asList(item, 7)
   return {
     firstHeight: asNumber(firstHeight),
     lastHeight: asNumber(lastHeight),
     emptyBlocks: asNumber(emptyBlocks),
     transactions: asNumber(transactions),
     sizeBytes: asNumber(sizeBytes),
+    blockBytes: asNumber(blockBytes),
     oldestMs: asNumber(oldestMs),
   }
 }

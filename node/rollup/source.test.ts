@@ -1,0 +1,105 @@
+// Batches out of a chain that is real: as many blocks as fit, none of the next epoch, none without what vouches for the last.
+import { Wallet } from 'ethers'
+import { beforeAll, expect, test } from 'vitest'
+import { type Address, bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
+import { installCurves, keccak } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import type { Chain } from '../../chain/chain.ts'
+import { createMemoryKv } from '../../chain/store/kv.ts'
+import { decodeBlock, decodeHeader, decodeSection, headerTimeMs } from '../../chain/types/block.ts'
+import { openSealedChain, seal, sealedGenesis } from '../../test/kit/sealed.ts'
+import { developmentAccounts } from '../development.ts'
+import { decodeBatch, encodeBatch } from './batch.ts'
+import { ChainSource, type ChainSourceDeps } from './source.ts'
+
+installCurves(nativeCurves)
+const EPOCH = 20
+const CERTIFICATE = Uint8Array.of(1, 2, 3)
+let chain: Chain
+/** Encodings asked for. */
+let built = 0
+const builder: ChainSourceDeps['builder'] = {
+  async build({ blocks, ...job }) {
+    built++
+    return encodeBatch({ ...job, blocks: blocks.map(decodeBlock) }, job.encoding)
+  },
+}
+const sourceOf = (self: Address | null = null, certify: ChainSourceDeps['certify'] = async () => CERTIFICATE) =>
+  new ChainSource({ chain, builder, certify }, { encoding: 'attested', self })
+
+/** Thirty blocks: one to ten and the last five are empty, each other one has a transfer. */
+beforeAll(async () => {
+  const genesis = sealedGenesis({ validators: 4, epochBlocks: EPOCH })
+  chain = await openSealedChain(genesis, createMemoryKv())
+  const wallet = new Wallet(developmentAccounts(1)[0]?.privateKey ?? '')
+  let nonce = 0
+  const transfer = async (): Promise<void> => {
+    const fees = { type: 2, maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 10n ** 9n, gasLimit: 21_000 }
+    const fields = { ...fees, chainId: genesis.chainId, nonce: nonce++, to: wallet.address, value: 1n }
+    await chain.submit(hexToBytes(await wallet.signTransaction(fields)), 'local')
+  }
+  await seal(chain, 10)
+  await seal(chain, 15, { fill: transfer })
+  await seal(chain, 5)
+})
+
+test('everything of the epoch where it fits, with its facts, checkpoint and bytes that decode', async () => {
+  const batch = (await sourceOf().next(0, 100_000)) ?? expect.fail('there are blocks')
+  const last = chain.block(EPOCH) ?? expect.fail('it is kept')
+  expect(batch.facts).toMatchObject({ firstHeight: 1, lastHeight: EPOCH, emptyBlocks: 10, transactions: 10 })
+  expect(batch.facts.sizeBytes).toBe(batch.data.length)
+  expect(batch.facts.blockBytes).toBeLessThan(batch.data.length)
+  expect([batch.isFull, batch.epoch, batch.newestMs]).toEqual([false, 0, headerTimeMs(last.header)])
+  expect(decodeBatch(batch.data, { chainId: chain.genesis.chainId }).outlines.map(({ height }) => height)).toHaveLength(
+    EPOCH,
+  )
+  expect(bytesToHex(keccak(batch.checkpoint.header))).toBe(bytesToHex(last.hash))
+  expect(decodeHeader(batch.checkpoint.header).number).toBe(EPOCH)
+  expect(decodeSection(batch.checkpoint.section)).toEqual(last.section)
+  expect(batch.certificate).toEqual(CERTIFICATE)
+})
+
+test('the rest of the next epoch, without a section where it does not end', async () => {
+  const batch = (await sourceOf().next(EPOCH, 100_000)) ?? expect.fail('there are blocks')
+  expect(batch.facts).toMatchObject({ firstHeight: 21, lastHeight: 30, emptyBlocks: 5, transactions: 5 })
+  expect([batch.epoch, batch.checkpoint.section.length, batch.isFull]).toEqual([1, 0, false])
+  expect(await sourceOf().next(30, 100_000)).toBeNull()
+})
+
+test.each([600, 1_000, 1_700, 2_500])('as many blocks as %i bytes hold, and not one more would', async (maxBytes) => {
+  const { facts, isFull } = (await sourceOf().next(0, maxBytes)) ?? expect.fail('there are blocks')
+  expect(facts.sizeBytes).toBeLessThanOrEqual(maxBytes)
+  expect(isFull).toBe(facts.lastHeight < EPOCH)
+  if (!isFull) return
+  const job = { encoding: 'attested', chainId: chain.genesis.chainId } as const
+  const heights = Array.from({ length: facts.lastHeight + 1 }, (_, i) => i + 1)
+  const blocks = heights.map((height) => chain.encoded(height) ?? expect.fail('it is kept'))
+  const senders = heights.map((height) => (chain.txs(height) ?? []).filter(({ r }) => r !== 0n).map(({ from }) => from))
+  const commit = chain.commitOf(facts.lastHeight + 1) ?? expect.fail('it is committed')
+  const { bytes } = await builder.build({ ...job, blocks, senders, commit })
+  expect(bytes.length).toBeGreaterThan(0.9 * maxBytes)
+})
+
+test('one block at least, however little it may take', async () => {
+  const { facts, isFull } = (await sourceOf().next(0, 10)) ?? expect.fail('there are blocks')
+  expect([facts.firstHeight, facts.lastHeight, isFull]).toEqual([1, 1, true])
+})
+
+test('nothing without a certificate of the last block', async () => {
+  expect(await sourceOf(null, async () => null).next(0, 100_000)).toBeNull()
+})
+
+test('what was made is not made again while no block comes', async () => {
+  const source = sourceOf()
+  const first = await source.next(0, 2_000)
+  const before = built
+  expect(await source.next(0, 2_000)).toBe(first)
+  expect(built).toBe(before)
+})
+
+test('the order of an epoch is that of its set', () => {
+  const members = chain.setOf(1)?.members ?? []
+  const ranks = members.map(({ address }) => sourceOf(address).rank(0))
+  expect([...ranks].sort()).toEqual([0, 1, 2, 3])
+  expect(sourceOf().rank(0)).toBe(4)
+})

@@ -1,0 +1,167 @@
+// The next batch out of this node's chain: which blocks, how many of them, and what vouches for the last. Owns the search for as many as fit;
+// the bytes are `batch.ts`'s, made off the thread, and certificates somebody else's.
+import type { Address } from '../../chain/base/bytes.ts'
+import { assert } from '../../chain/base/errors.ts'
+import type { Chain } from '../../chain/chain.ts'
+import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
+import { sentTxs } from '../../chain/types/system-tx.ts'
+import { epochOf, isEpochEnd } from '../../chain/types/validators.ts'
+import type { Qc } from '../../chain/types/vote.ts'
+import { BATCH_LIMITS, type EncodedBatch } from './batch.ts'
+import { type Batch, type BatchSource, rankOf } from './poster.ts'
+import type { Encoding } from './tx-columns.ts'
+
+export interface ChainSourceDeps {
+  readonly chain: Pick<Chain, 'genesis' | 'head' | 'block' | 'encoded' | 'txs' | 'commitOf' | 'setOf'>
+  /** Off the thread of consensus. */
+  readonly builder: {
+    build(job: {
+      readonly blocks: readonly Uint8Array[]
+      readonly senders: readonly (readonly Address[])[]
+      readonly commit: Qc
+      readonly chainId: bigint
+      readonly encoding: Encoding
+    }): Promise<EncodedBatch>
+  }
+  /** As the contract's verifier reads it; null: not all signatures are here yet. */
+  readonly certify: (height: number) => Promise<Uint8Array | null>
+}
+export interface ChainSourceOptions {
+  readonly encoding: Encoding
+  /** The operator whose poster this is; null: of nobody in the set. */
+  readonly self: Address | null
+}
+
+/** A batch this much smaller than it may be, with blocks left, is tried once more with some of them. */
+const FULL_ENOUGH = 0.9
+
+export class ChainSource implements BatchSource {
+  readonly #deps: ChainSourceDeps
+  readonly #options: ChainSourceOptions
+  /** Compressed bytes of a batch for a byte of its blocks: where the search begins. */
+  #ratio = 0.3
+  #last: { readonly key: string; readonly batch: Batch } | null = null
+
+  constructor(deps: ChainSourceDeps, options: ChainSourceOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  rank(epoch: number): number {
+    const { chain } = this.#deps
+    const { epochBlocks } = chain.genesis
+    const operators = chain.setOf(epoch * epochBlocks + 1)?.members.map(({ address }) => address) ?? []
+    return rankOf(epoch, operators, this.#options.self)
+  }
+
+  async next(afterHeight: number, maxBytes: number): Promise<Batch | null> {
+    const { chain } = this.#deps
+    const first = afterHeight + 1
+    const epoch = epochOf(first, chain.genesis.epochBlocks)
+    const limit = Math.min(
+      chain.head().header.number,
+      (epoch + 1) * chain.genesis.epochBlocks,
+      afterHeight + BATCH_LIMITS.blocks,
+    )
+    if (limit < first) return null
+    const key = `${first} ${limit} ${maxBytes}`
+    if (this.#last?.key === key || this.#isFullFrom(first, maxBytes)) return this.#last?.batch ?? null
+    const { count, encoded } = await this.#fit(first, limit, maxBytes)
+    const batch = await this.#batchOf(first, count, encoded, first + count - 1 < limit)
+    this.#last = batch === null ? null : { key, batch }
+    return batch
+  }
+
+  /** Blocks that come later change nothing of a batch that is full. */
+  #isFullFrom(first: number, maxBytes: number): boolean {
+    const [from, , most] = this.#last?.key.split(' ').map(Number) ?? []
+    return this.#last?.batch.isFull === true && from === first && most === maxBytes
+  }
+
+  /** As many blocks from `first` on as `maxBytes` hold, one at least. Each try costs one encoding; few are needed. */
+  async #fit(first: number, limit: number, maxBytes: number) {
+    const sizes = this.#sizes(first, limit, (4 * maxBytes) / this.#ratio)
+    let [count, most] = [this.#guess(sizes, maxBytes), limit - first + 1]
+    let [least, best] = [0, null as EncodedBatch | null]
+    for (;;) {
+      const encoded = await this.#encode(first, count)
+      this.#ratio = encoded.bytes.length / sizes.slice(0, count).reduce((sum, size) => sum + size, 0)
+      if (encoded.bytes.length <= maxBytes) {
+        ;[least, best] = [count, encoded]
+        if (encoded.bytes.length > FULL_ENOUGH * maxBytes) break
+      } else if (count === 1) return { count, encoded }
+      else most = count - 1
+      if (least >= most) break
+      count = Math.min(most, Math.max(least + 1, this.#guess(sizes, maxBytes)))
+    }
+    assert(best !== null, 'fewer blocks fit in the end')
+    return { count: least, encoded: best }
+  }
+  #guess(sizes: readonly number[], maxBytes: number): number {
+    let sum = 0
+    const count = sizes.findIndex((size) => {
+      sum += size
+      return sum * this.#ratio > maxBytes
+    })
+    return Math.max(1, count < 0 ? sizes.length : count)
+  }
+  /** Bytes of the blocks as they are stored, until there are enough of them. */
+  #sizes(first: number, limit: number, enoughBytes: number): readonly number[] {
+    const sizes: number[] = []
+    for (let sum = 0; sizes.length < limit - first + 1 && sum < enoughBytes; ) {
+      const size = this.#stored(first + sizes.length).length
+      sizes.push(size)
+      sum += size
+    }
+    return sizes
+  }
+
+  #stored(height: number): Uint8Array {
+    const bytes = this.#deps.chain.encoded(height)
+    assert(bytes !== null, `block ${height} is kept until it is posted`)
+    return bytes
+  }
+
+  #encode(first: number, count: number): Promise<EncodedBatch> {
+    const { chain, builder } = this.#deps
+    const { encoding } = this.#options
+    const heights = Array.from({ length: count }, (_, i) => first + i)
+    const commit = chain.commitOf(first + count - 1)
+    assert(commit !== null, 'a committed block has its certificate')
+    const senders = encoding === 'full' ? [] : heights.map((height) => this.#senders(height))
+    const blocks = heights.map((height) => this.#stored(height))
+    return builder.build({ blocks, senders, commit, chainId: chain.genesis.chainId, encoding })
+  }
+  #senders(height: number): readonly Address[] {
+    return sentTxs(this.#deps.chain.txs(height) ?? []).map(({ from }) => from)
+  }
+
+  async #batchOf(first: number, count: number, encoded: EncodedBatch, isFull: boolean): Promise<Batch | null> {
+    const { chain, certify } = this.#deps
+    const last = first + count - 1
+    const certificate = await certify(last)
+    const [oldest, newest] = [chain.block(first), chain.block(last)]
+    if (certificate === null || oldest === null || newest?.section == null) return null
+    const { bytes, blockBytes, txs } = encoded
+    const { epochBlocks } = chain.genesis
+    const sizes = { sizeBytes: bytes.length, blockBytes }
+    const empty = Array.from({ length: count }, (_, i) => this.#senders(first + i)).filter(
+      (senders) => senders.length === 0,
+    )
+    return {
+      facts: {
+        ...{ firstHeight: first, lastHeight: last, emptyBlocks: empty.length, transactions: txs, ...sizes },
+        oldestMs: headerTimeMs(oldest.header),
+      },
+      isFull,
+      newestMs: headerTimeMs(newest.header),
+      epoch: epochOf(last, epochBlocks),
+      data: bytes,
+      checkpoint: {
+        header: encodeHeader(newest.header),
+        section: isEpochEnd(last, epochBlocks) ? encodeSection(newest.section) : new Uint8Array(0),
+      },
+      certificate,
+    }
+  }
+}
