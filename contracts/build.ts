@@ -38,43 +38,67 @@ interface Placed {
   readonly label: string
   readonly slot: string
   readonly offset: number
+  readonly type: string
 }
 
-/** What a source imports, out of the packages it names. */
+/** What a source imports, out of the packages it names, and from beside it where it is one of ours. */
 const imported = (path: string): { contents: string } | { error: string } =>
-  path.startsWith('@')
-    ? { contents: readFileSync(`${root}/node_modules/${path}`, 'utf8') }
-    : { error: 'only packages are imported' }
+  /^@|^contracts\//.test(path)
+    ? { contents: readFileSync(path.startsWith('@') ? `${root}/node_modules/${path}` : `${root}/${path}`, 'utf8') }
+    : { error: 'only packages and contracts are imported' }
 
-/** Contracts of one source by name. A warning is an error too, where it is not about what is imported. */
-export function compile(path: string, source: string): Readonly<Record<string, Compiled>> {
+interface SolcContract {
+  readonly abi: readonly SolcEntry[]
+  readonly evm: { readonly bytecode: { readonly object: string } }
+  readonly storageLayout?: {
+    readonly storage: readonly Placed[]
+    readonly types: Readonly<Record<string, { readonly label: string; readonly members?: readonly Placed[] }>> | null
+  }
+}
+
+/** Contracts of the sources that are given, by path and name. A warning is an error too, where it is not about what is imported. */
+function compileAll(sources: Readonly<Record<string, string>>): Readonly<Record<string, Record<string, Compiled>>> {
   const selection = ['abi', 'evm.bytecode.object', 'storageLayout']
   const input = {
     language: 'Solidity',
-    sources: { [path]: { content: source } },
-    settings: { evmVersion: 'osaka', optimizer: { enabled: true }, outputSelection: { '*': { '*': selection } } },
+    sources: Object.fromEntries(Object.entries(sources).map(([path, content]) => [path, { content }])),
+    settings: {
+      evmVersion: 'osaka',
+      optimizer: { enabled: true },
+      // Without the hash of the metadata: a comment does not make another contract.
+      metadata: { bytecodeHash: 'none' },
+      outputSelection: Object.fromEntries(Object.keys(sources).map((path) => [path, { '*': selection }])),
+    },
   }
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }))
   type Fault = { formattedMessage: string; severity: string; sourceLocation?: { file: string } }
   const faults = (output.errors ?? [])
-    .filter(({ severity, sourceLocation }: Fault) => severity === 'error' || sourceLocation?.file === path)
+    .filter(({ severity, sourceLocation }: Fault) => severity === 'error' || !sourceLocation?.file.startsWith('@'))
     .map(({ formattedMessage }: Fault) => formattedMessage)
-  assert(faults.length === 0, `${path} compiles:\n${faults.join('\n')}`)
+  assert(faults.length === 0, `the contracts compile:\n${faults.join('\n')}`)
+  const contracts = output.contracts as Record<string, Record<string, SolcContract>> // as the selection asks
   return Object.fromEntries(
-    Object.entries(output.contracts[path]).map(([name, made]) => {
-      const { abi, evm, storageLayout } = made as {
-        abi: SolcEntry[]
-        evm: { bytecode: { object: string } }
-        storageLayout?: { storage: Placed[]; types: Record<string, { label: string; members?: Placed[] }> | null }
-      }
-      const structs = Object.values(storageLayout?.types ?? {}).flatMap(({ label, members }) =>
-        members === undefined ? [] : [[label.replace(/^struct .*\./, ''), members]],
-      )
-      const [bytecode, storage] = [evm.bytecode.object, storageLayout?.storage ?? []]
-      return [name, { abi, bytecode, storage, structs: Object.fromEntries(structs) }]
-    }),
+    Object.keys(sources).map((path) => [
+      path,
+      Object.fromEntries(Object.entries(contracts[path] ?? {}).map(([name, made]) => [name, compiledFrom(made)])),
+    ]),
   )
 }
+
+const compiledFrom = ({ abi, evm, storageLayout }: SolcContract): Compiled => {
+  const types = storageLayout?.types ?? {}
+  const named = (places: readonly Placed[]): Placed[] =>
+    places.map((place) => ({ ...place, type: types[place.type]?.label ?? place.type }))
+  const structs = Object.values(types).flatMap(({ label, members }) =>
+    members === undefined ? [] : [[label.replace(/^struct .*\./, ''), named(members)]],
+  )
+  const [bytecode, storage] = [evm.bytecode.object, named(storageLayout?.storage ?? [])]
+  return { abi, bytecode, storage, structs: Object.fromEntries(structs) }
+}
+
+/** Contracts of one source by name. A warning is an error too, where it is not about what is imported. */
+export const compile = (path: string, source: string): Readonly<Record<string, Compiled>> =>
+  compileAll({ [path]: source })[path] ?? {}
 
 const canonical = ({ type, components }: SolcParam): string =>
   type.startsWith('tuple') ? `(${(components ?? []).map(canonical).join(',')})${type.slice(5)}` : type
@@ -142,24 +166,66 @@ const render = (path: string, abi: Abi, kit: string): string => {
   ].join('\n')
 }
 
-const [MODULES, CONTRACTS] = ['chain/native/*/I*.sol', 'contracts/{settlement,bridge}/I*.sol'] as const
+const read = (path: string): string => readFileSync(`${root}/${path}`, 'utf8')
+const found = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
+const sourcesOf = (paths: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(paths.map((path) => [path, read(path)]))
+const MODULES = 'chain/native/*/I*.sol'
+const INTERFACES = 'contracts/{settlement,bridge}/I*.sol'
+/** What stands on other chains. */
+const DEPLOYED = [
+  'contracts/governed/NovaProxy.sol',
+  'contracts/governed/NovaTimelock.sol',
+  'contracts/settlement/NovaSettlement.sol',
+  'contracts/settlement/EcdsaCheckpointVerifier.sol',
+  'contracts/settlement/BlsCheckpointVerifier.sol',
+]
+
+/** All that deploys a contract, speaks to it, and shows that an upgrade leaves its storage alone. */
+const renderArtifact = (path: string, name: string, { abi, bytecode, storage, structs }: Compiled): string => {
+  const artifact = {
+    abi: abi.map(lineOf),
+    storage: placesOf(storage),
+    structs: Object.fromEntries(Object.entries(structs).map(([struct, members]) => [struct, placesOf(members)])),
+    bytecode: `0x${bytecode}`,
+  }
+  return [
+    `// Generated from ${path.split('/').at(-1)} by \`npm run gen\`. Do not edit.`,
+    `export const ${name} = ${JSON.stringify(artifact, null, 2)} as const`,
+    '',
+  ].join('\n')
+}
+const lineOf = (entry: SolcEntry): string => {
+  if (entry.type === 'receive' || entry.type === 'fallback') return `${entry.type}() external payable`
+  return entry.type === 'constructor' ? `constructor(${humanParams(entry.inputs)})` : sourceOf(entry)
+}
+const placesOf = (places: readonly Placed[]): string[] =>
+  places.map(({ label, slot, offset, type }) => `slot ${slot} byte ${offset}: ${type} ${label}`)
+
 /** What is generated, by its path. */
 function* generated(): Generator<readonly [path: string, text: string]> {
-  for (const pattern of [MODULES, CONTRACTS])
-    for (const path of globSync(pattern, { cwd: root }).sort()) {
-      const [contract] = Object.values(compile(path, readFileSync(`${root}/${path}`, 'utf8')))
-      assert(contract !== undefined, `${path} holds an interface`)
-      const abi = abiOf(contract.abi)
-      yield pattern === MODULES
-        ? [`${path.slice(0, path.lastIndexOf('/'))}/abi.ts`, render(path, abi, '../kit')]
-        : [path.replace(/sol$/, 'abi.ts'), render(path, abi, '../../chain/native/kit')]
-    }
+  const [modules, interfaces] = [found(MODULES), found(INTERFACES)]
+  const compiled = compileAll(sourcesOf([...modules, ...interfaces, ...DEPLOYED]))
+  for (const path of [...modules, ...interfaces]) {
+    const [contract] = Object.values(compiled[path] ?? {})
+    assert(contract !== undefined, `${path} holds an interface`)
+    const abi = abiOf(contract.abi)
+    yield modules.includes(path)
+      ? [`${path.slice(0, path.lastIndexOf('/'))}/abi.ts`, render(path, abi, '../kit')]
+      : [path.replace(/sol$/, 'abi.ts'), render(path, abi, '../../chain/native/kit')]
+  }
+  for (const path of DEPLOYED) {
+    const name = path.slice(path.lastIndexOf('/') + 1, -'.sol'.length)
+    const contract = compiled[path]?.[name]
+    assert(contract !== undefined, `${path} holds ${name}`)
+    yield [path.replace(/sol$/, 'artifact.ts'), renderArtifact(path, name, contract)]
+  }
 }
 
 if (import.meta.main)
   for (const [path, text] of generated()) {
     if (!process.argv.includes('--check')) writeFileSync(`${root}/${path}`, text)
-    else if (!existsSync(`${root}/${path}`) || readFileSync(`${root}/${path}`, 'utf8') !== text) {
+    else if (!existsSync(`${root}/${path}`) || read(path) !== text) {
       console.error(`${path} is old: run npm run gen`)
       process.exitCode = 1
     }

@@ -440,6 +440,15 @@ const readCompressed = (to: Pointer, group: Group, bytes: Uint8Array): boolean =
   return deserialize(to, bls.bytes(bytes, 0, bytes.length), bytes.length) !== 0 && group.calls.isValidOrder(to) === 1
 }
 bls.mcl.mclBn_setETHserialization(1)
+
+const opened = bls.allocate(G2)
+/** A compressed point of 48 bytes (G1) or 96 (G2), as EIP-2537 has it: 128 bytes or 256. Throws CURVE_INPUT where it is none of the subgroup. */
+export function uncompressed(bytes: Uint8Array): Uint8Array {
+  const group = bytes.length === FP ? blsG1 : blsG2
+  if ((bytes.length !== FP && bytes.length !== 2 * FP) || !readCompressed(opened, group, bytes))
+    throw refuse(Refusals.offCurve)
+  return group.write(opened)
+}
 const known = (group: Group, sizeBytes: number, hex: string): Pointer => {
   const to = bls.allocate(sizeBytes)
   assert(readCompressed(to, group, hexToBytes(`0x${hex}`)), 'what is written here is a point')

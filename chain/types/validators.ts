@@ -48,14 +48,40 @@ export function validatorsHash(set: ValidatorSet): Hash {
 const hashes = new WeakMap<ValidatorSet, Hash>()
 
 const hashOf = (set: ValidatorSet): Hash => {
-  const leaves = set.members.map((m) => keccak(encodeRlp([m.address, m.blsKey, rlpInt(m.power)])))
-  const aggregate = curves().blsAggregateKeys(set.members.map((member) => member.blsKey))
-  return keccak(encodeRlp([merkleRoot(leaves), aggregate, rlpInt(set.powerTotal)]))
+  const { root, aggregateKey } = validatorsCommitment(set)
+  return keccak(encodeRlp([root, aggregateKey, rlpInt(set.powerTotal)]))
 }
 
-/** Binary tree over the leaves; leaf and node hashes carry different first bytes, an odd node moves up as it is. */
-function merkleRoot(leaves: readonly Hash[]): Hash {
+/** What `validatorsHash` is the hash of, beside the total power. */
+export function validatorsCommitment(set: ValidatorSet): { readonly root: Hash; readonly aggregateKey: Uint8Array } {
+  const root = merkleLevels(set).at(-1)?.[0]
+  assert(root !== undefined, 'a validator set has members')
+  return { root, aggregateKey: curves().blsAggregateKeys(set.members.map((member) => member.blsKey)) }
+}
+
+/** A neighbour on the way from a leaf to the root, and whether it stands on the left there. */
+export interface MerkleStep {
+  readonly side: 'left' | 'right'
+  readonly hash: Hash
+}
+
+/** From the members at these places up to the root, each by itself. */
+export function memberBranches(set: ValidatorSet, places: readonly number[]): readonly (readonly MerkleStep[])[] {
+  const below = merkleLevels(set).slice(0, -1)
+  return places.map((place) =>
+    below.flatMap((level, height): readonly MerkleStep[] => {
+      const i = place >> height
+      const hash = level[i ^ 1]
+      return hash === undefined ? [] : [{ side: i % 2 === 1 ? 'left' : 'right', hash }]
+    }),
+  )
+}
+
+/** Binary tree over the members; leaf and node hashes carry different first bytes, an odd node moves up as it is. Leaves first. */
+function merkleLevels({ members }: ValidatorSet): readonly (readonly Hash[])[] {
+  const leaves = members.map((m) => keccak(encodeRlp([m.address, m.blsKey, rlpInt(m.power)])))
   let level: readonly Hash[] = leaves.map((leaf) => keccak(concat(Uint8Array.of(0), leaf)))
+  const levels = [level]
   while (level.length > 1) {
     const up: Hash[] = []
     for (let i = 0; i < level.length; i += 2) {
@@ -63,8 +89,9 @@ function merkleRoot(leaves: readonly Hash[]): Hash {
       up.push(right === undefined ? left : keccak(concat(Uint8Array.of(1), left, right)))
     }
     level = up
+    levels.push(level)
   }
-  return level[0] as Hash
+  return levels
 }
 
 /** Height 0 belongs to epoch 0; epoch e holds heights e·E + 1 to (e + 1)·E. */
