@@ -3,7 +3,7 @@
 import { asHash, bytesToHex } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import { createState } from '../chain/exec/state.ts'
-import { openNatives, seedNatives } from '../chain/native/index.ts'
+import { openNatives, seedNatives, natives as shipped } from '../chain/native/index.ts'
 import { encodeCall } from '../chain/native/kit/abi.ts'
 import { abi } from '../chain/native/slashing/abi.ts'
 import { createMemoryKv } from '../chain/store/kv.ts'
@@ -14,7 +14,7 @@ import type { Genesis } from '../chain/types/genesis.ts'
 import { createValidatorSet, POWER_WEI } from '../chain/types/validators.ts'
 import { bitmapOf } from '../chain/types/vote.ts'
 import { createRandom } from '../node/sim/random.ts'
-import { bondedRows, createBonded, secretOf } from '../test/kit/bonded.ts'
+import { createBonded, secretOf } from '../test/kit/bonded.ts'
 import { createMemoryState } from '../test/kit/memory-state.ts'
 import { account } from '../test/kit/native.ts'
 
@@ -41,7 +41,7 @@ const openChain = async (window: number, epochBlocks: number) => {
     ...{ founders, validators: createValidatorSet(members), epochBlocks, blockTimeMs: 3_000, time: 1_000 },
     ...{ mixHash: asHash(new Uint8Array(32)), modules: { params: { governance: who, guardian: who, values } } },
   } as Partial<Genesis> as Genesis // seeding reads no more of it
-  const natives = openNatives(bondedRows)
+  const natives = openNatives(shipped)
   const write = async (state: ReturnType<typeof createState>, height: number): Promise<void> => {
     const prepared = await states.prepare(height, state.changes())
     await kv.write(prepared.writes)
@@ -49,7 +49,7 @@ const openChain = async (window: number, epochBlocks: number) => {
   }
   const first = createState(createMemoryState())
   first.begin()
-  seedNatives(first, genesis, bondedRows)
+  seedNatives(first, genesis, shipped)
   first.end()
   await write(first, 0)
   return { states, natives, write }

@@ -3,12 +3,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Bonded, createBonded, endOf, GOVERNANCE, said, secretOf } from '../../test/kit/bonded.ts'
+import { createBridge, OTHER, THERE } from '../../test/kit/bridge.ts'
 import { account } from '../../test/kit/native.ts'
 import { asHash, bigintToFixed, type Hex } from '../base/bytes.ts'
 import { curves } from '../base/crypto.ts'
 import { digestOf, encodeEvidence, evidenceOf, type Statement } from '../types/evidence.ts'
 import { bitmapOf, ownerPayload, SignType, signBytes } from '../types/vote.ts'
-import { type AbiFunction, encodeCall } from './kit/abi.ts'
+import { abi as bridgeAbi } from './bridge/abi.ts'
+import { PROOF } from './bridge/proof.ts'
+import { type AbiFunction, type AbiParam, encodeCall, encodeValues } from './kit/abi.ts'
 import { abi as paramsAbi } from './params/abi.ts'
 import { values } from './params/values.ts'
 import { abi as slashingAbi } from './slashing/abi.ts'
@@ -16,10 +19,14 @@ import { abi } from './staking/abi.ts'
 import { staking } from './staking/module.ts'
 import { entryOf, membersOf } from './staking/sets.ts'
 import { find, isSilent } from './staking/validators.ts'
+import { cpu } from './token/module.ts'
+import { balanceOf, supplyOf } from './token/office.ts'
+import { wrapped } from './token/wrapped.ts'
 
 const AT: Hex = '0x0000000000000000000000000000000000000801'
 const SLASHING: Hex = '0x0000000000000000000000000000000000000802'
 const PARAMS: Hex = '0x0000000000000000000000000000000000000803'
+const BRIDGE: Hex = '0x0000000000000000000000000000000000000830'
 const NOVA = 10n ** 18n
 const NAMES = Object.keys(values)
 
@@ -47,6 +54,16 @@ const recount = (bonded: Bonded): void => {
   expect(owed.reduce((sum, cell) => sum + cell.get(), 0n)).toBe(ctx.balance())
 }
 
+/** What is locked for other chains is here; what was minted is no less than there is. */
+const recountBridge = (bonded: Bonded): void => {
+  const ctx = bonded.bridge()
+  const outstanding = (chain: bigint, token: number) => ctx.store.routes.at(chain).at(account(token)).outstanding.get()
+  expect(ctx.balance()).toBe(outstanding(THERE, 0) + outstanding(OTHER, 0))
+  expect(balanceOf(ctx.within(cpu), ctx.at)).toBe(outstanding(THERE, 0x821))
+  for (const [i, module] of wrapped.slice(0, 2).entries())
+    expect(supplyOf(ctx.within(module))).toBeLessThanOrEqual(outstanding(THERE, 0x831 + i))
+}
+
 const doubleSign = (bonded: Bonded, drawn: number): Uint8Array | null => {
   const height = bonded.world.block.number - 1
   if (height < 1) return null
@@ -67,7 +84,7 @@ const doubleSign = (bonded: Bonded, drawn: number): Uint8Array | null => {
 
 /** Of each type its ends, and what is almost something. */
 const EXTREMES: Readonly<Record<string, readonly unknown[]>> = {
-  address: [0, 1, 2, 7, 8, 9, 0x801, 0x802].map((n) => account(n)),
+  address: [0, 1, 2, 7, 8, 9, 0x801, 0x802, 0x821, 0x831].map((n) => account(n)),
   bytes32: [0, 1, 255].map((byte) => new Uint8Array(32).fill(byte)),
   string: [
     '',
@@ -82,19 +99,27 @@ const EXTREMES: Readonly<Record<string, readonly unknown[]>> = {
     ...[0, 1, 47, 48, 49, 96, 97, 8_192, 8_193].map((size) => new Uint8Array(size).fill(0xc0, 0, 1)),
     ...[1, 2].map((n) => curves().blsPublicKey(secretOf(n))),
     curves().blsSign(secretOf(1), new Uint8Array(32)),
+    account(0x2001),
+    encodeValues(PROOF, [0n, Uint8Array.of(15), curves().blsSign(secretOf(1), new Uint8Array(32))]),
+    encodeValues(PROOF, [2n ** 64n - 1n, Uint8Array.of(15, 1), new Uint8Array(0)]),
   ],
 }
 const extremeOf = (type: unknown): fc.Arbitrary<unknown> => {
-  if (typeof type !== 'string') throw new TypeError('no function takes lists or structs')
+  if (typeof type !== 'string') {
+    const { tuple } = type as { readonly tuple?: readonly AbiParam[] }
+    if (tuple === undefined) throw new TypeError('no function takes lists')
+    return fc.record(Object.fromEntries(tuple.map(([name, each]) => [name, extremeOf(each)])))
+  }
+  if (type === 'bool') return fc.boolean()
   if (!type.startsWith('uint')) return fc.constantFrom(...(EXTREMES[type] ?? []))
   const most = 2n ** BigInt(type.slice(4)) - 1n
-  const some = [0n, 1n, 2n, most - 1n, most, 2n ** 120n, NOVA, 2n ** 53n, 2n ** 32n, 2n ** 32n - 1n]
+  const some = [0n, 1n, 2n, most - 1n, most, 2n ** 120n, NOVA, 2n ** 53n, 2n ** 32n, 2n ** 32n - 1n, THERE]
   return fc.constantFrom(...some.filter((value) => value <= most))
 }
 const anyCall = fc
   .constantFrom(
-    ...([AT, SLASHING, PARAMS] as const).flatMap((at, i) =>
-      Object.values(([abi, slashingAbi, paramsAbi] as const)[i]?.functions ?? {}).map((fn) => ({ at, fn })),
+    ...([AT, SLASHING, PARAMS, BRIDGE] as const).flatMap((at, i) =>
+      Object.values(([abi, slashingAbi, paramsAbi, bridgeAbi] as const)[i]?.functions ?? {}).map((fn) => ({ at, fn })),
     ),
   )
   .chain(({ at, fn }) =>
@@ -110,7 +135,7 @@ test('whatever arguments come, with whatever value and gas: a call ends, no node
   const seen = new Set<string>()
   await fc.assert(
     fc.asyncProperty(fc.array(anyCall, { minLength: 30, maxLength: 120, size: 'max' }), async (calls) => {
-      const bonded = createBonded({ epochBlocks: 3 })
+      const bonded = createBridge({ epochBlocks: 3 })
       const { state } = bonded.world
       state.begin()
       for (let n = 1; n < 10; n++) state.setBalance(state.load(account(n)), 2n ** 121n)
@@ -126,6 +151,7 @@ test('whatever arguments come, with whatever value and gas: a call ends, no node
         seen.add(`${status} ${fn.source}`)
         bonded.seal()
         recount(bonded)
+        recountBridge(bonded)
       }
     }),
     { numRuns: 25, endOnFailure: true },

@@ -9,6 +9,7 @@ import type { Reader, State } from '../types/state.ts'
 import { SYSTEM_TARGET } from '../types/system-tx.ts'
 import type { EpochSetOf } from '../types/validators.ts'
 import { audit } from './audit/module.ts'
+import { bridge } from './bridge/module.ts'
 import { did, didReads } from './did/module.ts'
 import type { DidReads } from './did/resolve.ts'
 import type { Abi } from './kit/abi.ts'
@@ -20,6 +21,7 @@ import { slashing } from './slashing/module.ts'
 import { staking } from './staking/module.ts'
 import { epochSetAt } from './staking/sets.ts'
 import { cpu, mem, net, sto } from './token/module.ts'
+import { wrapped } from './token/wrapped.ts'
 
 export interface NativeRow {
   readonly at: Hex
@@ -37,6 +39,11 @@ const row = (at: Hex, module: unknown, rest: Pick<NativeRow, 'from' | 'callers'>
   ...rest,
 })
 
+/** …0831 to …083f. */
+const wrappedRows = wrapped.map((module, i): NativeRow => {
+  return row(`0x00000000000000000000000000000000000008${(0x31 + i).toString(16)}`, module, { from: 0, callers: 'all' })
+})
+
 /** In the order in which they are seeded and their hooks run: all others read `params`. */
 export const natives: readonly NativeRow[] = [
   row('0x0000000000000000000000000000000000000803', params, { from: 0, callers: 'all' }),
@@ -48,6 +55,8 @@ export const natives: readonly NativeRow[] = [
   row('0x0000000000000000000000000000000000000822', mem, { from: 0, callers: 'all' }),
   row('0x0000000000000000000000000000000000000823', sto, { from: 0, callers: 'all' }),
   row('0x0000000000000000000000000000000000000824', net, { from: 0, callers: 'all' }),
+  ...wrappedRows,
+  row('0x0000000000000000000000000000000000000830', bridge, { from: 0, callers: 'all' }),
   row('0x0000000000000000000000000000000000000840', audit, { from: 0, callers: 'all' }),
 ]
 
@@ -56,6 +65,8 @@ const PARAMS: Address = asAddress(hexToBytes('0x00000000000000000000000000000000
 export const STAKING: Address = SYSTEM_TARGET
 /** Where DIDs are. */
 export const DID: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000810'))
+/** Where messages leave and come in. */
+export const BRIDGE: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000830'))
 /** Where states of VMs are recorded. */
 export const AUDIT: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000840'))
 /** Where evidence goes. */

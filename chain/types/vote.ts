@@ -20,6 +20,7 @@ export const SignType = {
   peer: 7,
   ready: 8,
   gentx: 9,
+  attest: 10,
 } as const
 export type SignType = (typeof SignType)[keyof typeof SignType]
 
@@ -70,6 +71,10 @@ export const peerPayload = (peerId: string): Uint8Array => new TextEncoder().enc
 /** "My node follows the chain and holds this key": a block of the last 100, and for which operator the key shall sign. */
 export const readyPayload = (height: number | bigint, blockHash: Hash, operator: Address): Uint8Array =>
   concat(u64(height), blockHash, operator)
+
+/** "The vault of that chain sent this message, and the block is final there". */
+export const attestPayload = (chain: bigint, vault: Address, messageId: Hash): Uint8Array =>
+  concat(u64(chain), vault, messageId)
 
 /** "This key is for the validator of this account", on a running network: nobody can offer the key of another whose call he has seen. */
 export const ownerPayload = (blsKey: Uint8Array, operator: Address): Uint8Array => concat(blsKey, operator)

@@ -3,7 +3,9 @@
 import { asAddress, bigintToFixed, bytesToBigint, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves, installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
-import type { NativeRow } from '../../chain/native/index.ts'
+import type { BridgeCtx } from '../../chain/native/bridge/layout.ts'
+import { bridge } from '../../chain/native/bridge/module.ts'
+import { natives } from '../../chain/native/index.ts'
 import {
   type Abi,
   type AbiFunction,
@@ -22,6 +24,8 @@ import type { StakingCtx } from '../../chain/native/staking/layout.ts'
 import { staking } from '../../chain/native/staking/module.ts'
 import { membersOf } from '../../chain/native/staking/sets.ts'
 import { find, weigh } from '../../chain/native/staking/validators.ts'
+import { cpu } from '../../chain/native/token/module.ts'
+import { type WrappedModule, wrapped } from '../../chain/native/token/wrapped.ts'
 import type { BlockContext } from '../../chain/types/frame.ts'
 import type { Log } from '../../chain/types/receipt.ts'
 import { createValidatorSet, epochOf, POWER_WEI } from '../../chain/types/validators.ts'
@@ -30,18 +34,12 @@ import { type Answer, account, createWorld } from './native.ts'
 
 installCurves(nativeCurves)
 
-const modules = { params, staking, slashing }
+const modules = { params, staking, slashing, bridge, cpu, wrapped: wrapped[0] as WrappedModule }
 type Modules = typeof modules
-const AT: { readonly [K in keyof Modules]: Hex } = {
-  staking: '0x0000000000000000000000000000000000000801',
-  slashing: '0x0000000000000000000000000000000000000802',
-  params: '0x0000000000000000000000000000000000000803',
+const addressOf = (of: unknown): Hex => natives.find(({ module }) => module === of)?.at ?? '0x'
+const AT = Object.fromEntries(Object.entries(modules).map(([name, module]) => [name, addressOf(module)])) as {
+  readonly [K in keyof Modules]: Hex // the same keys
 }
-const nameOf = (module: unknown): keyof Modules =>
-  (Object.keys(modules) as (keyof Modules)[]).find((name) => modules[name] === module) ?? 'params'
-export const bondedRows = Object.entries(modules).map(([name, module]): NativeRow => {
-  return { at: AT[name as keyof Modules], module: module as never, from: 0, callers: 'all' }
-})
 type Functions<M extends keyof Modules> = Modules[M]['abi']['functions']
 type Args<M extends keyof Modules, K extends keyof Functions<M>> = Functions<M>[K] extends AbiFunction
   ? Positional<Functions<M>[K]['inputs']>
@@ -61,6 +59,8 @@ export function createBonded(choice: {
   readonly epochBlocks?: number
   readonly values?: Readonly<Record<string, bigint>>
   readonly block?: Partial<BlockContext>
+  /** Of other modules in the genesis. */
+  readonly sections?: Readonly<Record<string, unknown>>
 }) {
   const stakes = choice.stakes ?? Array.from({ length: choice.validators ?? 4 }, () => 1_000_000n)
   const founders = stakes.map((nova, i) => ({
@@ -75,35 +75,41 @@ export function createBonded(choice: {
   )
   const who = bytesToHex(account(GOVERNANCE))
   const world = createWorld(
-    bondedRows,
-    { params: { governance: who, guardian: who, values } },
+    natives,
+    { params: { governance: who, guardian: who, values }, ...choice.sections },
     { founders, validators, epochBlocks: choice.epochBlocks ?? 10, blockTimeMs: 3_000 },
   )
   world.go({ number: 0, ...choice.block })
   world.next(0)
 
   const ctxOf = (module: unknown): unknown => {
-    const addressOf = (of: unknown) => asAddress(hexToBytes(AT[nameOf(of)]))
-    return hookCtx(module as never, world.state, world.block, { callers: 'all', addressOf, pausedUntil: () => 0 })
+    const links = { addressOf: (of: unknown) => asAddress(hexToBytes(addressOf(of))), pausedUntil: () => 0 }
+    return hookCtx(module as never, world.state, world.block, { callers: 'all', ...links })
   }
   /** Accounts of the members that sign a height, in set order. */
   const membersAt = (height: number): number[] => {
     const members = membersOf(ctxOf(staking) as StakingCtx, epochOf(height, choice.epochBlocks ?? 10))
     return Array.from({ length: members?.count ?? 0 }, (_, i) => numberOf(members?.at(i).operator ?? new Uint8Array(0)))
   }
-  const send = async <M extends keyof Modules, K extends keyof Functions<M> & string>(
+  const pay = async <M extends keyof Modules, K extends keyof Functions<M> & string>(
+    value: bigint,
     from: number,
     module: M,
     name: K,
     ...args: Args<M, K>
   ): Promise<Answer> => {
     const fn = (modules[module].abi as Abi).functions[name] as AbiFunction
-    return world.send(from, AT[module], encodeCall(fn, args as never))
+    return world.send(from, AT[module], encodeCall(fn, args as never), { value })
   }
+  const send = <M extends keyof Modules, K extends keyof Functions<M> & string>(
+    ...[from, module, name, ...args]: [from: number, module: M, name: K, ...args: Args<M, K>]
+  ): Promise<Answer> => pay(0n, from, module, name, ...args)
   return {
-    ...{ world, send, membersAt },
+    ...{ world, send, pay, membersAt },
     /** To call what hooks call, between `state.begin` and `state.end`. */
     slashing: () => ctxOf(slashing) as SlashingCtx,
+    bridge: () => ctxOf(bridge) as BridgeCtx,
+    epoch: (): number => epochOf(world.block.number, choice.epochBlocks ?? 10),
     /** As by an attestation, or as if it was never made: whether the next election can take it. */
     setReady(operator: number, isReady: boolean): void {
       world.state.begin()

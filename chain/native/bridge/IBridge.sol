@@ -152,7 +152,7 @@ interface IBridge {
 
   /// @notice Sends a message, and takes what it carries from the caller: the coin with the call, a token without an allowance.
   /// @param chain the target
-  /// @param recipient there; at most 64 bytes
+  /// @param recipient there: 20 bytes
   /// @param token here; zero is the coin of this chain
   /// @param data for the recipient; at most 4,096 bytes
   /// @return id of the message. Its deadline is this block's second and `bridge.deadline`

@@ -7,14 +7,21 @@ import { describeDomain, domainSeparator } from '../kit/eip712.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { abi } from './abi.ts'
 import { openDirect, TRANSFER_GAS } from './direct.ts'
-import { layout, type TokenCtx } from './layout.ts'
+import { layout, type TokenCall, type TokenCtx } from './layout.ts'
 import { approve, burn, isNobody, mint, spendAllowance, transfer, WORD_MAX } from './ledger.ts'
 import { PERMIT_GAS, permit, tokenDomain, VERSION } from './permit.ts'
 
-const handlersOf = (name: string, symbol: string): Handlers<typeof abi, typeof layout> => ({
-  name: { gas: 100, run: () => name },
-  symbol: { gas: 100, run: () => symbol },
-  decimals: { gas: 100, run: () => 18n },
+/** What a token calls itself: the same for ever, or read from its words. */
+export interface TokenLabel {
+  name(call: TokenCall): string
+  symbol(call: TokenCall): string
+  decimals(call: TokenCall): bigint
+}
+
+export const handlersOf = (label: TokenLabel): Handlers<typeof abi, typeof layout> => ({
+  name: { gas: 100, run: label.name },
+  symbol: { gas: 100, run: label.symbol },
+  decimals: { gas: 100, run: label.decimals },
   totalSupply: { gas: 100, run: ({ store }) => store.totalSupply.get() },
   balanceOf: { gas: 100, run: ({ store }, [account]) => store.balances.at(account).get() },
   allowance: { gas: 100, run: ({ store }, [owner, spender]) => store.allowances.at(owner).at(spender).get() },
@@ -33,11 +40,11 @@ const handlersOf = (name: string, symbol: string): Handlers<typeof abi, typeof l
       return true
     },
   },
-  permit: { gas: PERMIT_GAS, run: (call, args) => permit(call, name, args) },
+  permit: { gas: PERMIT_GAS, run: (call, args) => permit(call, label.name(call), args) },
   nonces: { gas: 100, run: ({ store }, [owner]) => store.nonces.at(owner).get() },
-  DOMAIN_SEPARATOR: { gas: 300, run: (call) => domainSeparator(tokenDomain(call, name)) },
+  DOMAIN_SEPARATOR: { gas: 300, run: (call) => domainSeparator(tokenDomain(call, label.name(call))) },
   version: { gas: 100, run: () => VERSION },
-  eip712Domain: { gas: 200, run: (call) => describeDomain(tokenDomain(call, name)) },
+  eip712Domain: { gas: 200, run: (call) => describeDomain(tokenDomain(call, label.name(call))) },
   cap: { gas: 100, run: ({ store }) => store.cap.get() },
   isMinter: { gas: 100, run: ({ store }, [account]) => store.minters.at(account).get() },
   mint: {
@@ -110,7 +117,14 @@ const seed = (
 
 const define = (key: string, name: string, symbol: string) =>
   defineModule({
-    ...{ name: key, scope: 'tokens', abi, layout, handlers: handlersOf(name, symbol), direct: openDirect },
+    ...{
+      name: key,
+      scope: 'tokens',
+      abi,
+      layout,
+      handlers: handlersOf({ name: () => name, symbol: () => symbol, decimals: () => 18n }),
+      direct: openDirect,
+    },
     genesis: {
       schema: section.prefault({}),
       seed: (ctx, given, { development }, refuse) => seed(ctx, given, development, refuse),
