@@ -1,28 +1,24 @@
 // A world with a bridge to one chain, whose vault the test plays: messages from there, and certificates of as many validators as it wants. The chain here is 1.
-import { asAddress, asHash, bytesToHex, type Hex } from '../../chain/base/bytes.ts'
+import { asAddress, bytesToHex, type Hex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
 import { type Message, messageId, NO_WORD, padded } from '../../chain/native/bridge/message.ts'
 import { PROOF } from '../../chain/native/bridge/proof.ts'
-import { decodeEvent, decodeValues, encodeValues } from '../../chain/native/kit/abi.ts'
+import { decodeEvent, encodeValues } from '../../chain/native/kit/abi.ts'
 import type { Log } from '../../chain/types/receipt.ts'
 import { attestPayload, bitmapOf, type Domain, SignType, signBytes } from '../../chain/types/vote.ts'
 import { createBonded, secretOf } from './bonded.ts'
-import { type Answer, account } from './native.ts'
+import { account } from './native.ts'
 
 export const [HERE, THERE, OTHER] = [1n, 80_002n, 43_113n]
-export const VAULT = account(0xbeef01)
-export const OTHER_VAULT = account(0xbeef02)
-const hexAt = (n: number): Hex => bytesToHex(account(n))
-export const COIN = account(0)
-export const CPU = account(0x821)
-/** The wrapped form of USDC there; and of the coin there. */
-export const USDC = account(0x831)
-export const POL = account(0x832)
-export const NOVA_THERE = padded(account(0xaa01))
-export const CPU_THERE = padded(account(0xaa02))
-export const USDC_THERE = padded(account(0xaa03))
+export const [VAULT, OTHER_VAULT] = [account(0xbeef01), account(0xbeef02)]
+/** The coin, CPU, the wrapped form of USDC and that of the coin there. */
+export const [COIN, CPU, USDC, POL] = [account(0), account(0x821), account(0x831), account(0x832)]
+export const [NOVA_THERE, CPU_THERE, USDC_THERE] = [
+  ...[padded(account(0xaa01)), padded(account(0xaa02)), padded(account(0xaa03))],
+] as [Uint8Array, Uint8Array, Uint8Array]
 const NOVA = 10n ** 18n
+const hexAt = (n: number): Hex => bytesToHex(account(n))
 
 const bounds = (cap: bigint, limit: bigint) => ({ cap: `${cap}`, limit: `${limit}`, open: true })
 export const section = {
@@ -107,8 +103,3 @@ export const sentIn = ({ logs }: { readonly logs: readonly Log[] }): Message[] =
   logs
     .filter(({ topics }) => bytesToHex(topics[0] as Uint8Array) === abi.events.MessageSent.topic)
     .map((log) => decodeEvent(abi.events.MessageSent, log).message)
-
-export const idIn = ({ status, output }: Answer) => {
-  if (status !== 'success') throw new Error(`it ended in ${status}`)
-  return asHash(decodeValues([['id', 'bytes32']] as const, output)[0])
-}

@@ -10,7 +10,6 @@ import {
   certify,
   createBridge,
   HERE,
-  idIn,
   inbound,
   NOVA_THERE,
   notice,
@@ -24,10 +23,10 @@ import {
   USDC_THERE,
   VAULT,
 } from '../../../test/kit/bridge.ts'
-import { account } from '../../../test/kit/native.ts'
-import { bigintToFixed, bytesToHex } from '../../base/bytes.ts'
+import { type Answer, account } from '../../../test/kit/native.ts'
+import { asHash, bigintToFixed, bytesToHex } from '../../base/bytes.ts'
 import { SignType } from '../../types/vote.ts'
-import { encodeValues } from '../kit/abi.ts'
+import { decodeValues, encodeValues } from '../kit/abi.ts'
 import { linkAfter, type Message, messageId, NO_WORD, padded } from './message.ts'
 import { PROOF } from './proof.ts'
 
@@ -54,6 +53,11 @@ const outstanding = async (token: Uint8Array, chain = THERE): Promise<bigint> =>
 const balance = (of: Uint8Array): bigint => bridge.world.state.load(of as never).balance
 const statusOf = async (id: Uint8Array) => Number((await bridge.read('bridge', 'transfer', id))[0].status)
 const one = <T>(values: readonly T[]): T => values[0] ?? expect.fail('there is one')
+
+const idIn = ({ status, output }: Answer) => {
+  if (status !== 'success') throw new Error(`it ended in ${status}`)
+  return asHash(decodeValues([['id', 'bytes32']] as const, output)[0])
+}
 
 const TYPES = {
   Message: [
@@ -442,7 +446,7 @@ test('what governance connects, it may correct until something depends on it', a
   expect(endOf(await sendNova(1n))).toBe('CapExceeded 80002 0 1 0')
   expect(await govern('setChain', THERE, OTHER_VAULT)).toMatch(/^VaultFixed/)
   // What came in counts as well, the first or not.
-  await deliver(inbound(bridge, 3, { sourceChain: OTHER, token: NO_WORD, data: text('x') }))
+  await deliver(inbound(bridge, 1_000, { sourceChain: OTHER, token: NO_WORD, data: text('x') }))
   expect(await govern('setChain', OTHER, VAULT)).toMatch(/^VaultFixed/)
 })
 

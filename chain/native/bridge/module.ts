@@ -1,14 +1,15 @@
 // The module `bridge`: which function does what, and its first state. Messages are in `outbox.ts` and `inbox.ts`, money in `routes.ts`, what is proven how in
-// `proof.ts`, what a message is in `message.ts`.
+// `proof.ts`, what a message is in `message.ts`, what is connected in `governance.ts`.
 import { z } from 'zod'
 import { asAddress, hexToBytes } from '../../base/bytes.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { abi } from './abi.ts'
+import { createWrapped, onlyGovernance, type Setting, setChain, setRoute } from './governance.ts'
 import { deliver, isSettled, refund, refuse } from './inbox.ts'
 import { type BridgeCtx, layout } from './layout.ts'
 import { isNobody, messageId, padded } from './message.ts'
 import { chargeId, send } from './outbox.ts'
-import { createWrapped, onlyGovernance, routeOf, type Setting, setChain, setRoute } from './routes.ts'
+import { routeOf } from './routes.ts'
 
 const handlers: Handlers<typeof abi, typeof layout> = {
   send: {

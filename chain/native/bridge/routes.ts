@@ -1,5 +1,5 @@
-// Chains, routes and tokens: what governance connects, what each route holds, and how much may come in. Owns the money of the bridge: what is locked or
-// minted for a chain is counted in `outstanding`, and a chain never gets back more than that.
+// The money of the bridge: what each route holds, and how much may come in. What is locked or minted for a chain is counted in `outstanding`, and a chain
+// never gets back more than that.
 import { type Address, equalBytes } from '../../base/bytes.ts'
 import { assert } from '../../base/errors.ts'
 import { maxBigint, minBigint } from '../../base/math.ts'
@@ -8,27 +8,15 @@ import type { TokenCtx } from '../token/layout.ts'
 import { move } from '../token/ledger.ts'
 import { cpu, mem, net, sto } from '../token/module.ts'
 import { issue, retire } from '../token/office.ts'
-import { nameToken, WRAPPED_MAX, wrapped } from '../token/wrapped.ts'
+import { wrapped } from '../token/wrapped.ts'
 import type { BridgeCall, RoutePlace } from './layout.ts'
 import { isNobody } from './message.ts'
-
-/** What a genesis section has too, where nobody calls. */
-export type Setting = Pick<BridgeCall, 'store' | 'revert' | 'emit' | 'within' | 'block' | 'read'>
-
-const CHAINS_MAX = 64
-const NAME_MAX = 64n
-const SYMBOL_MAX = 16n
 
 export interface Amount {
   readonly chain: bigint
   /** Here; nobody is the coin. */
   readonly token: Address
   readonly amount: bigint
-}
-
-export const onlyGovernance = (call: BridgeCall): void => {
-  const { caller } = call
-  if (!equalBytes(caller, call.read(params, 'governance', []))) call.revert('NotGovernance', { caller })
 }
 
 /** A chain that is connected; whoever names another ends the call. */
@@ -38,26 +26,10 @@ export const mustKnow = ({ store, revert }: Pick<BridgeCall, 'store' | 'revert'>
   return isNobody(vault) ? revert('UnknownChain', { chain }) : { place, vault }
 }
 
-export const setChain = (call: Setting, chain: bigint, vault: Address): void => {
-  const { store } = call
-  const place = store.chains.at(chain)
-  const before = place.vault.get()
-  if (isNobody(vault) || chain === 0n || chain === call.block.chainId) call.revert('UnknownChain', { chain })
-  if (isNobody(before)) {
-    if (store.chainIds.length() >= CHAINS_MAX)
-      call.revert('TooLong', { what: 'chains', given: BigInt(CHAINS_MAX) + 1n, maximum: BigInt(CHAINS_MAX) })
-    store.chainIds.push().set(chain)
-  } else if (place.sent.get() > 0n || place.settled.get() > 0n || store.settled.at(chain).at(0n).get() > 0n) {
-    call.revert('VaultFixed', { chain, vault: before })
-  }
-  place.vault.set(vault)
-  call.emit('ChainSet', { chain, vault })
-}
-
 const HOME = [cpu, mem, sto, net]
 /** Whose place a route keeps, counted from 1; 0 is the coin. */
 const BOOKS = [...HOME, ...wrapped]
-const isWrapped = (route: RoutePlace): boolean => route.book.get() > BigInt(HOME.length)
+export const isWrapped = (route: RoutePlace): boolean => route.book.get() > BigInt(HOME.length)
 /** null for the coin. */
 const bookOf = ({ within }: Pick<BridgeCall, 'within'>, route: RoutePlace): TokenCtx | null => {
   const place = Number(route.book.get())
@@ -65,85 +37,17 @@ const bookOf = ({ within }: Pick<BridgeCall, 'within'>, route: RoutePlace): Toke
   assert(place === 0 || module !== undefined, 'a route is of a token there is')
   return module === undefined ? null : within(module)
 }
+/** Of a wrapped token by its number. */
+export const placeOfWrapped = (number: number): bigint => BigInt(HOME.length + number + 1)
 /** The place of a token of this chain; null for any other. */
-const homeOf = ({ within }: Pick<BridgeCall, 'within'>, token: Address): number | null => {
+export const homeOf = ({ within }: Pick<BridgeCall, 'within'>, token: Address): number | null => {
   if (isNobody(token)) return 0
   const found = HOME.findIndex((module) => equalBytes(within(module).at, token))
   return found < 0 ? null : found + 1
 }
 
-/** Points the token there at the token here. A wrapped token's route is made with it, and keeps its remote. */
-const connect = (call: Setting, chain: bigint, token: Address, remote: Uint8Array): void => {
-  const route = call.store.routes.at(chain).at(token)
-  const locals = call.store.locals.at(chain)
-  if (route.known.get()) {
-    const before = route.remote.get()
-    if (equalBytes(before, remote)) return
-    if (isWrapped(route) || route.outstanding.get() > 0n) call.revert('RemoteFixed', { chain, token, remote: before })
-    locals.at(before).known.set(false)
-  }
-  const local = locals.at(remote)
-  if (local.known.get()) call.revert('RemoteFixed', { chain, token: local.token.get(), remote })
-  local.token.set(token)
-  local.known.set(true)
-  route.remote.set(remote)
-  route.known.set(true)
-}
-
-export interface RouteChoice {
-  readonly chain: bigint
-  readonly token: Address
-  readonly remote: Uint8Array
-  readonly cap: bigint
-  readonly limit: bigint
-  readonly open: boolean
-}
-export const setRoute = (call: Setting, { chain, token, remote, cap, limit, open }: RouteChoice): void => {
-  mustKnow(call, chain)
-  const route = call.store.routes.at(chain).at(token)
-  const home = homeOf(call, token)
-  if (home === null && !route.known.get()) call.revert('BadToken', { token })
-  connect(call, chain, token, remote)
-  if (home !== null) route.book.set(BigInt(home))
-  // What was used up is measured by the limit it was used under.
-  route.level.set(levelOf(call, route))
-  route.levelAt.set(BigInt(call.block.time))
-  route.cap.set(cap)
-  route.limit.set(limit)
-  route.open.set(open)
-  call.emit('RouteSet', { chain, token, remote, cap, limit, open })
-}
-
-export interface Label {
-  readonly name: string
-  readonly symbol: string
-  readonly decimals: bigint
-}
-export const createWrapped = (call: Setting, chain: bigint, remote: Uint8Array, label: Label): Address => {
-  const { store } = call
-  mustKnow(call, chain)
-  const bounds = { name: NAME_MAX, symbol: SYMBOL_MAX } as const
-  for (const what of ['name', 'symbol'] as const) {
-    const given = BigInt(new TextEncoder().encode(label[what]).length)
-    if (given === 0n || given > bounds[what]) call.revert('TooLong', { what, given, maximum: bounds[what] })
-  }
-  const place = Number(store.wrappedTaken.get())
-  const module = wrapped[place] ?? call.revert('NoWrappedLeft', { maximum: BigInt(WRAPPED_MAX) })
-  const book = call.within(module)
-  const token = book.at
-  connect(call, chain, token, remote)
-  store.wrappedTaken.set(BigInt(place + 1))
-  store.routes
-    .at(chain)
-    .at(token)
-    .book.set(BigInt(HOME.length + place + 1))
-  nameToken(book, label)
-  call.emit('WrappedCreated', { chain, remote, token, ...label })
-  return token
-}
-
 /** Of the limit, used up now: the rest of it came back evenly, rounded against who brings more. */
-const levelOf = (call: Pick<BridgeCall, 'block' | 'read'>, route: RoutePlace): bigint => {
+export const levelOf = (call: Pick<BridgeCall, 'block' | 'read'>, route: RoutePlace): bigint => {
   const level = route.level.get()
   if (level === 0n) return 0n
   const elapsed = maxBigint(0n, BigInt(call.block.time) - route.levelAt.get())
