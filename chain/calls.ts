@@ -19,7 +19,7 @@ import { createStateStore, openReader } from './store/state.ts'
 import { orderedRoot } from './store/trie.ts'
 import { type Block, type Header, headerHash } from './types/block.ts'
 import type { CallAnswer, CallJob } from './types/call.ts'
-import type { Genesis } from './types/genesis.ts'
+import type { Genesis, Rules } from './types/genesis.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import type { Changes, Reader } from './types/state.ts'
 import { sentTxs } from './types/system-tx.ts'
@@ -33,7 +33,7 @@ export interface Calls {
 
 export function openCalls(
   kv: Kv,
-  genesis: Genesis,
+  genesis: Rules,
   options: {
     readonly genesisHash: Hash
     readonly gasCap: bigint
@@ -72,13 +72,13 @@ export function openCalls(
 export type EngineName = 'reference' | 'fast'
 
 /** The engine that runs blocks, and calls beside them. */
-export const createChainEngine = ({ chainId }: Genesis, name: EngineName = 'fast'): Engine =>
+export const createChainEngine = ({ chainId }: Rules, name: EngineName = 'fast'): Engine =>
   name === 'fast' ? createFastEngine({ chainId }) : createReferenceEngine({ chainId })
 
 /** Reads the whole store: state against its root, blocks by their hashes. Throws STORE_* with the first fault. */
 export async function checkStore(
   kv: Kv,
-  genesis: Genesis,
+  genesisHash: Hash,
 ): Promise<{
   readonly height: number
   readonly blocks: number
@@ -86,8 +86,7 @@ export async function checkStore(
   readonly slots: number
   readonly codes: number
 }> {
-  const domain: Domain = { chainId: genesis.chainId, genesisHash: await computeGenesisHash(genesis) }
-  const blocks = openBlockStore(kv, domain.genesisHash)
+  const blocks = openBlockStore(kv, genesisHash)
   const states = createStateStore(
     { kv, pause: async () => {} },
     { historyBlocks: null, proofBlocks: null, cacheBytes: 0 },

@@ -38,7 +38,7 @@ import {
 } from './types/block.ts'
 import { type EvidenceContext, ofQc, rollOfEpoch, type SignedAt } from './types/evidence.ts'
 import type { BlockContext } from './types/frame.ts'
-import type { Genesis } from './types/genesis.ts'
+import { type Genesis, type Rules, rulesOf } from './types/genesis.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import { type Checkpoint, checkRun, type FinalRun, fitsCheckpoint, isCommitOf } from './types/run.ts'
@@ -71,7 +71,7 @@ export interface ChainEvents {
 }
 
 export interface Chain {
-  readonly genesis: Genesis
+  readonly genesis: Rules
   readonly genesisHash: Hash
   readonly checkpoint: Checkpoint | null
   /** The last committed block. */
@@ -224,7 +224,8 @@ export async function openChain(deps: ChainDeps, genesis: Genesis, options: Chai
       have: bytesToHex(stored.hash),
       want: bytesToHex(checkpoint.hash),
     })
-  return new Machine({ ...deps, kv, genesis, genesisHash, blocks, states, archive: openArchive(deps.kv) }, options)
+  const archive = openArchive(deps.kv)
+  return new Machine({ ...deps, kv, genesis: rulesOf(genesis), genesisHash, blocks, states, archive }, options)
 }
 
 /** The hash of the genesis block, which names the network everywhere. */
@@ -239,7 +240,7 @@ export async function computeGenesisHash(genesis: Genesis): Promise<Hash> {
 
 type Opened = ChainDeps & {
   readonly kv: StagedKv
-  readonly genesis: Genesis
+  readonly genesis: Rules
   readonly genesisHash: Hash
   readonly blocks: BlockStore
   readonly states: StateStore
@@ -247,7 +248,7 @@ type Opened = ChainDeps & {
 }
 
 class Machine implements Chain {
-  readonly genesis: Genesis
+  readonly genesis: Rules
   readonly genesisHash: Hash
   readonly checkpoint: Checkpoint | null
   readonly pool: Pool

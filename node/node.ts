@@ -10,7 +10,7 @@ import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
 import { openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
-import { type Genesis, parseGenesis } from '../chain/types/genesis.ts'
+import type { Genesis } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
@@ -48,7 +48,6 @@ export const NodeErrors = defineErrors('NODE', {
 
 export interface NodeOptions {
   readonly dir: string
-  readonly genesisText: string
   readonly validator: {
     /** BLS secrets, the second one for a key that is to take the place of the first. None follows the chain without signing. */
     readonly keys: readonly ValidatorKey[]
@@ -105,9 +104,9 @@ const CACHE_BYTES = 256 * 1024 * 1024
 const CALL_TIMEOUT_MS = 5_000
 const CALLS_WAITING_MAX = 10_000
 
-export async function startNode(options: NodeOptions, signal: AbortSignal): Promise<RunningNode> {
+/** The genesis is apart from the options, which live as long as the node: its accounts may be many, and are needed for the first state. */
+export async function startNode(options: NodeOptions, genesis: Genesis, signal: AbortSignal): Promise<RunningNode> {
   const { log, dir } = options
-  const genesis = parseGenesis(options.genesisText)
   const { meter, registry } = createTelemetry()
   const isFast = await installFastCurves((text) => log.error({}, text))
   meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
@@ -119,7 +118,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
     await senders.close()
     throw error
   })
-  const { genesisHash } = chain
+  const { genesisHash, genesis: rules } = chain
   const closers: (() => Promise<void>)[] = [() => chain.close(), () => senders.close()]
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer()
@@ -127,7 +126,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
   try {
     if (options.p2p !== null) refuseStale(chain, systemClock.nowMs())
     const calls = createCallPool(
-      { dbDir, genesis: { ...genesis, accounts: [] }, genesisHash, gasCap: LIMITS.callGas, evm: options.evm },
+      { dbDir, genesis: rules, genesisHash, gasCap: LIMITS.callGas, evm: options.evm },
       { timeoutMs: CALL_TIMEOUT_MS, waitingMax: CALLS_WAITING_MAX },
       log,
     )
@@ -151,7 +150,7 @@ export async function startNode(options: NodeOptions, signal: AbortSignal): Prom
       evidence: consensus.evidence,
       content: await holdContent(options, chain, log, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
-      dev: genesis.development && genesis.validators.members.length === 1 ? consensus.engine.control : null,
+      dev: rules.development && rules.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
       clock: systemClock,
       limits: LIMITS,

@@ -76,6 +76,15 @@ export interface Genesis {
   readonly rulesHash: Hash
 }
 
+/** What holds at every height. Accounts and sections of modules, which may be many, are only for the first state. */
+export type Rules = Omit<Genesis, 'accounts' | 'modules'>
+
+/** A genesis without what its first state was made from, so that a running chain keeps none of it in memory. */
+export function rulesOf(genesis: Genesis): Rules {
+  const { accounts: _, modules: __, ...rules } = genesis
+  return rules
+}
+
 /** A genesis on its way: what founders agree on before each of them bonds. It may still lack validators, and funds. */
 export interface Draft extends Omit<Genesis, 'validators' | 'rulesHash'> {
   /**

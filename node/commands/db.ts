@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Kv } from '../../chain/base/ports.ts'
 import { checkStore, storeStats } from '../../chain/calls.ts'
+import { computeGenesisHash } from '../../chain/chain.ts'
 import { checkKvFiles, openKv, StoreErrors } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
@@ -38,7 +39,8 @@ const check = async ({ out }: CommandContext, dir: string): Promise<void> => {
   for await (const fault of checkKvFiles(join(dir, 'db')))
     throw new NodeError(StoreErrors.CORRUPT, { where: 'its files', reason: fault })
   await withStore(dir, async (kv) => {
-    const found = await checkStore(kv, parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8')))
+    const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))
+    const found = await checkStore(kv, await computeGenesisHash(genesis))
     const { height, accounts, slots, codes, blocks } = found
     out(found, `whole: height ${height}, ${blocks} blocks, ${accounts} accounts, ${slots} slots, ${codes} codes`)
   })

@@ -12,11 +12,11 @@ import { developmentSecret } from '../development.ts'
 import { p2pKey } from '../identity.ts'
 import { readCredentialKey } from '../issuer.ts'
 import { openKeyFile } from '../keystore.ts'
-import { type NodeOptions, startNode, type ValidatorKey } from '../node.ts'
+import { type NodeOptions, type RunningNode, startNode, type ValidatorKey } from '../node.ts'
 import { askPassword, passwordsOf } from '../password.ts'
 import { createLog } from '../telemetry.ts'
 import { checkpointOf } from '../trust.ts'
-import { supervised } from './child.ts'
+import { type Supervised, supervised } from './child.ts'
 
 export const StartErrors = defineErrors('START', {
   NO_DIR: {
@@ -62,28 +62,7 @@ export const start: Command = {
     'log-level': 'debug, info, warn or error',
   },
   async run({ flags, env, signal, out }) {
-    const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
-    const genesisText = readFileSync(join(requireNodeDir(dir), 'genesis.json'), 'utf8')
-    const config = loadConfig(join(dir, 'config.toml'), env, {
-      'rpc.host': flags['rpc-host'],
-      'rpc.port': flags['rpc-port'],
-      'metrics.port': flags['metrics-port'],
-      'p2p.listen': flags['p2p-listen'],
-      'p2p.persistent': flags['p2p-persistent'],
-      'p2p.bootstrap': flags['p2p-bootstrap'],
-      'sync.trustHeight': flags['trust-height'],
-      'sync.trustHash': flags['trust-hash'],
-      'validator.recordLostAt': flags['record-lost-at'],
-      'validator.signFrom': flags['sign-from'],
-      'engine.evm': flags.engine,
-      'log.level': flags['log-level'],
-    })
-    const validator = await validatorOf({ dir, genesis: parseGenesis(genesisText), config, env })
-    const reporter = await reporterOf({ dir, config, env })
-    const issuer = await issuerOf(dir, config)
-    const options = optionsOf(config, { dir, genesisText, validator, reporter, issuer })
-    const supervisor = supervised(env)
-    const node = await startNode(options, AbortSignal.any([signal, supervisor.gone]))
+    const { node, supervisor } = await open({ flags, env, signal })
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
       { rpc, ws, metrics, p2p, pid: process.pid },
@@ -95,9 +74,42 @@ export const start: Command = {
   },
 }
 
+/** A function of its own, so that the genesis, which may have many accounts, is forgotten once the node runs. */
+const open = async ({
+  flags,
+  env,
+  signal,
+}: Pick<Parameters<Command['run']>[0], 'flags' | 'env' | 'signal'>): Promise<{
+  readonly node: RunningNode
+  readonly supervisor: Supervised
+}> => {
+  const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
+  const genesis = parseGenesis(readFileSync(join(requireNodeDir(dir), 'genesis.json'), 'utf8'))
+  const config = loadConfig(join(dir, 'config.toml'), env, {
+    'rpc.host': flags['rpc-host'],
+    'rpc.port': flags['rpc-port'],
+    'metrics.port': flags['metrics-port'],
+    'p2p.listen': flags['p2p-listen'],
+    'p2p.persistent': flags['p2p-persistent'],
+    'p2p.bootstrap': flags['p2p-bootstrap'],
+    'sync.trustHeight': flags['trust-height'],
+    'sync.trustHash': flags['trust-hash'],
+    'validator.recordLostAt': flags['record-lost-at'],
+    'validator.signFrom': flags['sign-from'],
+    'engine.evm': flags.engine,
+    'log.level': flags['log-level'],
+  })
+  const validator = await validatorOf({ dir, genesis, config, env })
+  const reporter = await reporterOf({ dir, config, env })
+  const issuer = await issuerOf(dir, config)
+  const options = optionsOf(config, { dir, validator, reporter, issuer })
+  const supervisor = supervised(env)
+  return { node: await startNode(options, genesis, AbortSignal.any([signal, supervisor.gone])), supervisor }
+}
+
 const optionsOf = (
   config: Config,
-  given: Pick<NodeOptions, 'dir' | 'genesisText' | 'validator' | 'reporter' | 'issuer'>,
+  given: Pick<NodeOptions, 'dir' | 'validator' | 'reporter' | 'issuer'>,
 ): NodeOptions => ({
   ...given,
   rpc: {

@@ -328,7 +328,7 @@ export class Audit {
     const head = chain.head().header.number
     const [owed] = this.owed(chain, kept, height)
     if (owed !== undefined) this.#deps.fail(`nobody has punished ${owed}`)
-    const { accounts } = await checkStore(kv, chain.genesis)
+    const { accounts } = await checkStore(kv, chain.genesisHash)
     const known = this.#accounts.filter((address) => chain.at(head).account(address) !== undefined).length
     if (accounts !== known) this.#deps.fail(`there are ${accounts} accounts in the state, and ${known} are known`)
   }

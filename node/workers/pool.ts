@@ -6,7 +6,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import type { EngineName } from '../../chain/calls.ts'
 import type { CallAnswer, CallJob } from '../../chain/types/call.ts'
-import type { Genesis } from '../../chain/types/genesis.ts'
+import type { Rules } from '../../chain/types/genesis.ts'
 
 export const WorkerErrors = defineErrors('CALL', {
   TIMEOUT: { text: (d: { ms: number }) => `execution timeout: the call ran for ${d.ms} ms, which is the most` },
@@ -17,8 +17,7 @@ export const WorkerErrors = defineErrors('CALL', {
 
 export interface CallWorkerData {
   readonly dbDir: string
-  /** Without its accounts: they are in the store, and may be many. */
-  readonly genesis: Genesis
+  readonly genesis: Rules
   readonly genesisHash: Hash
   readonly gasCap: bigint
   readonly evm: EngineName
