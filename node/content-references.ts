@@ -1,5 +1,6 @@
 // What the chain needs of content: an index over the logs of `audit`, kept beside the content. Owns which digest is some VM's newest state,
 // and at which height each was needed last. Logs are final, so what was read once is never read again.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
@@ -45,6 +46,24 @@ export interface References {
   /** `newest`: some VM is in this state. `kept`: it was, or an audit entry names it, within the last `retentionBlocks`. */
   need(digest: Uint8Array, retentionBlocks: number): 'newest' | 'kept' | 'past' | 'never'
   close(): Promise<void>
+}
+
+/** Digests that are some VM's newest state, as far as a stopped node read its chain; null where it read none. */
+export async function newestDigests(
+  dir: string,
+): Promise<{ readonly height: number; readonly digests: readonly Uint8Array[] } | null> {
+  if (!existsSync(join(dir, 'references'))) return null
+  const kv = await openKv(join(dir, 'references'), { pause: nextTurn })
+  try {
+    const height = kv.get(HEIGHT_KEY)
+    if (height === undefined) return null
+    const digests: Uint8Array[] = []
+    const [from, to] = [digestKey(new Uint8Array(0)), Uint8Array.of(0x65)]
+    for await (const [key, need] of kv.entries(from, to)) if (decodeNeed(need).newestOf > 0n) digests.push(key.slice(1))
+    return { height: Number(bytesToBigint(height)), digests }
+  } finally {
+    await kv.close()
+  }
 }
 
 export async function openReferences(chain: Chain, audit: Address, dir: string): Promise<References> {

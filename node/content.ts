@@ -47,6 +47,10 @@ export const ContentErrors = defineErrors('CONTENT', {
   },
   SEALED: { rpc: -32000, text: () => 'content is not sealed with this key, or was changed' },
   KEY: { rpc: -32602, text: (d: { bytes: number }) => `a key has 32 bytes, not ${d.bytes}` },
+  STORE: {
+    text: (d: { dir: string; reason: string }) =>
+      `the content in ${d.dir} cannot be opened (${d.reason}): is its node running? Stop it first`,
+  },
   BACKUP: { text: (d: { reason: string }) => `the backup is not whole: ${d.reason}` },
   OFF: { rpc: -32000, text: () => 'this node holds no content: set content.enabled to on' },
 })

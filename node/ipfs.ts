@@ -34,6 +34,8 @@ const RAW = 0x55
 const DAG_PB = 0x70
 /** Blocks asked for at a time: 16 MB under way. */
 const PARALLEL = 16
+/** For so long wants are gathered before they are sent: the library's ten would pass with every few blocks, and nothing under way. */
+const WANTS_MS = 1
 /** Bytes of a block: the importer makes 1 MiB; bitswap carries at most 4. */
 const BLOCK_MAX = 2 * 1024 * 1024
 /** Blocks of one content: its leaves and as many nodes above them as any honest importer makes. */
@@ -175,10 +177,13 @@ const onlySha256 = async (code: number): Promise<typeof sha256> => {
 const openStores = async (dir: string) => {
   const blocks = new LevelBlockstore(join(dir, 'blocks'))
   const data = new LevelDatastore(join(dir, 'data'))
-  await blocks.open()
-  await data.open().catch(async (error: unknown) => {
+  const refuse = (cause: unknown): never => {
+    throw new NodeError(ContentErrors.STORE, { dir, reason: String(cause) }, { cause })
+  }
+  await blocks.open().catch(refuse)
+  await data.open().catch(async (cause: unknown) => {
     await blocks.close()
-    throw error
+    refuse(cause)
   })
   const close = async (): Promise<void> => {
     await blocks.close()
@@ -199,7 +204,7 @@ export async function openIpfs(deps: IpfsDeps, options: IpfsOptions): Promise<Ip
     // One broker; who has what is asked of those connected, which are the swarm.
     blockBrokers: [
       (components) => {
-        const limits = { messageReceiveTimeout: 30_000, messageSendTimeout: 30_000 }
+        const limits = { messageReceiveTimeout: 30_000, messageSendTimeout: 30_000, sendWantlistDebounce: WANTS_MS }
         const bitswap = createBitswap({ ...components, getHasher: onlySha256 }, limits)
         return {
           name: 'bitswap',

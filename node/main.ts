@@ -42,6 +42,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   tx: async () => (await import('./commands/tx.ts')).tx,
   genesis: async () => (await import('./commands/genesis.ts')).genesis,
   config: async () => (await import('./commands/config.ts')).config,
+  content: async () => (await import('./commands/content.ts')).content,
   db: async () => (await import('./commands/db.ts')).db,
   're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
   version: async () => versionCommand,

@@ -147,7 +147,7 @@ const p2pOf = (config: Config, dir: string): NodeOptions['p2p'] => {
 }
 
 const MEGABYTE = 1_048_576
-const contentOf = (config: Config, dir: string): NodeOptions['content'] => {
+export const contentOf = (config: Config, dir: string): NodeOptions['content'] => {
   if (config['content.enabled'] === 'off') return null
   return {
     swarmKey: p2pKey(resolve(dir, config['content.swarmKeyFile'])),
