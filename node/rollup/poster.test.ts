@@ -140,6 +140,26 @@ test('a batch is posted when its first block is old enough, not before, and neve
   world.check()
 })
 
+test('whoever runs the node may have it post at once, once; what it says of the last batch outlives a restart', async () => {
+  const world = new World()
+  await world.add(3)
+  await world.run(6_000)
+  world.posters[0]?.poster.hurry()
+  await world.run(2_000)
+  expect(world.l1.seen).toHaveLength(1)
+  await world.until(() => finalSeq(world) === 1)
+  await world.tick()
+  const { posted } = world.status
+  expect(posted).toMatchObject({ seq: 1, facts: { firstHeight: 1 }, payloadBytes: world.l1.seen[0]?.data.length })
+  await world.restart()
+  await world.run(10_000)
+  expect([world.status.waits, world.l1.seen.length]).toEqual(['age', 1])
+  await world.until(() => finalSeq(world) === 2)
+  world.posters[0]?.disk.crash(1_000_000)
+  await world.restart()
+  expect(world.status.posted).not.toBeNull()
+})
+
 test('a batch that is full is posted at once', async () => {
   const world = await worldOf({ batchBytes: 500 })
   await world.run(6 * BLOCK_MS + 2_000)

@@ -7,7 +7,6 @@ import {
   compareBytes,
   concat,
   equalBytes,
-  type Hash,
   type Hex,
   hexToBytes,
 } from '../../chain/base/bytes.ts'
@@ -18,7 +17,7 @@ import type { Clock, Log, Meter } from '../../chain/base/ports.ts'
 import type { ReporterAccount } from '../reporter.ts'
 import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
 import { type L1, type L1Block, L1Errors, type L1Receipt } from './l1.ts'
-import { type Attempt, type BatchFacts, type PosterRecord, type Recorder, shown } from './record.ts'
+import { type Attempt, type BatchFacts, type Posted, type PosterRecord, type Recorder, shown } from './record.ts'
 import type { Position, Posting, Settlement } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
@@ -110,13 +109,6 @@ export type Waits =
   | 'refused' // the contract reverted
   | 'l1' // the endpoint fails
 
-export interface Posted {
-  readonly facts: BatchFacts
-  readonly seq: number
-  readonly tx: Hash
-  readonly gasUsed: bigint
-  readonly gasPriceWei: bigint
-}
 export interface PosterStatus {
   readonly waits: Waits
   readonly latest: Position | null
@@ -163,7 +155,8 @@ export class Poster {
   #final: View | null = null
   #latest: OwnView | null = null
   #waits: Waits = 'l1'
-  #posted: Posted | null = null
+  /** Whoever runs the node does not want to wait. */
+  #isUrgent = false
 
   constructor(deps: PosterDeps, options: PosterOptions) {
     this.#deps = deps
@@ -179,8 +172,13 @@ export class Poster {
       balanceWei: this.#latest?.balanceWei ?? null,
       baseFeeWei: this.#latest?.block.baseFeeWei ?? null,
       underway: this.#deps.recorder.record,
-      posted: this.#posted,
+      posted: this.#deps.recorder.posted,
     }
+  }
+
+  /** What waits is due now, and it is this poster's turn, once. */
+  hurry(): void {
+    this.#isUrgent = true
   }
 
   /** One step. What the L1 does wrong is told and waited out; a record that cannot be written is thrown. */
@@ -314,7 +312,7 @@ export class Poster {
     }
     this.#meters.batches.add(1, { result: 'reverted' })
     this.#refused(shown(record), 'a batch reverted in its block')
-    await this.#deps.recorder.end()
+    await this.#deps.recorder.end(null)
     return 'refused'
   }
 
@@ -323,7 +321,7 @@ export class Poster {
     this.#meters.batches.add(1, { result })
     const last = record.attempts.at(-1)
     if (last !== undefined) this.#floor = { ...last, nonce: record.nonce }
-    await this.#deps.recorder.end()
+    await this.#deps.recorder.end(null)
     return 'inclusion'
   }
 
@@ -333,16 +331,11 @@ export class Poster {
     const found = await this.#foundIn(record)
     const isNewest = final.position.seq === record.seq
     const isOurs = isNewest ? equalBytes(final.position.accumulator, record.accumulator) : found !== null
-    if (found !== null) {
-      const { attempt, receipt } = found
-      const { facts, seq } = record
-      this.#posted = { facts, seq, tx: attempt.hash, gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei }
-    }
     const last = record.attempts.at(-1)
     if (last !== undefined && latest.nonce <= record.nonce) this.#floor = { ...last, nonce: record.nonce }
     this.#refusals = 0
     this.#meters.batches.add(1, { result: isOurs ? 'final' : 'overtaken' })
-    await recorder.end()
+    await recorder.end(found === null ? null : postedOf(record, found))
     log.info(
       { ...shown(record), gas: `${found?.receipt.gasUsed ?? 0n}` },
       isOurs ? 'a batch is final on the L1' : 'another poster came first: its batch is final',
@@ -356,7 +349,7 @@ export class Poster {
     }
     return null
   }
-  async #foundIn(record: PosterRecord): Promise<{ readonly attempt: Attempt; readonly receipt: L1Receipt } | null> {
+  async #foundIn(record: PosterRecord): Promise<Found | null> {
     for (const attempt of record.attempts.toReversed()) {
       const receipt = await this.#deps.l1.receipt(attempt.hash)
       if (receipt?.isSuccess) return { attempt, receipt }
@@ -380,9 +373,8 @@ export class Poster {
       firstHeight === height + 1 && lastHeight >= firstHeight,
       'a batch goes on where the contract is, and is not empty',
     )
-    const dueMs = batch.isFull ? batch.newestMs : batch.facts.oldestMs + this.#options.maxAgeMs
-    if (nowMs < dueMs) return 'age'
-    if (nowMs < dueMs + source.rank(batch.epoch) * this.#options.turnMs) return 'turn'
+    const early = this.#isUrgent ? null : this.#early(batch, nowMs)
+    if (early !== null) return early
     const bid = this.#firstBid(batch.facts, latest)
     if (bid === null) return 'fee'
     const made = await this.#fit(latest, batch, bid)
@@ -393,7 +385,16 @@ export class Poster {
     const draft = { seq: seq + 1, previous, accumulator, nonce: latest.nonce, gasLimit: made.gasLimit, payload }
     await recorder.begin({ ...draft, facts: made.batch.facts })
     this.#sentMs = null
+    this.#isUrgent = false
     return this.#firstAttempt(recorder.record, latest)
+  }
+
+  /** Why it is too soon for this poster; null where it is not. */
+  #early({ isFull, newestMs, facts, epoch }: Batch, nowMs: number): Waits | null {
+    const { maxAgeMs, turnMs } = this.#options
+    const dueMs = isFull ? newestMs : facts.oldestMs + maxAgeMs
+    if (nowMs < dueMs) return 'age'
+    return nowMs < dueMs + this.#deps.source.rank(epoch) * turnMs ? 'turn' : null
   }
 
   /** Also of a batch whose first attempt the process died before. */
@@ -520,6 +521,15 @@ export class Poster {
     this.#deps.log.warn(facts, text)
   }
 }
+
+interface Found {
+  readonly attempt: Attempt
+  readonly receipt: L1Receipt
+}
+const postedOf = ({ seq, facts, payload }: PosterRecord, { attempt, receipt }: Found): Posted => ({
+  ...{ seq, facts, tx: attempt.hash, payloadBytes: payload.length },
+  ...{ gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei },
+})
 
 /** A raised bid and a nonce may take some bytes more. */
 const FIELD_SLACK_BYTES = 64

@@ -50,6 +50,16 @@ export interface Attempt extends FeeCaps {
   readonly raw: Uint8Array
   readonly hash: Hash
 }
+/** A batch that became final, as its receipt says. */
+export interface Posted {
+  readonly seq: number
+  readonly facts: BatchFacts
+  readonly tx: Hash
+  /** Of the whole call. */
+  readonly payloadBytes: number
+  readonly gasUsed: bigint
+  readonly gasPriceWei: bigint
+}
 const STATES = ['built', 'sent', 'included', 'final'] as const
 type State = (typeof STATES)[number]
 export interface PosterRecord extends Draft {
@@ -62,15 +72,17 @@ export interface PosterRecord extends Draft {
 export interface Recorder {
   /** The batch under way; null where there is none. */
   readonly record: PosterRecord | null
+  /** The last one that this poster brought through. */
+  readonly posted: Posted | null
   begin(draft: Draft): Promise<void>
   attempt(attempt: Omit<Attempt, 'hash'>): Promise<void>
   mark(state: Exclude<State, 'final'>): Promise<void>
-  /** The batch is final, or given up: nothing of it is needed any more. */
-  end(): Promise<void>
+  /** The batch is final, or given up (null): nothing of it is needed any more. */
+  end(posted: Posted | null): Promise<void>
   close(): Promise<void>
 }
 
-const TYPES = { draft: 1, attempt: 2, state: 3 } as const
+const TYPES = { draft: 1, attempt: 2, state: 3, posted: 4 } as const
 
 /** A record of another account, contract or chain is put aside, and so is a damaged one: neither is needed to be safe. */
 export async function openRecord(file: LogFile, sender: Sender, log: Log): Promise<Recorder> {
@@ -83,20 +95,21 @@ export async function openRecord(file: LogFile, sender: Sender, log: Log): Promi
   const recorder = new FileRecorder(wal, sender)
   if (recorder.isOfAnother) {
     log.warn({ file: file.name }, 'the poster’s record was of another account or contract and is put aside')
-    await recorder.end()
+    await recorder.end(null)
   }
   return recorder
 }
 
 /** What the file of a running poster holds; it is not touched. */
-export async function readRecord(file: Pick<LogFile, 'name' | 'read'>): Promise<PosterRecord | null> {
+export async function readRecord(file: Pick<LogFile, 'name' | 'read'>): Promise<Pick<Recorder, 'record' | 'posted'>> {
   const still = async (): Promise<void> => {}
   const wal = await openWal({ ...file, append: still, sync: still, truncate: still, replace: still, close: still })
-  return fold(wal.records).record
+  return fold(wal.records)
 }
 
 class FileRecorder implements Recorder {
   record: PosterRecord | null
+  posted: Posted | null
   /** Whether what the file held is somebody else's. */
   readonly isOfAnother: boolean
   readonly #wal: Wal
@@ -107,6 +120,7 @@ class FileRecorder implements Recorder {
     this.#sender = sender
     const found = fold(wal.records)
     this.record = found.record
+    this.posted = found.posted
     this.isOfAnother = found.sender !== null && !isSame(found.sender, sender)
   }
 
@@ -133,11 +147,14 @@ class FileRecorder implements Recorder {
     this.record = { ...record, state }
   }
 
-  async end(): Promise<void> {
+  async end(posted: Posted | null): Promise<void> {
     const { record } = this
     assert(record !== null, 'what ends has begun')
     await this.#wal.endHeight(record.seq)
     this.record = null
+    this.posted = posted ?? this.posted
+    // Only shown to people: dying here loses that.
+    if (this.posted !== null) await this.#wal.append(TYPES.posted, encodePosted(this.posted), { sync: false })
   }
 
   close(): Promise<void> {
@@ -157,29 +174,42 @@ const recordOf = (draft: Draft): PosterRecord => ({
 
 interface Folded {
   readonly record: PosterRecord | null
+  readonly posted: Posted | null
   readonly sender: Sender | null
 }
-const fold = (entries: readonly WalRecord[]): Folded => entries.reduce<Folded>(step, { record: null, sender: null })
-const step = ({ record, sender }: Folded, { type, payload }: WalRecord): Folded => {
+const fold = (entries: readonly WalRecord[]): Folded =>
+  entries.reduce<Folded>(step, { record: null, posted: null, sender: null })
+const step = (before: Folded, { type, payload }: WalRecord): Folded => {
+  const { record } = before
+  if (type === TYPES.posted) return { ...before, posted: decodePosted(payload) }
   if (type === TYPES.draft) {
     const found = decodeDraft(payload)
-    return { record: recordOf(found.draft), sender: found.sender }
+    return { ...before, record: recordOf(found.draft), sender: found.sender }
   }
   if (record === null) throw new NodeError(RecordErrors.UNKNOWN, { type })
   if (type === TYPES.attempt)
-    return { record: { ...record, attempts: [...record.attempts, decodeAttempt(payload)] }, sender }
+    return { ...before, record: { ...record, attempts: [...record.attempts, decodeAttempt(payload)] } }
   const state = type === TYPES.state ? STATES[asNumber(decodeRlp(payload))] : undefined
   if (state === undefined) throw new NodeError(RecordErrors.UNKNOWN, { type })
-  return { record: { ...record, state }, sender }
+  return { ...before, record: { ...record, state } }
+}
+
+const encodePosted = ({ seq, facts, tx, payloadBytes, gasUsed, gasPriceWei }: Posted): Uint8Array =>
+  encodeRlp([rlpInt(seq), factsToRlp(facts), tx, ...[payloadBytes, gasUsed, gasPriceWei].map(rlpInt)])
+const decodePosted = (bytes: Uint8Array): Posted => {
+  const [seq, facts, tx, payloadBytes, gasUsed, gasPrice] = asList(decodeRlp(bytes), 6)
+  return {
+    ...{ seq: asNumber(seq), facts: factsOf(facts), tx: asHash(asBytes(tx, 32)) },
+    ...{ payloadBytes: asNumber(payloadBytes), gasUsed: asBigint(gasUsed), gasPriceWei: asBigint(gasPrice) },
+  }
 }
 
 const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Uint8Array => {
-  const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs } = draft.facts
   return encodeRlp([
     [rlpInt(chainId), settlement, account],
     ...[rlpInt(draft.seq), draft.previous, draft.accumulator, rlpInt(draft.nonce), rlpInt(draft.gasLimit)],
     draft.payload,
-    [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs].map(rlpInt),
+    factsToRlp(draft.facts),
   ])
 }
 const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly draft: Draft } => {
@@ -201,6 +231,10 @@ const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly dra
       facts: factsOf(facts),
     },
   }
+}
+const factsToRlp = (facts: BatchFacts): Rlp => {
+  const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs } = facts
+  return [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs].map(rlpInt)
 }
 const factsOf = (item: Rlp | undefined): BatchFacts => {
   const [firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs] = asList(item, 7)
