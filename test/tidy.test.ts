@@ -59,6 +59,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'chain/native/params/module.ts',
     ...['contracts/settlement/INovaSettlement.abi.ts', 'contracts/bridge/INovaVault.abi.ts'],
     'contracts/settlement/ICheckpointVerifier.abi.ts',
+    ...['NovaSettlement', 'BlsCheckpointVerifier', 'EcdsaCheckpointVerifier'].map(
+      (name) => `contracts/settlement/${name}.artifact.ts`,
+    ),
+    ...['contracts/governed/NovaProxy.artifact.ts', 'contracts/governed/NovaTimelock.artifact.ts'],
     ...['chain/store/wal.ts', 'chain/store/kv.ts', 'p2p', 'rpc', 'node'],
   ],
   'node/sim': ['chain', 'p2p', 'node'],

@@ -51,6 +51,7 @@ export interface L1 {
   nonce(of: Address, at: Hash): Promise<bigint>
   balance(of: Address, at: Hash): Promise<bigint>
   code(of: Address, at: Hash): Promise<Uint8Array>
+  storage(of: Address, slot: Hash, at: Hash): Promise<Hash>
   call(to: Address, data: Uint8Array, at: Hash): Promise<Uint8Array>
   /** Gas of a call on the newest block. A revert is L1_REFUSED. */
   estimate(call: L1Call): Promise<bigint>
@@ -100,6 +101,7 @@ export function createL1({ url, chainId, timeoutMs, answerMaxBytes }: L1Options)
     nonce: (of, hash) => ask('eth_getTransactionCount', [bytesToHex(of), at(hash)], as(quantity)),
     balance: (of, hash) => ask('eth_getBalance', [bytesToHex(of), at(hash)], as(quantity)),
     code: (of, hash) => ask('eth_getCode', [bytesToHex(of), at(hash)], as(data)),
+    storage: (of, slot, block) => ask('eth_getStorageAt', [bytesToHex(of), bytesToHex(slot), at(block)], as(hash)),
     call: (to, input, hash) => ask('eth_call', [{ to: bytesToHex(to), data: bytesToHex(input) }, at(hash)], as(data)),
     async estimate({ from, to, data: input }) {
       await known()

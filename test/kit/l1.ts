@@ -232,6 +232,7 @@ export class SimL1 {
       nonce: (of, at) => ask('nonce', () => this.#at(at).state.nonces.get(addressKey(of)) ?? 0n),
       balance: (of, at) => ask('balance', () => this.#at(at).state.balances.get(addressKey(of)) ?? 0n),
       code: () => ask('code', () => new Uint8Array(1)),
+      storage: () => ask('storage', () => ZERO),
       call: (_to, _data, at) =>
         ask('call', () => encodeNamed(abi.functions.latest.outputs, { settled: settledOf(this.#at(at)) })),
       estimate: (call: L1Call) =>

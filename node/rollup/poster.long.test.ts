@@ -1,0 +1,220 @@
+// The poster against a real EVM and the real contracts: deployed by their compiled sources, batches of a real chain over two epochs, while
+// the L1 drops, reorganises and grows dear. What the contract holds is the chain, and its transactions hold the blocks.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { asHash, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
+import { installCurves, keccak } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import type { Chain } from '../../chain/chain.ts'
+import { decodeNamed } from '../../chain/native/kit/abi.ts'
+import { createMemoryKv } from '../../chain/store/kv.ts'
+import { headerTimeMs } from '../../chain/types/block.ts'
+import { encodeBlsCertificate } from '../../chain/types/checkpoint.ts'
+import { validatorsHash } from '../../chain/types/validators.ts'
+import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
+import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../../test/kit/anvil.ts'
+import { Disk } from '../../test/kit/disk.ts'
+import { noMeter, openSealedChain, seal, sealedGenesis, silent } from '../../test/kit/sealed.ts'
+import { accountOf } from '../reporter.ts'
+import { createBatchBuilder } from '../workers/batches.ts'
+import { decodeBatch } from './batch.ts'
+import { deploy, implementationOf, planDeployment, type Step, survey } from './deploy.ts'
+import { createL1, type L1 } from './l1.ts'
+import { Poster, type PosterOptions } from './poster.ts'
+import { openRecord } from './record.ts'
+import { createSettlement } from './settlement.ts'
+import { ChainSource } from './source.ts'
+
+installCurves(nativeCurves)
+const GWEI = 10n ** 9n
+const [EPOCH, BLOCKS] = [10, 25]
+const OPTIONS: PosterOptions = {
+  ...{ chainId: ANVIL_CHAIN, batchBytes: 100_000, maxAgeMs: 0, holdMs: 3_600_000, turnMs: 0 },
+  ...{ holdFeeWei: 500n * GWEI, maxFeeWei: 5_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 0n },
+}
+let anvil: Anvil
+let chain: Chain
+let l1: L1
+let plan: readonly Step[]
+const [poor, account] = ANVIL_SECRETS.map((secret) => accountOf(hexToBytes(secret))) as [
+  ReturnType<typeof accountOf>,
+  ReturnType<typeof accountOf>,
+] // as many as there are secrets
+const builder = createBatchBuilder()
+
+beforeAll(async () => {
+  anvil = await startAnvil()
+  await anvil.mine(5)
+  chain = await openSealedChain(sealedGenesis({ validators: 4, epochBlocks: EPOCH }), createMemoryKv())
+  await seal(chain, BLOCKS)
+  l1 = createL1({ url: anvil.url, chainId: ANVIL_CHAIN })
+  const { chainId } = chain.genesis
+  const genesisBlock = chain.block(0) ?? expect.fail('it is kept')
+  const set = chain.setOf(1) ?? expect.fail('it is known')
+  plan = planDeployment({
+    ...{ chainId, genesisHash: chain.genesisHash, genesisStateRoot: genesisBlock.header.stateRoot },
+    ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: EPOCH, verifier: 'bls' },
+    ...{ owner: poor.address, delaySeconds: 60, posters: [account.address] },
+  })
+})
+afterAll(async () => {
+  await builder.close()
+  await chain.close()
+  await anvil.close()
+})
+
+const world = async (disk: Disk) => {
+  const address = plan.at(-1)?.address ?? expect.fail('the last is the proxy')
+  const clock = { nowMs: () => nowMs }
+  let nowMs = headerTimeMs(chain.head().header)
+  const settlement = createSettlement(address)
+  const certify = async (height: number): Promise<Uint8Array | null> => {
+    const [qc, set] = [chain.commitOf(height), chain.setOf(height)]
+    return qc === null || set === null ? null : encodeBlsCertificate(qc, set)
+  }
+  const source = new ChainSource({ chain, builder, certify }, { encoding: 'full', self: null })
+  const sender = { chainId: ANVIL_CHAIN, settlement: address, account: account.address }
+  const recorder = await openRecord(disk.open().log, sender, silent)
+  const poster = new Poster({ l1, settlement, source, account, recorder, clock, log: silent, meter: noMeter }, OPTIONS)
+  return {
+    poster,
+    settlement,
+    turn: async (ms = 2_000): Promise<void> => {
+      nowMs += ms
+      await poster.turn()
+    },
+  }
+}
+
+test('the contracts are deployed once, at addresses that their sources say', async () => {
+  const before = await survey(l1, poor.address, plan)
+  expect(before.map(({ isThere }) => isThere)).toEqual([false, false, false, false])
+  const stood: string[] = []
+  const deps = {
+    l1,
+    account: poor,
+    clock: { nowMs: () => 0 },
+    pause: () => anvil.mine(),
+    done: ({ name }: Step) => void stood.push(name),
+  }
+  const fees = { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI }
+  await deploy(deps, plan, fees)
+  expect(stood).toEqual(['BlsCheckpointVerifier', 'NovaTimelock', 'NovaSettlement', 'NovaProxy'])
+  await deploy(deps, plan, fees)
+  expect(stood).toHaveLength(4)
+  const after = await survey(l1, poor.address, plan)
+  expect(after.every(({ isThere, gas }) => isThere && gas === 0n)).toBe(true)
+  const { hash } = await l1.block('latest')
+  const [, , code, proxy] = plan
+  if (code === undefined || proxy === undefined) expect.fail('four contracts')
+  expect(equalBytes(await implementationOf(l1, proxy.address, hash), code.address)).toBe(true)
+})
+
+test('a dropped transaction, a reorganisation and a dear hour later the contract holds the chain, and its transactions the blocks', async () => {
+  await anvil.mine(3)
+  const { poster, settlement, turn } = await world(new Disk())
+  await turn()
+  expect(poster.status).toMatchObject({ waits: 'inclusion', underway: { state: 'sent', seq: 1 } })
+  const [first] = poster.status.underway?.attempts ?? []
+  if (first === undefined) expect.fail('it was sent')
+  // Forgotten by the pool: sent again after 15 s, dearer.
+  await anvil.rpc('anvil_dropTransaction', [bytesToHex(first.hash)])
+  await turn(20_000)
+  expect(poster.status.underway?.attempts).toHaveLength(2)
+  // A base fee above the bid, and the hold: nothing is mined, nothing dearer is sent.
+  await anvil.rpc('anvil_setNextBlockBaseFeePerGas', [`0x${(600n * GWEI).toString(16)}`])
+  await anvil.mine()
+  await turn(20_000)
+  expect(poster.status).toMatchObject({ waits: 'inclusion', latest: { seq: 0 } })
+  expect(poster.status.underway?.attempts.every(({ maxFeeWei }) => maxFeeWei <= OPTIONS.holdFeeWei)).toBe(true)
+  // This L1 forgets what a block could not take.
+  await anvil.rpc('anvil_setNextBlockBaseFeePerGas', [`0x${GWEI.toString(16)}`])
+  await anvil.mine()
+  await turn(20_000)
+  await anvil.mine()
+  await turn()
+  expect(poster.status).toMatchObject({
+    waits: 'finality',
+    underway: { state: 'included' },
+    latest: { seq: 1, height: EPOCH },
+  })
+  // Taken out of the chain, and not put back.
+  await anvil.rpc('anvil_reorg', [1, []])
+  await turn()
+  expect(poster.status.underway?.state).toBe('sent')
+  for (let i = 0; poster.status.final?.height !== BLOCKS && i < 100; i++) {
+    await anvil.mine()
+    await turn()
+  }
+  const { position } = await positionOf(settlement.address)
+  const head = chain.block(BLOCKS) ?? expect.fail('it is kept')
+  expect(position).toMatchObject({ seq: 3, height: BLOCKS, epoch: 2 })
+  expect(bytesToHex(position.blockHash)).toBe(bytesToHex(head.hash))
+  expect(bytesToHex(position.stateRoot)).toBe(bytesToHex(head.header.stateRoot))
+  await expectBlocks(settlement.address)
+})
+
+test('a poster that knows nothing of it begins where the contract is', async () => {
+  await seal(chain, 3)
+  const { poster, turn } = await world(new Disk())
+  for (let i = 0; poster.status.final?.height !== BLOCKS + 3 && i < 100; i++) {
+    await turn()
+    await anvil.mine()
+  }
+  await turn()
+  expect(poster.status).toMatchObject({
+    posted: { seq: 4, facts: { firstHeight: 26, lastHeight: 28, emptyBlocks: 3 } },
+  })
+})
+
+test('an account that may not post is refused by name, and spends nothing', async () => {
+  await seal(chain, 1)
+  const { hash } = await l1.block('latest')
+  const settlement = createSettlement(plan.at(-1)?.address ?? expect.fail('four contracts'))
+  const position = settlement.position(await l1.call(settlement.address, settlement.question, hash))
+  const nothing = {
+    data: Uint8Array.of(1),
+    checkpoint: { header: new Uint8Array(1), section: new Uint8Array(0) },
+    certificate: new Uint8Array(0),
+  }
+  const { payload: data } = settlement.post(position, nothing)
+  const refused = await l1
+    .estimate({ from: poor.address, to: settlement.address, data })
+    .catch((error: unknown) => error)
+  const { output } = (refused as { readonly data: { readonly output: string } }).data // L1_REFUSED has it
+  expect(settlement.explain(hexToBytes(output))).toBe(`NotPoster(caller ${bytesToHex(poor.address)})`)
+})
+
+const positionOf = async (address: Parameters<typeof createSettlement>[0]) => {
+  const settlement = createSettlement(address)
+  const { hash } = await l1.block('latest')
+  return { position: settlement.position(await l1.call(address, settlement.question, hash)) }
+}
+
+/** The contract's log names each batch's transaction, whose input decodes to the blocks of this chain. */
+const expectBlocks = async (address: Uint8Array): Promise<void> => {
+  const filter = {
+    address: bytesToHex(address),
+    topics: [abi.events.BatchPosted.topic],
+    fromBlock: '0x0',
+    toBlock: 'latest',
+  }
+  const logs = (await anvil.rpc('eth_getLogs', [filter])) as { readonly transactionHash: string }[]
+  const heights: number[] = []
+  let accumulator = asHash(new Uint8Array(32))
+  for (const { transactionHash } of logs) {
+    const { input } = (await anvil.rpc('eth_getTransactionByHash', [transactionHash])) as { readonly input: string }
+    const call = decodeNamed(abi.functions.post.inputs, hexToBytes(input).subarray(4))
+    expect(bytesToHex(call.previousAccumulator)).toBe(bytesToHex(accumulator))
+    const before = { ...(await positionOf(asAddressOf(address))).position, seq: Number(call.seq) - 1, accumulator }
+    const posting = { data: call.batch, checkpoint: call.checkpoint, certificate: call.certificate }
+    accumulator = createSettlement(asAddressOf(address)).post(before, posting).accumulator
+    const { outlines } = decodeBatch(call.batch, { chainId: chain.genesis.chainId })
+    heights.push(...outlines.map(({ height }) => height))
+    expect(bytesToHex(keccak(call.checkpoint.header))).toBe(
+      bytesToHex(chain.block(heights.at(-1) ?? 0)?.hash ?? new Uint8Array(0)),
+    )
+  }
+  expect(heights).toEqual(Array.from({ length: BLOCKS }, (_, i) => i + 1))
+  expect(bytesToHex((await positionOf(asAddressOf(address))).position.accumulator)).toBe(bytesToHex(accumulator))
+}
+const asAddressOf = (bytes: Uint8Array) => bytes as Parameters<typeof createSettlement>[0]
