@@ -41,6 +41,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     ...['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/mempool', 'chain/exec', 'chain/sets.ts'],
   ],
   'chain/light.ts': ['chain/base', 'chain/types'],
+  'chain/derive.ts': [...['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/sets.ts']],
   'chain/calls.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/chain.ts'],
   p2p: ['chain/base', 'chain/types', 'p2p'],
   'rpc/client': [
@@ -53,6 +54,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   node: [
     ...['chain/base', 'chain/types', 'chain/consensus', 'chain/chain.ts', 'chain/calls.ts', 'chain/native/index.ts'],
+    'chain/derive.ts',
     ...['chain/exec/frames.ts', 'chain/exec/opcodes.ts', 'chain/exec/words.ts'],
     ...['chain/native/kit/abi.ts', 'chain/native/staking/abi.ts', 'chain/native/slashing/abi.ts', 'chain/native/did'],
     'chain/native/audit/abi.ts',

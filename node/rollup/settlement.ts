@@ -50,16 +50,12 @@ export const createSettlement = (address: Address): Settlement => ({
     }
   },
   post(before, { data, checkpoint, certificate }) {
-    const seq = BigInt(before.seq + 1)
-    const payload = encodeCall(abi.functions.post, [seq, before.accumulator, data, checkpoint, certificate])
-    const types = [
-      ['', 'bytes32'],
-      ['', 'uint64'],
-      ['', 'bytes32'],
-      ['', 'bytes32'],
-    ] as const
-    const words = encodeValues(types, [before.accumulator, seq, keccak(data), keccak(checkpoint.header)])
-    return { payload, accumulator: keccak(words) }
+    const seq = before.seq + 1
+    const args = [BigInt(seq), before.accumulator, data, checkpoint, certificate] as const
+    const accumulator = accumulatorOf(before.accumulator, {
+      ...{ seq, dataHash: keccak(data), blockHash: keccak(checkpoint.header) },
+    })
+    return { payload: encodeCall(abi.functions.post, args), accumulator }
   },
   explain(output) {
     const selector = selectorOf(output)
@@ -70,5 +66,19 @@ export const createSettlement = (address: Address): Settlement => ({
     return `${name}(${values.map(([key, value]) => `${key} ${plain(value)}`).join(', ')})`
   },
 })
+
+const ACCUMULATED = [
+  ['previous', 'bytes32'],
+  ['seq', 'uint64'],
+  ['dataHash', 'bytes32'],
+  ['blockHash', 'bytes32'],
+] as const
+/** Of genesis, before the first batch. */
+export const NO_ACCUMULATOR: Hash = asHash(new Uint8Array(32))
+/** After a batch, from the one before it. */
+export const accumulatorOf = (
+  previous: Hash,
+  { seq, dataHash, blockHash }: { readonly seq: number; readonly dataHash: Hash; readonly blockHash: Hash },
+): Hash => keccak(encodeValues(ACCUMULATED, [previous, BigInt(seq), dataHash, blockHash]))
 
 const plain = (value: unknown): string => (value instanceof Uint8Array ? bytesToHex(value) : String(value))

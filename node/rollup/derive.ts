@@ -1,0 +1,159 @@
+// A chain made again from a settlement layer's data alone. Owns the order of batches and who is blamed: every fault names the batch and the L1
+// transaction that brought it. Nothing that the L1 says is believed: blocks are run, and a quorum of the set that the state has must have
+// signed each batch's last one (the batch carries its CommitQC). Where it was is the head of the store, so stopping anywhere loses nothing.
+import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import type { Deriver, Settled } from '../../chain/derive.ts'
+import { decodeSection } from '../../chain/types/block.ts'
+import { decodeBatch } from './batch.ts'
+import { accumulatorOf, NO_ACCUMULATOR } from './settlement.ts'
+
+export const SettledErrors = defineErrors('SETTLED', {
+  GAP: {
+    text: (d: { seq: number; want: number; l1Transaction: Hex }) =>
+      `batch ${d.want} is missing: L1 transaction ${d.l1Transaction} posts batch ${d.seq}; the endpoint leaves logs out, or scanning ` +
+      'began after the first batch (--l1-from-block)',
+  },
+  ACCUMULATOR: {
+    text: (d: { seq: number; l1Transaction: Hex }) =>
+      `batch ${d.seq} of L1 transaction ${d.l1Transaction} does not follow the batches before it: its accumulator is another`,
+  },
+  FALSE: {
+    text: (d: { seq: number; l1Transaction: Hex; reason: string }) =>
+      `batch ${d.seq} of L1 transaction ${d.l1Transaction} is not what it says: ${d.reason}`,
+  },
+  ATTESTED: {
+    text: (d: { seq: number; l1Transaction: Hex }) =>
+      `batch ${d.seq} of L1 transaction ${d.l1Transaction} is attested: its transactions are there without their signatures, so no node's ` +
+      'database can be made of it; --keep state makes state and headers of it',
+  },
+  OTHER_CHAIN: {
+    text: (d: { seq: number; l1Transaction: Hex; height: number; have: string; want: string }) =>
+      `block ${d.height} of this folder is ${d.have}, and batch ${d.seq} of L1 transaction ${d.l1Transaction} settles ${d.want}: what is ` +
+      'here, or what is there, is another chain; begin in an empty --dir, or correct --settlement',
+  },
+})
+
+/** Bytes that are said to be a batch, and where they came from. */
+export interface Supplied {
+  readonly l1Transaction: Hex
+  readonly bytes: Uint8Array
+}
+
+/** A batch and its checkpoint as the settlement layer logged them. What costs is read when it is asked for. */
+export interface Posting {
+  /** From 1 on. */
+  readonly seq: number
+  readonly height: number
+  readonly blockHash: Hash
+  readonly dataHash: Hash
+  readonly accumulator: Hash
+  readonly l1Transaction: Hex
+  /** The input of that transaction; `section` is empty within an epoch. */
+  load(): Promise<{ readonly bytes: Uint8Array; readonly section: Uint8Array }>
+  /** What others published in its stead, oldest first. */
+  supplied(): AsyncIterable<Supplied>
+}
+
+export interface SettlementSource {
+  /** All that is posted, ascending by `seq`. */
+  postings(): AsyncIterable<Posting>
+}
+
+export interface Progress {
+  readonly seq: number
+  /** Of the last batch known. */
+  readonly height: number
+}
+
+/**
+ * Runs every batch that lies above the head of `deriver`. Throws SETTLED_*, and what a source or a store throws; all batches before are kept then.
+ * Answers how many were run.
+ */
+export async function deriveAll(
+  deps: {
+    readonly source: SettlementSource
+    readonly deriver: Deriver
+    readonly chainId: bigint
+    readonly onBatch?: (progress: Progress) => void
+  },
+  signal: AbortSignal,
+): Promise<{ readonly batches: number }> {
+  const { source, deriver } = deps
+  let [seq, height, batches] = [0, 0, 0]
+  let accumulator = NO_ACCUMULATOR
+  for await (const posting of source.postings()) {
+    signal.throwIfAborted()
+    const { l1Transaction } = posting
+    const want = seq + 1
+    if (posting.seq !== want) throw new NodeError(SettledErrors.GAP, { seq: posting.seq, want, l1Transaction })
+    if (posting.height <= height) throw falseBatch(posting, `its checkpoint ${posting.height} is not above ${height}`)
+    accumulator = accumulatorOf(accumulator, posting)
+    if (!equalBytes(accumulator, posting.accumulator))
+      throw new NodeError(SettledErrors.ACCUMULATOR, { seq: posting.seq, l1Transaction })
+    ;({ seq, height } = posting)
+    if (isKnown(deriver, posting)) continue
+    await settle(deriver, posting, deps.chainId)
+    batches++
+    deps.onBatch?.({ seq, height })
+  }
+  return { batches }
+}
+
+type Blamed = Pick<Posting, 'seq' | 'l1Transaction'>
+const falseBatch = ({ seq, l1Transaction }: Blamed, reason: string, cause?: unknown) =>
+  new NodeError(SettledErrors.FALSE, { seq, l1Transaction, reason }, { cause })
+
+/** It lies at or below the head, with the hash that is there. Throws SETTLED_OTHER_CHAIN. */
+const isKnown = (deriver: Deriver, { seq, l1Transaction, height, blockHash }: Posting): boolean => {
+  const have = deriver.hashAt(height)
+  if (have === null) return false
+  if (equalBytes(have, blockHash)) return true
+  const hashes = { have: bytesToHex(have), want: bytesToHex(blockHash) }
+  throw new NodeError(SettledErrors.OTHER_CHAIN, { seq, l1Transaction, height, ...hashes })
+}
+
+/** With the bytes that were posted, or the first of those supplied since that make the block. */
+const settle = async (deriver: Deriver, posting: Posting, chainId: bigint): Promise<void> => {
+  const { seq, height, blockHash } = posting
+  const { bytes, section } = await posting.load()
+  if (!equalBytes(keccak(bytes), posting.dataHash))
+    throw falseBatch(posting, 'its bytes have another hash than was logged')
+  const settled: Settled = { height, hash: blockHash, section: sectionIn(posting, section) }
+  const own = await tried(deriver, { bytes, settled, chainId })
+  if (own === null) return
+  const { l1Transaction } = posting
+  if (own.code === 'DERIVE_ATTESTED')
+    throw new NodeError(SettledErrors.ATTESTED, { seq, l1Transaction }, { cause: own })
+  for await (const supplied of posting.supplied()) {
+    const fault = await tried(deriver, { bytes: supplied.bytes, settled, chainId })
+    if (fault === null) return
+  }
+  throw falseBatch({ seq, l1Transaction }, own.message, own)
+}
+
+const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
+  if (bytes.length === 0) return null
+  try {
+    return decodeSection(bytes)
+  } catch (cause) {
+    if (!(cause instanceof NodeError)) throw cause
+    throw falseBatch(posting, `the section of its checkpoint: ${cause.message}`, cause)
+  }
+}
+
+/** What is wrong with these bytes; null where they made the block, and it is on disk. */
+const tried = async (
+  deriver: Deriver,
+  of: { readonly bytes: Uint8Array; readonly settled: Settled; readonly chainId: bigint },
+): Promise<NodeError | null> => {
+  try {
+    await deriver.derive(decodeBatch(of.bytes, of), of.settled)
+    return null
+  } catch (error) {
+    if (error instanceof NodeError && FAULTS.some((area) => error.code.startsWith(area))) return error
+    throw error
+  }
+}
+const FAULTS = ['BATCH_', 'DERIVE_']
