@@ -1,4 +1,5 @@
 // Credentials over the did module of a real chain, asked by JSON-RPC: keys and statuses as they are, and as they were.
+import { JsonRpcProvider } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asAddress, hexToBytes } from '../../../chain/base/bytes.ts'
 import { abi } from '../../../chain/native/did/abi.ts'
@@ -11,7 +12,9 @@ import { createChainSources } from './chain.ts'
 import { PLATFORM_CONTEXT } from './contexts.ts'
 import { createCredentials, type Secured } from './credentials.ts'
 import { digest, multikeyOf, publicKeyOf, signingKey } from './keys.ts'
+import { anchorProofRoots } from './proof-roots.ts'
 import { statusEntry } from './status.ts'
+import { statusTree, zkPublicKey } from './zk-credential.ts'
 
 let node: RpcNode
 let nonce = 0
@@ -128,6 +131,44 @@ test('a bit in state revokes; before that it did not; an anchored segment that i
   expect(await check(await issue('b', entry(STATUS_BITS_MIN)))).toBe('CREDENTIAL_STATUS_MALFORMED')
   const unknown = statusEntry({ issuer: DID, list: 9_999n, index: 1, purpose: 'revocation' })
   expect(await check(await issue('b', unknown))).toBe('CREDENTIAL_STATUS_MALFORMED')
+})
+
+test('the roots for statements in zero knowledge are those of all bits, in state and published, and are anchored', async () => {
+  await send('createStatusList', [identity, 1n, BigInt(2 * STATUS_BITS_MIN)])
+  const count = await node.call('eth_call', { to: DID_MODULE, data: abi.functions.statusListCount.selector }, 'latest')
+  const list = BigInt(String(count.result))
+  await send('setStatus', [list, 300n, true])
+  const segment = withBit(new Uint8Array(STATUS_BITS_MIN / 8), 5, true)
+  await send('anchorStatusList', [list, 1n, digest(segment), 'https://lists.example/2'])
+  const provider = new JsonRpcProvider(node.url, undefined, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+    pollingInterval: 10,
+  })
+  const signer = alice.connect(provider)
+  const issuers = [zkPublicKey(new Uint8Array(32).fill(1))]
+  const missing = await codeOf(anchorProofRoots(signer, { list, issuers }))
+  expect(missing).toBe('CREDENTIAL_STATUS_UNAVAILABLE') // it has to be told how lists are fetched
+  expect(await codeOf(anchorProofRoots(signer, { list: 9_999n, issuers }))).toBe('CONTRACT_REVERTED')
+  let isDone = false
+  const anchored = anchorProofRoots(signer, { list, issuers, fetchList: () => encodeBitstring(segment) }).finally(
+    () => {
+      isDone = true
+    },
+  )
+  while (!isDone) {
+    if (node.chain.pool.status().pending > 0) await node.mine()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  nonce++
+  const { statuses, receipt } = await anchored
+  const all = new Uint8Array((2 * STATUS_BITS_MIN) / 8)
+  for (const index of [300, STATUS_BITS_MIN + 5]) all.set(withBit(all, index, true))
+  expect(statuses.root).toBe(statusTree(all).root)
+  const [log] = receipt.logs
+  expect(log?.topics[0]).toBe(abi.events.ProofRootsAnchored.topic)
+  expect(log?.data).toContain(statuses.root.toString(16).padStart(64, '0'))
+  provider.destroy()
 })
 
 test('a node that is away is not a verdict', async () => {

@@ -26,7 +26,7 @@ import {
 } from './jwt.ts'
 import type { SigningKey } from './keys.ts'
 import { checkSdJwt, presentSdJwt, RESERVED, readSdJwt, type SdJwt, signSdJwt } from './sd-jwt.ts'
-import { checkEntry, type Entry, type ListFetch, readEntries, type StatusSource } from './status.ts'
+import { checkEntry, type Entry, type ListFetch, noList, readEntries, type StatusSource } from './status.ts'
 
 /** Data Integrity (eddsa-rdfc-2022) as a JSON document; VC-JWT and SD-JWT VC as text. */
 export type CredentialForm = 'data-integrity' | 'jwt' | 'sd-jwt'
@@ -119,9 +119,6 @@ export function createCredentials(deps: CredentialDeps, options: CredentialOptio
 interface Work extends Required<CredentialDeps> {
   readonly contexts: Contexts
   readonly timeoutMs: number
-}
-const noList: ListFetch = async (uri) => {
-  throw new NodeError(CredentialErrors.UNSUPPORTED, { what: `fetching ${uri}: give createCredentials a fetchList` })
 }
 const salt = (sizeBytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(sizeBytes))
 

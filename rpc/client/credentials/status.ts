@@ -32,6 +32,11 @@ export interface StatusSource {
 /** Fetches what is published under a URI: a status list credential as JSON, or its encoded list alone. */
 export type ListFetch = (uri: string, signal: AbortSignal) => Promise<string>
 
+/** Where none is given. */
+export const noList: ListFetch = async (uri) => {
+  throw new NodeError(CredentialErrors.UNSUPPORTED, { what: `fetching ${uri}: a fetchList is to be given` })
+}
+
 /** Where a credential says that its status stands: entry `index` of list `list` of `issuer`, in the words of W3C. */
 export function statusEntry(entry: {
   readonly issuer: string
@@ -92,7 +97,8 @@ export async function checkEntry(
   if (answer === null || index >= answer.sizeBits) throw unreadable(`the chain has no index ${index} of ${name}`)
   if (answer.issuer !== issuer) throw unreadable(`${name} is a list of ${answer.issuer}`)
   if (answer.purpose !== purpose) throw unreadable(`${name} is a list of ${answer.purpose}s`)
-  const isSet = answer.isSet || (answer.anchor !== null && (await anchoredBit(by, name, answer.anchor, index)))
+  const { anchor } = answer
+  const isSet = answer.isSet || (anchor !== null && bitAt(await anchoredBits(by, name, anchor), index - anchor.from))
   if (isSet)
     throw new NodeError(purpose === 'revocation' ? CredentialErrors.REVOKED : CredentialErrors.SUSPENDED, {
       list: name,
@@ -100,12 +106,15 @@ export async function checkEntry(
     })
 }
 
-const anchoredBit = async (
+/**
+ * The bits that an issuer published and anchored, from index `anchor.from` on. Throws CREDENTIAL_STATUS_MALFORMED and STATUS_UNAVAILABLE: also where
+ * what is published is something else.
+ */
+export async function anchoredBits(
   { fetchList, timeoutMs }: { readonly fetchList: ListFetch; readonly timeoutMs: number },
   name: string,
-  anchor: NonNullable<ChainStatus['anchor']>,
-  index: number,
-): Promise<boolean> => {
+  anchor: Omit<NonNullable<ChainStatus['anchor']>, 'from'>,
+): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(timeoutMs)
   const late = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -115,7 +124,7 @@ const anchoredBit = async (
   })
   const bits = await decodeBitstring(encodedList(text), Math.ceil(anchor.count / 8))
   if (!equalBytes(digest(bits), anchor.digest)) throw silent(name, 'what is published is not what is anchored')
-  return bitAt(bits, index - anchor.from)
+  return bits
 }
 
 /** The list itself, or the credential around it. That it is the issuer's is known by its digest on chain, so its proof adds nothing. */
