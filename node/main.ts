@@ -14,7 +14,6 @@ import {
 } from './args.ts'
 import { configVariables } from './config.ts'
 import { installFastCurves } from './curves.ts'
-import { beginWithOneArena } from './memory.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -45,6 +44,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   config: async () => (await import('./commands/config.ts')).config,
   content: async () => (await import('./commands/content.ts')).content,
   db: async () => (await import('./commands/db.ts')).db,
+  sync: async () => (await import('./commands/sync.ts')).sync,
   're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
   version: async () => versionCommand,
 }
@@ -103,7 +103,6 @@ const run = async (argv: readonly string[]): Promise<number> => {
   })
 }
 
-if (process.argv[2] === 'start') beginWithOneArena()
 try {
   await installFastCurves((text) => console.error(`warning: ${text}`))
   process.exitCode = await run(process.argv.slice(2))

@@ -209,7 +209,7 @@ test('no byte of a batch may be turned: it is refused, or was not needed for the
   for (const encoding of ['full', 'attested'] as const) {
     const posted = postedOf(chain, [6], () => encoding)
     const { bytes } = posted[0] as Posted
-    const step = Math.ceil(bytes.length / 40)
+    const step = Math.ceil(bytes.length / 24)
     let deriver = await open(createMemoryKv(), 'state')
     for (let at = 0; at < bytes.length; at += step) {
       const outcome = await derive(deriver, repost(posted, 1, { bytes: turned(bytes, at) })).catch(

@@ -2,7 +2,7 @@
 // check of each field: what comes from an endpoint is hostile until it is read here. Whether an endpoint tells the truth is not known here.
 import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import { type Codec, count, data, hash, quantity } from '../../chain/base/schema.ts'
+import { address, type Codec, count, data, hash, quantity } from '../../chain/base/schema.ts'
 
 export const L1Errors = defineErrors('L1', {
   UNREACHABLE: {
@@ -72,11 +72,14 @@ const TIMEOUT_MS = 10_000
 /** A transaction of 128 KiB in hex, and what stands around it; a block without bodies is smaller. */
 const ANSWER_MAX_BYTES = 1024 * 1024
 
-export function createL1({ url, chainId, timeoutMs, answerMaxBytes }: L1Options): L1 {
-  const endpoint = { url, host: hostOf(url), timeoutMs: timeoutMs ?? TIMEOUT_MS }
-  const maxBytes = answerMaxBytes ?? ANSWER_MAX_BYTES
+/** Asks one endpoint, and reads its answers. */
+const asker = ({ url, timeoutMs, answerMaxBytes }: Omit<L1Options, 'chainId'>) => {
+  const endpoint = {
+    ...{ url, host: hostOf(url), timeoutMs: timeoutMs ?? TIMEOUT_MS },
+    maxBytes: answerMaxBytes ?? ANSWER_MAX_BYTES,
+  }
   const ask = async <T>(method: string, params: readonly unknown[], read: (value: unknown) => T): Promise<T> => {
-    const result = await request({ ...endpoint, maxBytes }, method, params)
+    const result = await request(endpoint, method, params)
     try {
       return read(result)
     } catch (cause) {
@@ -84,12 +87,18 @@ export function createL1({ url, chainId, timeoutMs, answerMaxBytes }: L1Options)
       throw new NodeError(L1Errors.ANSWER, { host: endpoint.host, method, reason: cause.why })
     }
   }
+  return { host: endpoint.host, ask }
+}
+
+export function createL1(options: L1Options): L1 {
+  const { chainId } = options
+  const { host, ask } = asker(options)
   let isKnown = false
   /** Before the first answer is believed. */
   const known = async (): Promise<void> => {
     if (isKnown) return
     const have = await ask('eth_chainId', [], as(quantity))
-    if (have !== chainId) throw new NodeError(L1Errors.CHAIN, { host: endpoint.host, have, want: chainId })
+    if (have !== chainId) throw new NodeError(L1Errors.CHAIN, { host, have, want: chainId })
     isKnown = true
   }
   const at = (blockHash: Hash) => ({ blockHash: bytesToHex(blockHash) })
@@ -116,6 +125,62 @@ export function createL1({ url, chainId, timeoutMs, answerMaxBytes }: L1Options)
     },
   }
 }
+
+export interface L1Log {
+  readonly address: Address
+  readonly topics: readonly Hash[]
+  readonly data: Uint8Array
+  readonly transaction: Hash
+}
+
+/** What once happened on the L1, for whoever has only that. Throws L1_*. */
+export interface L1History {
+  /** Of the newest block. */
+  height(): Promise<number>
+  /** Logs of one contract with one of these first topics, oldest first. An endpoint may refuse a long range. */
+  logs(of: {
+    readonly address: Address
+    readonly topics: readonly Hash[]
+    readonly from: number
+    readonly to: number
+  }): Promise<readonly L1Log[]>
+  /** Where a transaction went and with what; null: the endpoint does not have it. */
+  transaction(tx: Hash): Promise<{ readonly to: Address | null; readonly input: Uint8Array } | null>
+}
+/** Logs of many batches at once. */
+const HISTORY_MAX_BYTES = 16 * 1024 * 1024
+const HISTORY_TIMEOUT_MS = 30_000
+
+export function createL1History(url: string): L1History {
+  const { ask } = asker({ url, timeoutMs: HISTORY_TIMEOUT_MS, answerMaxBytes: HISTORY_MAX_BYTES })
+  const hex = (block: number): string => `0x${block.toString(16)}`
+  return {
+    height: () => ask('eth_blockNumber', [], as(count)),
+    logs({ address: of, topics, from, to }) {
+      const range = { fromBlock: hex(from), toBlock: hex(to) }
+      const filter = { ...range, address: bytesToHex(of), topics: [topics.map(bytesToHex)] }
+      return ask('eth_getLogs', [filter], (value) => listOf(value).map(logOf))
+    },
+    transaction: (tx) =>
+      ask('eth_getTransactionByHash', [bytesToHex(tx)], (value) => {
+        if (value === null) return null
+        const isCreation = fieldOf(value, 'to', anything) === null
+        return { to: isCreation ? null : fieldOf(value, 'to', address), input: fieldOf(value, 'input', data) }
+      }),
+  }
+}
+
+const anything: Codec<unknown> = { expected: 'anything', schema: {}, decode: (value) => ({ ok: true, value }) }
+const listOf = (value: unknown): readonly unknown[] => {
+  if (!Array.isArray(value)) throw new Unreadable('expected a list')
+  return value
+}
+const logOf = (value: unknown): L1Log => ({
+  address: fieldOf(value, 'address', address),
+  topics: listOf(fieldOf(value, 'topics', anything)).map(as(hash)),
+  data: fieldOf(value, 'data', data),
+  transaction: fieldOf(value, 'transactionHash', hash),
+})
 
 /** The host alone: the path or the query of an endpoint often is its key. */
 const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'that is no URL')

@@ -21,14 +21,21 @@ export const noMeter: Meter = {
   histogram: () => ({ observe() {} }),
 }
 
+interface Choice {
+  readonly validators?: number
+  readonly epochBlocks?: number
+  readonly chainId?: number
+}
+
 /** Of development validators; the same choice is the same network. */
-export function sealedGenesis(
-  choice: { readonly validators?: number; readonly epochBlocks?: number; readonly chainId?: number } = {},
-): Genesis {
+export const sealedGenesis = (choice: Choice = {}): Genesis => parseGenesis(sealedGenesisText(choice))
+
+/** As its genesis.json. */
+export function sealedGenesisText(choice: Choice = {}): string {
   const { validators = 1, epochBlocks = 1_200, chainId = null } = choice
   const json = JSON.parse(developmentGenesis(bundledGenesis(), { validators, blockTimeMs: 1_000, chainId }))
   json.novachain.epochBlocks = epochBlocks
-  return parseGenesis(JSON.stringify(json))
+  return JSON.stringify(json)
 }
 
 export const openSealedChain = (

@@ -13,12 +13,14 @@ import { encodeBatch } from '../../node/rollup/batch.ts'
 import type { Posting, SettlementSource, Supplied } from '../../node/rollup/derive.ts'
 import { accumulatorOf, NO_ACCUMULATOR } from '../../node/rollup/settlement.ts'
 import type { Encoding } from '../../node/rollup/tx-columns.ts'
-import { buildNext, openSealedChain, sealedGenesis } from './sealed.ts'
+import { buildNext, openSealedChain, sealedGenesis, sealedGenesisText } from './sealed.ts'
 import { secretOf } from './sets.ts'
 
 export const VALIDATORS = 4
 export const EPOCH_BLOCKS = 6
-export const settledGenesis = () => sealedGenesis({ validators: VALIDATORS, epochBlocks: EPOCH_BLOCKS })
+const CHOICE = { validators: VALIDATORS, epochBlocks: EPOCH_BLOCKS }
+export const settledGenesis = () => sealedGenesis(CHOICE)
+export const settledGenesisText = () => sealedGenesisText(CHOICE)
 
 const wallets = developmentAccounts(9).map(({ privateKey }) => new Wallet(privateKey))
 const [payer, caller, deployer, delegate, old] = wallets.slice(4) as [Wallet, Wallet, Wallet, Wallet, Wallet]
