@@ -111,17 +111,17 @@ const typeOf = (param: SolcParam): AbiType => {
 const paramOf = (param: SolcParam): AbiParam => [param.name, typeOf(param)]
 const signatureOf = (entry: SolcEntry): string => `${entry.name}(${entry.inputs.map(canonical).join(',')})`
 const keccakHex = (text: string): Hex => bytesToHex(keccak(new TextEncoder().encode(text)))
-const humanParams = (params: readonly SolcParam[]): string =>
+const humanParams = (params: readonly SolcParam[], typed: (param: SolcParam) => string): string =>
   params
-    .map((param) => [canonical(param), ...(param.indexed ? ['indexed'] : []), param.name].filter(Boolean).join(' '))
+    .map((param) => [typed(param), ...(param.indexed ? ['indexed'] : []), param.name].filter(Boolean).join(' '))
     .join(', ')
-const sourceOf = (entry: SolcEntry): string => {
+const sourceOf = (entry: SolcEntry, typed = canonical): string => {
   const mutability = entry.stateMutability ?? 'nonpayable'
   const outputs = entry.outputs ?? []
   return [
-    `${entry.type} ${entry.name}(${humanParams(entry.inputs)})`,
+    `${entry.type} ${entry.name}(${humanParams(entry.inputs, typed)})`,
     ...(mutability === 'nonpayable' ? [] : [mutability]),
-    ...(outputs.length === 0 ? [] : [`returns (${humanParams(outputs)})`]),
+    ...(outputs.length === 0 ? [] : [`returns (${humanParams(outputs, typed)})`]),
   ].join(' ')
 }
 
@@ -179,6 +179,9 @@ const DEPLOYED = [
   'contracts/settlement/NovaSettlement.sol',
   'contracts/settlement/EcdsaCheckpointVerifier.sol',
   'contracts/settlement/BlsCheckpointVerifier.sol',
+  'contracts/bridge/NovaVault.sol',
+  'contracts/bridge/WrappedToken.sol',
+  'contracts/bridge/WrappedTokenFactory.sol',
 ]
 
 /** All that deploys a contract, speaks to it, and shows that an upgrade leaves its storage alone. */
@@ -197,8 +200,13 @@ const renderArtifact = (path: string, name: string, { abi, bytecode, storage, st
 }
 const lineOf = (entry: SolcEntry): string => {
   if (entry.type === 'receive' || entry.type === 'fallback') return `${entry.type}() external payable`
-  return entry.type === 'constructor' ? `constructor(${humanParams(entry.inputs)})` : sourceOf(entry)
+  return entry.type === 'constructor'
+    ? `constructor(${humanParams(entry.inputs, namedType)})`
+    : sourceOf(entry, namedType)
 }
+/** With the names of a struct's members. */
+const namedType = ({ type, components }: SolcParam): string =>
+  type.startsWith('tuple') ? `(${humanParams(components ?? [], namedType)})${type.slice(5)}` : type
 const placesOf = (places: readonly Placed[]): string[] =>
   places.map(({ label, slot, offset, type }) => `slot ${slot} byte ${offset}: ${type} ${label}`)
 

@@ -491,6 +491,11 @@ export const abi = {
         ["recipient", "bytes"]
       ]
     },
+    "BadTerms": {
+      "selector": "0x8dc59921",
+      "source": "error BadTerms()",
+      "inputs": []
+    },
     "BadToken": {
       "selector": "0x732d20af",
       "source": "error BadToken(address token)",

@@ -92,7 +92,7 @@ interface INovaVault {
   error UnknownRoute(bytes32 token);
   error RouteClosed(address token);
   error TooLong(string what, uint256 given, uint256 maximum);
-  /// @notice Not 20 bytes, or nobody, or this contract or a token of it.
+  /// @notice Not 20 bytes, or below 0x1001, or this contract, or the token itself.
   error BadRecipient(bytes recipient);
   error WrongValue(uint256 given, uint256 expected);
   error CapExceeded(address token, uint256 outstanding, uint256 cap);
@@ -111,15 +111,17 @@ interface INovaVault {
   error WrongOriginal(bytes32 id, bytes32 refundOf);
   /// @notice The proof does not lead from the state root of the checkpoint to this message.
   error NotProven(bytes32 id);
-  /// @notice The recipient did not take the coin, or what its token or it was called with.
+  /// @notice It did not take the coin: with 100,000 gas, for whoever delivers does not pay for what it does.
   error TransferFailed(address to);
-  /// @notice A token that did not pay out what it was asked to.
+  /// @notice A token whose transfer took another amount from here than it was asked to.
   error WrongPayout(address token, uint256 paid, uint256 expected);
   error IsPaused(uint64 untilSecond);
   /// @notice A pause lasts at most 72 hours, and another begins no sooner than a day after the last.
   error PauseRefused();
   error RemoteFixed(address token, bytes32 remote);
   error BadToken(address token);
+  /// @notice Of initialisation: a window or lifetime of no length, or an address without code.
+  error BadTerms();
 
   /// @notice Sends a message, and takes what it carries from the caller: the coin with the call, a token by allowance. What is sent is what arrives
   /// here: less than `amount` where the token keeps a fee.
@@ -132,7 +134,7 @@ interface INovaVault {
     payable
     returns (bytes32 id);
 
-  /// @notice Pays a message that came in, once. By anybody. With data, a recipient that is a contract is called.
+  /// @notice Pays a message that came in, once. By anybody. Its data is told by the log.
   function deliver(Message calldata message, StateProof calldata proof) external;
 
   /// @notice Settles a message whose deadline has passed, and sends its notice back. By anybody.

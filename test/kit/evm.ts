@@ -155,7 +155,7 @@ export function createEvm(): Evm {
     }
   }
   const errorOf = (data: Hex): string => {
-    const found = known.map((face) => face.parseError(data)).find((each) => each !== null)
+    const found = data === '0x' ? undefined : known.map((face) => face.parseError(data)).find((each) => each !== null)
     return found === undefined ? `reverted with ${data}` : `${found.name}(${found.args.join(', ')})`
   }
   return evm
