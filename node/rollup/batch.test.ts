@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { asAddress, bytesToHex, concat, hexToBytes } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
 import { decodeFields, usualFields } from '../../chain/types/tx.ts'
 import { readBatch } from '../../test/kit/batch-decoder.ts'
 import { blocksOf, CHAIN_ID, type Drawn, drawTx } from '../../test/kit/batches.ts'
 import { createDice, type Dice } from '../../test/kit/dice.ts'
-import { BATCH_LIMITS, type BatchInput, decodeBatch, encodeBatch } from './batch.ts'
+import { BATCH_LIMITS, type BatchInput, decodeBatch, encodeBatch, partsOf, splitBatch } from './batch.ts'
 import { Reader, Writer } from './columns.ts'
 
 const seed = Number(process.env.SEED ?? Date.now() % 100_000)
@@ -145,6 +146,23 @@ test('what follows a valid batch is refused, within each of its streams too', ()
   const longer = brotliCompressSync(Uint8Array.of(0, 0, 0, 0))
   const frame = frameOf({ blocks: 1, txs: 0, blockSize: 4, blockStream: concat(longer, Uint8Array.of(1, 2)) })
   expect(refusal(frame)?.message).toContain('were announced')
+})
+
+test('parts are a batch cut, and no first part is taken for a batch', () => {
+  const { bytes } = encodeBatch(small(), 'full')
+  expect(splitBatch(bytes, bytes.length)).toEqual([bytes])
+  for (const maxBytes of [600, 1_000, bytes.length - 1]) {
+    const [first, ...others] = splitBatch(bytes, maxBytes) as [Uint8Array, ...Uint8Array[]]
+    const said = partsOf(first)
+    expect(said?.others.map(bytesToHex)).toEqual(others.map((part) => bytesToHex(keccak(part))))
+    expect(concat(said?.first ?? first, ...others)).toEqual(bytes)
+    for (const part of [first, ...others]) expect(part.length).toBeLessThanOrEqual(maxBytes)
+    expect(refusal(first)).toMatchObject({ code: 'BATCH_MALFORMED', data: { at: 1 } })
+    expect(() => partsOf(first.subarray(0, 20))).toThrow('ends within hashes of parts')
+  }
+  expect(partsOf(bytes)).toBe(null)
+  expect(partsOf(new Uint8Array(0))).toBe(null)
+  expect(() => splitBatch(new Uint8Array(256 * 20_000), 20_000)).toThrow('at most 255 parts')
 })
 
 test('another version and an unknown encoding are named', () => {

@@ -3,9 +3,11 @@
 // the blocks makes them again to the byte; `attested` names senders instead, which the quorum behind the last block vouches for by state root.
 //
 // version u8, encoding u8, then as varints: first height, blocks, transactions, and for the blocks' and the transactions' columns their size
-// and how many bytes brotli made of it; both streams; then what is not compressed, blocks' first.
+// and how many bytes brotli made of it; both streams; then what is not compressed, blocks' first. A batch that no transaction of the
+// settlement chain holds goes in parts (`splitBatch`).
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
-import { type Address, addressKey, asAddress, asHash, equalBytes } from '../../chain/base/bytes.ts'
+import { type Address, addressKey, asAddress, asHash, equalBytes, type Hash } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
 import { assert, NodeError } from '../../chain/base/errors.ts'
 import { type Block, decodeExtra, headerTimeMs, type Section } from '../../chain/types/block.ts'
 import { type Outline, type OutlineCommit, type OutlineRun, outlineCommitOf } from '../../chain/types/outline.ts'
@@ -163,6 +165,42 @@ const encodeCommits = (
   packed.runs(commits.map(({ bitmap }) => bitmap.length))
   for (const { bitmap } of commits) packed.put(bitmap)
   for (const { signature } of encoding === 'full' ? commits : commits.slice(-1)) plain.put(signature)
+}
+
+/** The second byte of a batch that came in parts, where the encoding stands else. */
+const IN_PARTS = ENCODINGS.length
+/** Parts after the first: more than the largest batch has at 100 kB each. */
+const PARTS_MAX = 255
+
+/**
+ * For a settlement chain whose transactions hold `maxBytes`: the first is posted, and says the hashes of the others, which are supplied. One where
+ * all of it fits. Throws BATCH_LIMIT.
+ */
+export function splitBatch(bytes: Uint8Array, maxBytes: number): readonly Uint8Array[] {
+  if (bytes.length <= maxBytes) return [bytes]
+  const count = Math.ceil(bytes.length / maxBytes)
+  const headBytes = 4 + HASH_BYTES * count // its own bytes may make one part more
+  checkLimit('parts', count, PARTS_MAX)
+  assert(maxBytes > headBytes, 'the first part holds the hashes of the others')
+  const rest: Uint8Array[] = []
+  for (let at = maxBytes - headBytes; at < bytes.length; at += maxBytes) rest.push(bytes.slice(at, at + maxBytes))
+  const out = new Writer()
+  out.byte(BATCH_VERSION)
+  out.byte(IN_PARTS)
+  out.varint(rest.length)
+  for (const part of rest) out.put(keccak(part))
+  out.put(bytes.subarray(0, maxBytes - headBytes))
+  return [out.bytes(), ...rest]
+}
+
+/** What a first part says; null for a whole batch, and for what is none. Throws BATCH_MALFORMED. */
+export function partsOf(bytes: Uint8Array): { readonly first: Uint8Array; readonly others: readonly Hash[] } | null {
+  if (bytes[0] !== BATCH_VERSION || bytes[1] !== IN_PARTS) return null
+  const frame = new Reader(bytes, 'the batch')
+  frame.take(2, 'version and encoding')
+  const count = frame.varint(PARTS_MAX, 'the number of parts')
+  const others = Array.from({ length: count }, () => hashIn(frame, 'hashes of parts'))
+  return { first: frame.take(frame.left, 'the first part'), others }
 }
 
 export interface DecodedBatch extends OutlineRun {

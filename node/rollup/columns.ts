@@ -11,6 +11,7 @@ export const BatchErrors = defineErrors('BATCH', {
     text: (d: { reason: string; part: string; at: number }) =>
       `the batch does not decode: ${d.reason}, at byte ${d.at} of ${d.part}`,
   },
+  PART: { text: (d: { part: number; parts: number }) => `part ${d.part} of the batch’s ${d.parts} is not there` },
   LIMIT: {
     text: (d: { what: string; have: number; max: number }) =>
       `a batch has at most ${d.max} ${d.what}, this one ${d.have}`,

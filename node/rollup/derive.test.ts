@@ -21,6 +21,7 @@ import {
   settledGenesis,
   sourceOf,
 } from '../../test/kit/settled.ts'
+import { splitBatch } from './batch.ts'
 import { deriveAll } from './derive.ts'
 
 let chain: Chain
@@ -203,6 +204,26 @@ test('of a batch whose bytes are none, the first of those supplied that makes th
     code: 'SETTLED_FALSE',
     data: { seq: 2, l1Transaction: posted[1]?.l1Transaction },
   })
+})
+
+test('a batch that no L1 transaction holds is posted in parts, whoever else supplies what', async () => {
+  const posted = postedOf(chain, cutsOf(chain, 6), () => 'full')
+  const right = posted[1]?.bytes ?? new Uint8Array(0)
+  const [first, ...others] = splitBatch(right, 700) as [Uint8Array, ...Uint8Array[]]
+  expect(others.length).toBeGreaterThan(1)
+  expect([first, ...others].every(({ length }) => length <= 700)).toBe(true)
+  const supply = (all: readonly Uint8Array[]) => all.map((bytes) => ({ l1Transaction: '0x77' as const, bytes }))
+  const junk = [Uint8Array.of(1, 2, 3), turned(others[0] ?? first, 5), first.subarray(0, 40)]
+  const deriver = await open(createMemoryKv(), 'node')
+  await derive(deriver, repost(posted, 2, { bytes: first, supplied: supply([...junk, ...others.toReversed()]) }))
+  expect(hashes(deriver)).toEqual(wanted())
+  const lacking = repost(posted, 2, { bytes: first, supplied: supply([...junk, ...others.slice(1)]) })
+  const alone = await open(createMemoryKv(), 'node')
+  const error = await derive(alone, lacking).catch((cause: Error) => cause)
+  expect(error).toMatchObject({ code: 'SETTLED_FALSE', data: { seq: 2, l1Transaction: posted[1]?.l1Transaction } })
+  expect((error as Error).message).toContain(`part 2 of the batch’s ${others.length + 1} is not there`)
+  const mended = repost(posted, 2, { bytes: Uint8Array.of(9), supplied: supply([first, ...others]) })
+  expect(await derive(alone, mended)).toEqual({ batches: 3 })
 })
 
 test('no byte of a batch may be turned: it is refused, or was not needed for the blocks', async () => {

@@ -1,12 +1,13 @@
 // A chain made again from a settlement layer's data alone. Owns the order of batches and who is blamed: every fault names the batch and the L1
 // transaction that brought it. Nothing that the L1 says is believed: blocks are run, and a quorum of the set that the state has must have
 // signed each batch's last one (the batch carries its CommitQC). Where it was is the head of the store, so stopping anywhere loses nothing.
-import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
+import { bytesToHex, concat, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Deriver, Settled } from '../../chain/derive.ts'
 import { decodeSection } from '../../chain/types/block.ts'
-import { decodeBatch } from './batch.ts'
+import { decodeBatch, partsOf } from './batch.ts'
+import { BatchErrors } from './columns.ts'
 import { accumulatorOf, NO_ACCUMULATOR } from './settlement.ts'
 
 export const SettledErrors = defineErrors('SETTLED', {
@@ -35,10 +36,11 @@ export const SettledErrors = defineErrors('SETTLED', {
   },
 })
 
-/** Bytes that are said to be a batch, and where they came from. */
+/** Bytes that somebody published for a batch: all of it in place of what was posted, or a part that the posted one names. */
 export interface Supplied {
   readonly l1Transaction: Hex
-  readonly bytes: Uint8Array
+  readonly dataHash: Hash
+  load(): Promise<Uint8Array>
 }
 
 /** A batch and its checkpoint as the settlement layer logged them. What costs is read when it is asked for. */
@@ -52,8 +54,8 @@ export interface Posting {
   readonly l1Transaction: Hex
   /** The input of that transaction; `section` is empty within an epoch. */
   load(): Promise<{ readonly bytes: Uint8Array; readonly section: Uint8Array }>
-  /** What others published in its stead, oldest first. */
-  supplied(): AsyncIterable<Supplied>
+  /** Oldest first. */
+  readonly supplied: readonly Supplied[]
 }
 
 export interface SettlementSource {
@@ -116,21 +118,33 @@ const isKnown = (deriver: Deriver, { seq, l1Transaction, height, blockHash }: Po
 
 /** With the bytes that were posted, or the first of those supplied since that make the block. */
 const settle = async (deriver: Deriver, posting: Posting, chainId: bigint): Promise<void> => {
-  const { seq, height, blockHash } = posting
-  const { bytes, section } = await posting.load()
-  if (!equalBytes(keccak(bytes), posting.dataHash))
+  const { seq, height, blockHash, l1Transaction, supplied } = posting
+  const { bytes: posted, section } = await posting.load()
+  if (!equalBytes(keccak(posted), posting.dataHash))
     throw falseBatch(posting, 'its bytes have another hash than was logged')
   const settled: Settled = { height, hash: blockHash, section: sectionIn(posting, section) }
-  const own = await tried(deriver, { bytes, settled, chainId })
+  const own = await tried(deriver, { bytes: posted, supplied, settled, chainId })
   if (own === null) return
-  const { l1Transaction } = posting
   if (own.code === 'DERIVE_ATTESTED')
     throw new NodeError(SettledErrors.ATTESTED, { seq, l1Transaction }, { cause: own })
-  for await (const supplied of posting.supplied()) {
-    const fault = await tried(deriver, { bytes: supplied.bytes, settled, chainId })
+  for (const each of supplied) {
+    const fault = await tried(deriver, { bytes: await each.load(), supplied, settled, chainId })
     if (fault === null) return
   }
-  throw falseBatch({ seq, l1Transaction }, own.message, own)
+  throw falseBatch(posting, own.message, own)
+}
+
+/** The whole of a batch in parts: each is found by the hash that the first says. Throws BATCH_PART. */
+const wholeOf = async (bytes: Uint8Array, supplied: readonly Supplied[]): Promise<Uint8Array> => {
+  const parts = partsOf(bytes)
+  if (parts === null) return bytes
+  const whole = [parts.first]
+  for (const [i, hash] of parts.others.entries()) {
+    const found = supplied.find(({ dataHash }) => equalBytes(dataHash, hash))
+    if (found === undefined) throw new NodeError(BatchErrors.PART, { part: i + 2, parts: parts.others.length + 1 })
+    whole.push(await found.load())
+  }
+  return concat(...whole)
 }
 
 const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
@@ -146,10 +160,15 @@ const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
 /** What is wrong with these bytes; null where they made the block, and it is on disk. */
 const tried = async (
   deriver: Deriver,
-  of: { readonly bytes: Uint8Array; readonly settled: Settled; readonly chainId: bigint },
+  of: {
+    readonly bytes: Uint8Array
+    readonly supplied: readonly Supplied[]
+    readonly settled: Settled
+    readonly chainId: bigint
+  },
 ): Promise<NodeError | null> => {
   try {
-    await deriver.derive(decodeBatch(of.bytes, of), of.settled)
+    await deriver.derive(decodeBatch(await wholeOf(of.bytes, of.supplied), of), of.settled)
     return null
   } catch (error) {
     if (error instanceof NodeError && FAULTS.some((area) => error.code.startsWith(area))) return error

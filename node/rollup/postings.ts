@@ -68,7 +68,7 @@ export const createPostings = (deps: PostingsDeps, options: PostingsOptions): Se
       yield {
         ...logged,
         load: () => loadPosted(deps, options.settlement, transaction),
-        supplied: () => loadSupplied(deps, options.settlement, supplied.get(logged.seq) ?? []),
+        supplied: (supplied.get(logged.seq) ?? []).map((log) => suppliedOf(deps, options.settlement, log)),
       }
   },
 })
@@ -179,14 +179,11 @@ const loadPosted = async (deps: PostingsDeps, settlement: Address, transaction: 
   return { bytes: batch, section: checkpoint.section }
 }
 
-async function* loadSupplied(
-  deps: PostingsDeps,
-  settlement: Address,
-  logs: readonly SuppliedLog[],
-): AsyncIterable<Supplied> {
-  for (const { transaction, dataHash } of logs) {
+const suppliedOf = (deps: PostingsDeps, settlement: Address, { transaction, dataHash }: SuppliedLog): Supplied => ({
+  ...{ l1Transaction: bytesToHex(transaction), dataHash },
+  async load() {
     const { batch } = await inputOf(deps, settlement, transaction, abi.functions.supply)
     if (!equalBytes(keccak(batch), dataHash)) throw inputFault(transaction, 'its bytes have another hash')
-    yield { l1Transaction: bytesToHex(transaction), bytes: batch }
-  }
-}
+    return batch
+  },
+})

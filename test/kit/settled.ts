@@ -1,6 +1,6 @@
 // A chain with transactions of all types over some epochs, and its batches as a settlement layer would hold them, in memory.
 import { Wallet } from 'ethers'
-import { asHash, bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
+import { asHash, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves, keccak } from '../../chain/base/crypto.ts'
 import { assert } from '../../chain/base/errors.ts'
 import type { Chain } from '../../chain/chain.ts'
@@ -10,7 +10,7 @@ import { sentTxs } from '../../chain/types/system-tx.ts'
 import { formQc, type Qc, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
 import { developmentAccounts } from '../../node/development.ts'
 import { encodeBatch } from '../../node/rollup/batch.ts'
-import type { Posting, SettlementSource, Supplied } from '../../node/rollup/derive.ts'
+import type { Posting, SettlementSource } from '../../node/rollup/derive.ts'
 import { accumulatorOf, NO_ACCUMULATOR } from '../../node/rollup/settlement.ts'
 import type { Encoding } from '../../node/rollup/tx-columns.ts'
 import { buildNext, openSealedChain, sealedGenesis, sealedGenesisText } from './sealed.ts'
@@ -125,7 +125,7 @@ export const batchOf = (
 export type Posted = Omit<Posting, 'load' | 'supplied'> & {
   readonly bytes: Uint8Array
   readonly section: Uint8Array
-  readonly supplied: readonly Supplied[]
+  readonly supplied: readonly { readonly l1Transaction: Hex; readonly bytes: Uint8Array }[]
 }
 
 /** Batches that end at the cuts; `encodingOf` by their number. */
@@ -161,9 +161,9 @@ export const sourceOf = (posted: readonly Posted[]): SettlementSource => ({
       yield {
         ...logged,
         load: async () => ({ bytes, section }),
-        async *supplied() {
-          yield* supplied
-        },
+        supplied: supplied.map(({ l1Transaction, bytes: own }) => {
+          return { l1Transaction, dataHash: keccak(own), load: async () => own }
+        }),
       }
   },
 })
