@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import { AMOUNT } from './amounts.ts'
 import { didYouMean, nearestName } from './args.ts'
+import { COIN_PRICE, gasProfiles } from './rollup/costs.ts'
 
 export const ConfigErrors = defineErrors('CONFIG', {
   UNKNOWN: {
@@ -22,6 +23,13 @@ export const ConfigErrors = defineErrors('CONFIG', {
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const height = z.coerce.number().int().min(-1).max(Number.MAX_SAFE_INTEGER)
+const amount = z.string().regex(AMOUNT, 'expected an amount as 30gwei')
+const coins = z.string().regex(COIN_PRICE, 'expected a decimal as 0.09')
+const milliseconds = z.coerce
+  .number()
+  .int()
+  .min(1_000)
+  .max(30 * 86_400_000)
 const names = z.union([
   z.array(z.string()),
   z.string().transform((text) => text.split(',').filter((name) => name !== '')),
@@ -167,6 +175,82 @@ const KEYS = {
     schema: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
     fallback: 1_000_000,
     says: 'blocks for which content is kept after the chain needed it last; a VM’s newest state always is',
+  },
+  'rollup.mode': {
+    schema: z.enum(['off', 'full', 'attested']),
+    fallback: 'off',
+    says: 'what this node posts to the settlement contract: full batches, with all signatures; attested ones, without; or nothing',
+  },
+  'rollup.l1Url': {
+    schema: z.string(),
+    fallback: '',
+    says: 'JSON-RPC of the chain that the contract is on; what it says is checked as far as one endpoint can be',
+  },
+  'rollup.l1ChainId': {
+    schema: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+    fallback: 137,
+    says: 'its chain id: 137 is Polygon, 80002 its test network',
+  },
+  'rollup.settlement': {
+    schema: z.string().regex(/^(0x[0-9a-fA-F]{40})?$/, 'expected an address'),
+    fallback: '',
+    says: 'the contract’s address, as rollup deploy says it',
+  },
+  'rollup.posterKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'account that posts and pays for it there, from this folder on: a keystore, or hex, mode 0600',
+  },
+  'rollup.passwordFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'file or pipe with that keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+  },
+  'rollup.batchBytes': {
+    schema: z.coerce.number().int().min(1_024).max(120_000),
+    fallback: 100_000,
+    says: 'a batch of so many bytes is posted at once',
+  },
+  'rollup.maxAgeMs': {
+    schema: milliseconds,
+    fallback: 600_000,
+    says: 'milliseconds after which a smaller one is posted, counted from its first block',
+  },
+  'rollup.turnMs': {
+    schema: milliseconds,
+    fallback: 300_000,
+    says: 'milliseconds that the validator whose turn it is has to post, before the next one does',
+  },
+  'rollup.holdFee': {
+    schema: amount,
+    fallback: '500gwei',
+    says: 'the most paid for a unit of gas there while a batch may wait',
+  },
+  'rollup.deadlineMs': {
+    schema: milliseconds,
+    fallback: 14_400_000,
+    says: 'milliseconds it may wait for that, counted from its first block; then it pays up to maxFee',
+  },
+  'rollup.maxFee': { schema: amount, fallback: '5000gwei', says: 'the most ever paid for a unit of gas there' },
+  'rollup.tip': {
+    schema: amount,
+    fallback: '30gwei',
+    says: 'of that for the proposer, at first; Polygon takes no less than 25gwei',
+  },
+  'rollup.lowBalance': {
+    schema: coins,
+    fallback: '10',
+    says: 'coins of that chain, POL on Polygon; with less on the poster’s account it warns',
+  },
+  'rollup.coinPrice': {
+    schema: coins,
+    fallback: '0.09',
+    says: 'dollars for one of them, for the report of costs; nothing asks for it elsewhere',
+  },
+  'rollup.gasProfile': {
+    schema: z.enum(gasProfiles),
+    fallback: 'polygon',
+    says: 'what gas is counted by there: polygon, or polygon-chicago, whose new prices are not all known',
   },
   'sync.trustHeight': {
     schema: z.coerce.number().int().min(0),

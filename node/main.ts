@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   query: async () => (await import('./commands/query.ts')).query,
   validators: async () => (await import('./commands/validators.ts')).validators,
   stake: async () => (await import('./commands/stake.ts')).stake,
+  rollup: async () => (await import('./commands/rollup.ts')).rollup,
   did: async () => (await import('./commands/did.ts')).did,
   tx: async () => (await import('./commands/tx.ts')).tx,
   genesis: async () => (await import('./commands/genesis.ts')).genesis,

@@ -29,6 +29,7 @@ import { openJournal } from './journal.ts'
 import { lockKey } from './lock.ts'
 import { Replays, refuseDoubted } from './replays.ts'
 import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
+import { type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
 import { aborted } from './service.ts'
 import { openRecordFile, openSigner, type Signer } from './signer.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
@@ -76,6 +77,8 @@ export interface NodeOptions {
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
   readonly content: ContentOptions | null
+  /** Posts batches to the settlement contract; null: others do. `keys` are the validator's, added here. */
+  readonly rollup: Omit<RollupOptions, 'keys'> | null
   readonly historyBlocks: number | null
   readonly proofBlocks: number | null
   readonly log: Log
@@ -149,6 +152,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       evidence: consensus.evidence,
       content: await holdContent(options, chain, log, closers),
+      rollup: await postBatches(options, chain, { log, meter }, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: rules.development && rules.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
@@ -267,6 +271,20 @@ const vcApiOf = async ({ issuer, log }: NodeOptions, ctx: Ctx): Promise<Readonly
   const { openVcApi } = await import('./vc-api.ts')
   log.info({ key: issuer.id }, 'the VC API issues credentials with this key')
   return openVcApi({ dispatch: createDispatch(ctx, methods, log), clock: systemClock, log }, issuer)
+}
+
+const postBatches = async (
+  { rollup, dir, validator }: NodeOptions,
+  chain: Chain,
+  ports: Ports,
+  closers: (() => Promise<void>)[],
+): Promise<RollupService | null> => {
+  if (rollup === null) return null
+  const keys = validator.keys.map(({ secret }) => curves().blsPublicKey(secret))
+  const deps = { chain, clock: systemClock, timers: systemTimers, ...ports }
+  const service = await startPoster(deps, dir, { ...rollup, keys })
+  closers.push(() => service.close())
+  return service
 }
 
 /** Its libraries are as large as the rest of a node, so they are loaded only here. */

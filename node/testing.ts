@@ -174,6 +174,7 @@ const ctxOf = (chain: Chain, consensus: Consensus, kv: Parameters<typeof openCal
     consensus: { status: () => consensus.engine.status(), isBehind: () => consensus.sync.isSyncing },
     evidence: consensus.evidence,
     content: null,
+    rollup: null,
     dev: genesis.validators.members.length === 1 ? consensus.engine.control : null,
     version: `NovaChain/v${version}/testing`,
     clock: systemClock,

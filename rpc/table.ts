@@ -10,6 +10,7 @@ import { ethState } from './methods/eth-state.ts'
 import { evidenceMethods } from './methods/evidence.ts'
 import { lightMethods } from './methods/light.ts'
 import { nodeMethods } from './methods/node.ts'
+import { rollupMethods } from './methods/rollup.ts'
 import { simulateMethods } from './methods/simulate.ts'
 import { traces } from './methods/trace.ts'
 
@@ -23,6 +24,7 @@ const rows: readonly Method[] = [
     ...evidenceMethods,
     ...didMethods,
     ...contentMethods,
+    ...rollupMethods,
   ],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]

@@ -30,6 +30,10 @@ export const StartErrors = defineErrors('START', {
   DEVELOPMENT: {
     text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
   },
+  ROLLUP: {
+    text: (d: { key: string; mode: string }) =>
+      `rollup.mode is ${d.mode}, and ${d.key} is empty: set it, or rollup.mode to off`,
+  },
   SAME_KEY: {
     text: (d: { blsKey: string }) =>
       `validator.nextKeyFile holds the key that signs already, ${d.blsKey}: leave it empty until there is another one to change to`,
@@ -102,14 +106,15 @@ const open = async ({
   const validator = await validatorOf({ dir, genesis, config, env })
   const reporter = await reporterOf({ dir, config, env })
   const issuer = await issuerOf(dir, config)
-  const options = optionsOf(config, { dir, validator, reporter, issuer })
+  const rollup = await rollupOf({ dir, config, env })
+  const options = optionsOf(config, { dir, validator, reporter, issuer, rollup })
   const supervisor = supervised(env)
   return { node: await startNode(options, genesis, AbortSignal.any([signal, supervisor.gone])), supervisor }
 }
 
 const optionsOf = (
   config: Config,
-  given: Pick<NodeOptions, 'dir' | 'validator' | 'reporter' | 'issuer'>,
+  given: Pick<NodeOptions, 'dir' | 'validator' | 'reporter' | 'issuer' | 'rollup'>,
 ): NodeOptions => ({
   ...given,
   rpc: {
@@ -201,6 +206,27 @@ const reporterOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promis
   const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
   const secret = await openKeyFile(file, 'account', () => askPassword(source, file))
   return { secret, maxFeeWei: parseAmount(config['evidence.maxFee']) }
+}
+
+const rollupOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<NodeOptions['rollup']> => {
+  const mode = config['rollup.mode']
+  if (mode === 'off') return null
+  for (const key of ['rollup.l1Url', 'rollup.settlement', 'rollup.posterKeyFile'] as const)
+    if (config[key] === '') throw new NodeError(StartErrors.ROLLUP, { key, mode })
+  const [file, passwordFile] = [resolve(dir, config['rollup.posterKeyFile']), config['rollup.passwordFile']]
+  const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
+  return {
+    ...{ l1Url: config['rollup.l1Url'], chainId: BigInt(config['rollup.l1ChainId']), encoding: mode },
+    settlement: asAddress(hexToBytes(config['rollup.settlement'])),
+    secret: await openKeyFile(file, 'account', () => askPassword(source, file)),
+    ...{ batchBytes: config['rollup.batchBytes'], maxAgeMs: config['rollup.maxAgeMs'] },
+    ...{ turnMs: config['rollup.turnMs'], holdMs: config['rollup.deadlineMs'] },
+    holdFeeWei: parseAmount(config['rollup.holdFee']),
+    maxFeeWei: parseAmount(config['rollup.maxFee']),
+    tipWei: parseAmount(config['rollup.tip']),
+    lowBalanceWei: parseAmount(`${config['rollup.lowBalance']}nova`), // the L1's coin has as many places
+    ...{ coinDollars: config['rollup.coinPrice'], profile: config['rollup.gasProfile'] },
+  }
 }
 
 const issuerOf = async (dir: string, config: Config): Promise<NodeOptions['issuer']> => {

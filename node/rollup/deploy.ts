@@ -65,7 +65,7 @@ export interface Step {
 export const FACTORY = asAddress(hexToBytes('0x4e59b44847b379578588920ca78fbf26c0b4956c'))
 const SALT = keccak(new TextEncoder().encode('NovaChain settlement, version 1'))
 /** Of the proxy with its initialisation, which writes 64 slots. */
-const PROXY_GAS = 2_200_000n
+const PROXY_GAS = 1_800_000n
 
 /** In the order in which they are deployed; the last one is what others speak to. */
 export function planDeployment(choice: DeployChoice): readonly Step[] {

@@ -8,7 +8,6 @@ import type { Chain } from '../../chain/chain.ts'
 import { decodeNamed } from '../../chain/native/kit/abi.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
-import { encodeBlsCertificate } from '../../chain/types/checkpoint.ts'
 import { validatorsHash } from '../../chain/types/validators.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
 import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../../test/kit/anvil.ts'
@@ -21,6 +20,7 @@ import { deploy, implementationOf, planDeployment, type Step, survey } from './d
 import { createL1, type L1 } from './l1.ts'
 import { Poster, type PosterOptions } from './poster.ts'
 import { openRecord } from './record.ts'
+import { blsCertificates } from './service.ts'
 import { createSettlement } from './settlement.ts'
 import { ChainSource } from './source.ts'
 
@@ -67,11 +67,7 @@ const world = async (disk: Disk) => {
   const clock = { nowMs: () => nowMs }
   let nowMs = headerTimeMs(chain.head().header)
   const settlement = createSettlement(address)
-  const certify = async (height: number): Promise<Uint8Array | null> => {
-    const [qc, set] = [chain.commitOf(height), chain.setOf(height)]
-    return qc === null || set === null ? null : encodeBlsCertificate(qc, set)
-  }
-  const source = new ChainSource({ chain, builder, certify }, { encoding: 'full', self: null })
+  const source = new ChainSource({ chain, builder, certify: blsCertificates(chain) }, { encoding: 'full', keys: [] })
   const sender = { chainId: ANVIL_CHAIN, settlement: address, account: account.address }
   const recorder = await openRecord(disk.open().log, sender, silent)
   const poster = new Poster({ l1, settlement, source, account, recorder, clock, log: silent, meter: noMeter }, OPTIONS)

@@ -5,28 +5,27 @@ import { NodeError } from '../../chain/base/errors.ts'
 import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { openLogFile } from '../../chain/store/kv.ts'
+import type { Json } from '../../chain/types/call.ts'
+import { encodeBlsCertificate } from '../../chain/types/checkpoint.ts'
 import { accountOf } from '../reporter.ts'
 import { createBatchBuilder } from '../workers/batches.ts'
+import type { Prices } from './costs.ts'
 import { createL1 } from './l1.ts'
 import { Poster, type PosterOptions, type PosterStatus } from './poster.ts'
-import { openRecord } from './record.ts'
-import { createSettlement } from './settlement.ts'
-import { ChainSource, type ChainSourceDeps } from './source.ts'
-import type { Encoding } from './tx-columns.ts'
+import { type BatchFacts, openRecord } from './record.ts'
+import { createSettlement, type Position } from './settlement.ts'
+import { ChainSource, type ChainSourceDeps, type ChainSourceOptions } from './source.ts'
 
-export interface RollupOptions extends PosterOptions {
+export interface RollupOptions extends PosterOptions, ChainSourceOptions, Pick<Prices, 'coinDollars' | 'profile'> {
   readonly l1Url: string
   readonly settlement: Address
   /** secp256k1, of the account on the L1 that pays. */
   readonly secret: Uint8Array
-  readonly encoding: Encoding
-  /** The validator whose poster this is; null: of nobody. */
-  readonly operator: Address | null
 }
 
 export interface RollupService {
-  /** `account`: who pays. `stopped`: why it posts no more; null while it does. */
-  status(): PosterStatus & { readonly account: Address; readonly settlement: Address; readonly stopped: string | null }
+  /** As JSON-RPC shows it. `stopped`: why it posts no more; null while it does. */
+  status(): Json
   /** What waits is posted now. */
   hurry(): void
   /** Returns when nothing is written any more. */
@@ -35,7 +34,6 @@ export interface RollupService {
 
 export interface RollupDeps {
   readonly chain: Chain
-  readonly certify: ChainSourceDeps['certify']
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -49,8 +47,8 @@ const FAILED_MS = 10_000
 
 /** Throws WAL_*. An endpoint that does not answer is no reason not to start. */
 export async function startPoster(deps: RollupDeps, dir: string, options: RollupOptions): Promise<RollupService> {
-  const { chain, certify, clock, timers, log, meter } = deps
-  const { chainId, encoding, operator } = options
+  const { chain, clock, timers, log, meter } = deps
+  const { chainId, encoding } = options
   const account = accountOf(options.secret)
   const settlement = createSettlement(options.settlement)
   const file = await openLogFile(join(dir, RECORD_FILE))
@@ -60,7 +58,7 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
     throw error
   })
   const builder = createBatchBuilder()
-  const source = new ChainSource({ chain, builder, certify }, { encoding, self: operator })
+  const source = new ChainSource({ chain, builder, certify: blsCertificates(chain) }, options)
   const l1 = createL1({ url: options.l1Url, chainId })
   const poster = new Poster({ l1, settlement, source, account, recorder, clock, log, meter }, options)
   let [isClosed, stopped, unset] = [false, null as string | null, (): void => {}]
@@ -84,7 +82,12 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
   again(0)
   log.info({ account: bytesToHex(account.address), encoding }, 'this node posts batches to its settlement contract')
   return {
-    status: () => ({ ...poster.status, account: account.address, settlement: options.settlement, stopped }),
+    status: () => ({
+      ...{ account: bytesToHex(account.address), settlement: bytesToHex(settlement.address), stopped },
+      ...{ chainId: quantity(chainId), tip: quantity(options.tipWei) },
+      ...{ coinDollars: options.coinDollars, gasProfile: options.profile },
+      ...statusToJson(poster.status),
+    }),
     hurry: () => poster.hurry(),
     async close() {
       isClosed = true
@@ -95,6 +98,44 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
     },
   }
 }
+
+const quantity = (value: bigint | number): string => `0x${value.toString(16)}`
+const orNull = <T>(value: T | null, show: (value: T) => Json): Json => (value === null ? null : show(value))
+
+const statusToJson = (status: PosterStatus) => ({
+  waitsFor: status.waits,
+  latest: orNull(status.latest, positionToJson),
+  finalized: orNull(status.final, positionToJson),
+  balance: orNull(status.balanceWei, quantity),
+  baseFee: orNull(status.baseFeeWei, quantity),
+  underway: orNull(status.underway, ({ seq, state, nonce, facts, attempts }) => ({
+    ...{ seq: quantity(seq), state, nonce: quantity(nonce), ...factsToJson(facts) },
+    attempts: attempts.map(({ hash, maxFeeWei, maxTipWei }) => ({
+      ...{ transactionHash: bytesToHex(hash), maxFeePerGas: quantity(maxFeeWei) },
+      maxPriorityFeePerGas: quantity(maxTipWei),
+    })),
+  })),
+  posted: orNull(status.posted, ({ seq, tx, facts, payloadBytes, gasUsed, gasPriceWei }) => ({
+    ...{ seq: quantity(seq), transactionHash: bytesToHex(tx), ...factsToJson(facts) },
+    ...{ callBytes: quantity(payloadBytes), gasUsed: quantity(gasUsed), gasPrice: quantity(gasPriceWei) },
+  })),
+})
+const positionToJson = ({ seq, height, blockHash }: Position): Json => ({
+  ...{ seq: quantity(seq), height: quantity(height), blockHash: bytesToHex(blockHash) },
+})
+const factsToJson = (facts: BatchFacts) => ({
+  ...{ firstHeight: quantity(facts.firstHeight), lastHeight: quantity(facts.lastHeight) },
+  ...{ transactions: quantity(facts.transactions), emptyBlocks: quantity(facts.emptyBlocks) },
+  ...{ bytes: quantity(facts.sizeBytes), blockBytes: quantity(facts.blockBytes), oldestMs: quantity(facts.oldestMs) },
+})
+
+/** The commit that made a block final says all that the verifier of consensus keys asks. */
+export const blsCertificates =
+  (chain: Pick<Chain, 'commitOf' | 'setOf'>): ChainSourceDeps['certify'] =>
+  async (height) => {
+    const [commit, set] = [chain.commitOf(height), chain.setOf(height)]
+    return commit === null || set === null ? null : encodeBlsCertificate(commit, set)
+  }
 
 /** From the node's folder on. */
 export const RECORD_FILE = join('rollup', 'poster.wal')

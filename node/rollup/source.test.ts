@@ -1,7 +1,7 @@
 // Batches out of a chain that is real: as many blocks as fit, none of the next epoch, none without what vouches for the last.
 import { Wallet } from 'ethers'
 import { beforeAll, expect, test } from 'vitest'
-import { type Address, bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
+import { bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
 import { installCurves, keccak } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import type { Chain } from '../../chain/chain.ts'
@@ -24,8 +24,8 @@ const builder: ChainSourceDeps['builder'] = {
     return encodeBatch({ ...job, blocks: blocks.map(decodeBlock) }, job.encoding)
   },
 }
-const sourceOf = (self: Address | null = null, certify: ChainSourceDeps['certify'] = async () => CERTIFICATE) =>
-  new ChainSource({ chain, builder, certify }, { encoding: 'attested', self })
+const sourceOf = (keys: readonly Uint8Array[] = [], certify: ChainSourceDeps['certify'] = async () => CERTIFICATE) =>
+  new ChainSource({ chain, builder, certify }, { encoding: 'attested', keys })
 
 /** Thirty blocks: one to ten and the last five are empty, each other one has a transfer. */
 beforeAll(async () => {
@@ -86,7 +86,7 @@ test('one block at least, however little it may take', async () => {
 })
 
 test('nothing without a certificate of the last block', async () => {
-  expect(await sourceOf(null, async () => null).next(0, 100_000)).toBeNull()
+  expect(await sourceOf([], async () => null).next(0, 100_000)).toBeNull()
 })
 
 test('what was made is not made again while no block comes', async () => {
@@ -99,7 +99,7 @@ test('what was made is not made again while no block comes', async () => {
 
 test('the order of an epoch is that of its set', () => {
   const members = chain.setOf(1)?.members ?? []
-  const ranks = members.map(({ address }) => sourceOf(address).rank(0))
+  const ranks = members.map(({ blsKey }) => sourceOf([blsKey]).rank(0))
   expect([...ranks].sort()).toEqual([0, 1, 2, 3])
   expect(sourceOf().rank(0)).toBe(4)
 })

@@ -1,6 +1,6 @@
 // The next batch out of this node's chain: which blocks, how many of them, and what vouches for the last. Owns the search for as many as fit;
 // the bytes are `batch.ts`'s, made off the thread, and certificates somebody else's.
-import type { Address } from '../../chain/base/bytes.ts'
+import { type Address, equalBytes } from '../../chain/base/bytes.ts'
 import { assert } from '../../chain/base/errors.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
@@ -28,8 +28,8 @@ export interface ChainSourceDeps {
 }
 export interface ChainSourceOptions {
   readonly encoding: Encoding
-  /** The operator whose poster this is; null: of nobody in the set. */
-  readonly self: Address | null
+  /** BLS keys of the validator whose poster this is; none: of nobody. */
+  readonly keys: readonly Uint8Array[]
 }
 
 /** A batch this much smaller than it may be, with blocks left, is tried once more with some of them. */
@@ -50,8 +50,13 @@ export class ChainSource implements BatchSource {
   rank(epoch: number): number {
     const { chain } = this.#deps
     const { epochBlocks } = chain.genesis
-    const operators = chain.setOf(epoch * epochBlocks + 1)?.members.map(({ address }) => address) ?? []
-    return rankOf(epoch, operators, this.#options.self)
+    const members = chain.setOf(epoch * epochBlocks + 1)?.members ?? []
+    const own = members.find(({ blsKey }) => this.#options.keys.some((key) => equalBytes(key, blsKey)))
+    return rankOf(
+      epoch,
+      members.map(({ address }) => address),
+      own?.address ?? null,
+    )
   }
 
   async next(afterHeight: number, maxBytes: number): Promise<Batch | null> {

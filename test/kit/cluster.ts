@@ -136,6 +136,7 @@ export async function createCluster(choice: {
         sync: consensus.sync,
         evidence: consensus.evidence,
         content: null,
+        rollup: null,
         done: consensus.done,
       },
       async stop() {

@@ -103,6 +103,7 @@ export async function openMemoryChain(
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
     content: null,
+    rollup: null,
     dev: null,
     version: 'NovaChain/test',
     clock,

@@ -78,6 +78,7 @@ export async function startRpcNode(
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
     content: null,
+    rollup: null,
     dev: {
       async mine(count) {
         for (let i = 0; i < count; i++) await mine()
