@@ -37,13 +37,6 @@ export interface Content {
   get(cid: string, key?: Uint8Array): Promise<Uint8Array>
   refOf(cid: string): { readonly digest: Uint8Array; readonly codec: number }
 }
-/** A node's poster. */
-export interface Rollup {
-  /** As JSON-RPC shows it. */
-  status(): Json
-  /** What waits is posted now. */
-  hurry(): void
-}
 export interface Ctx {
   readonly chain: Chain
   /** Work that runs code: off the thread that makes blocks. */
@@ -63,8 +56,8 @@ export interface Ctx {
   readonly dev: { mine(count: number): Promise<void>; increaseTime(seconds: number): number } | null
   /** null where this node holds none. */
   readonly content: Content | null
-  /** null where this node posts nothing. */
-  readonly rollup: Rollup | null
+  /** The poster: as JSON-RPC shows it, and told to post what waits now; null where this node posts nothing. */
+  readonly rollup: { status(): Json; hurry(): void } | null
   readonly version: string
   readonly clock: Clock
   readonly limits: Limits

@@ -1,12 +1,12 @@
 // nova_rollup and nova_postBatch: the node's poster, shown and hurried. What it does is the node's own.
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import { type Ctx, defineMethod, type Rollup } from '../method.ts'
+import { type Ctx, defineMethod } from '../method.ts'
 
 const RollupRpcErrors = defineErrors('ROLLUP', {
   OFF: { text: () => 'this node posts no batches: set rollup.mode, rollup.settlement and rollup.posterKeyFile' },
 })
 
-const rollupOf = ({ rollup }: Ctx): Rollup => {
+const rollupOf = ({ rollup }: Ctx): NonNullable<Ctx['rollup']> => {
   if (rollup === null) throw new NodeError(RollupRpcErrors.OFF, undefined)
   return rollup
 }
