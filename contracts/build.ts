@@ -199,7 +199,7 @@ const renderArtifact = (path: string, name: string, { abi, bytecode, storage, st
   ].join('\n')
 }
 const lineOf = (entry: SolcEntry): string => {
-  if (entry.type === 'receive' || entry.type === 'fallback') return `${entry.type}() external payable`
+  if (entry.type === 'receive' || entry.type === 'fallback') return `${entry.type}() payable`
   return entry.type === 'constructor'
     ? `constructor(${humanParams(entry.inputs, namedType)})`
     : sourceOf(entry, namedType)

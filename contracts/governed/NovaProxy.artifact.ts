@@ -8,7 +8,7 @@ export const NovaProxy = {
     "error ERC1967ProxyUninitialized()",
     "error FailedCall()",
     "event Upgraded(address indexed implementation)",
-    "fallback() external payable"
+    "fallback() payable"
   ],
   "storage": [],
   "structs": {},

@@ -46,7 +46,7 @@ export const NovaTimelock = {
     "function scheduleBatch(address[] targets, uint256[] values, bytes[] payloads, bytes32 predecessor, bytes32 salt, uint256 delay)",
     "function supportsInterface(bytes4 interfaceId) view returns (bool)",
     "function updateDelay(uint256 newDelay)",
-    "receive() external payable"
+    "receive() payable"
   ],
   "storage": [
     "slot 0 byte 0: mapping(bytes32 => struct AccessControl.RoleData) _roles",

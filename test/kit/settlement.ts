@@ -66,11 +66,16 @@ export async function deployGoverned(
 
 export const OWNER = account(9)
 
-/** Posted to by `SENDER`, owned by `OWNER`. */
-export async function deploySettlement(evm: Evm, verifier: Contract, chain: LightChain): Promise<Contract> {
+/** Posted to by `SENDER`. */
+export async function deploySettlement(
+  evm: Evm,
+  verifier: Contract,
+  chain: LightChain,
+  owner = OWNER,
+): Promise<Contract> {
   const { genesisHash, epochBlocks } = chain.network
   const genesis = [genesisHash, GENESIS_STATE_ROOT, chain.signers(0).hash, epochBlocks]
-  return deployGoverned(evm, NovaSettlement, [...[bytesToHex(OWNER), genesis, verifier.hex, [bytesToHex(SENDER)]]])
+  return deployGoverned(evm, NovaSettlement, [...[bytesToHex(owner), genesis, verifier.hex, [bytesToHex(SENDER)]]])
 }
 
 /** Header, and section where it is asked for. */
