@@ -1,18 +1,24 @@
-// The poster against a real EVM and the real contracts: deployed by their compiled sources, batches of a real chain over two epochs, while
-// the L1 drops, reorganises and grows dear. What the contract holds is the chain, and its transactions hold the blocks.
+// The poster against a real EVM and the real contracts: deployed by their compiled sources, batches of a real chain over some epochs, while
+// the L1 drops, reorganises and grows dear. What the contract holds is the chain, and from its transactions alone a fresh folder becomes it.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asHash, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { installCurves, keccak } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import type { Timers } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { decodeNamed } from '../../chain/native/kit/abi.ts'
-import { createMemoryKv } from '../../chain/store/kv.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
 import { validatorsHash } from '../../chain/types/validators.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
 import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../../test/kit/anvil.ts'
+import { run } from '../../test/kit/commands.ts'
 import { Disk } from '../../test/kit/disk.ts'
-import { noMeter, openSealedChain, seal, sealedGenesis, silent } from '../../test/kit/sealed.ts'
+import { noMeter, seal, silent } from '../../test/kit/sealed.ts'
+import { EPOCH_BLOCKS, mixedChain, settledGenesisText } from '../../test/kit/settled.ts'
+import { sync } from '../commands/sync.ts'
 import { accountOf } from '../reporter.ts'
 import { createBatchBuilder } from '../workers/batches.ts'
 import { decodeBatch } from './batch.ts'
@@ -20,13 +26,13 @@ import { deploy, implementationOf, planDeployment, type Step, survey } from './d
 import { createL1, type L1 } from './l1.ts'
 import { Poster, type PosterOptions } from './poster.ts'
 import { openRecord } from './record.ts'
-import { blsCertificates } from './service.ts'
+import { blsCertificates, startPoster } from './service.ts'
 import { createSettlement } from './settlement.ts'
 import { ChainSource } from './source.ts'
 
 installCurves(nativeCurves)
 const GWEI = 10n ** 9n
-const [EPOCH, BLOCKS] = [10, 25]
+const BLOCKS = 20
 const OPTIONS: PosterOptions = {
   ...{ chainId: ANVIL_CHAIN, batchBytes: 100_000, maxAgeMs: 0, holdMs: 3_600_000, turnMs: 0 },
   ...{ holdFeeWei: 500n * GWEI, maxFeeWei: 5_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 0n },
@@ -44,15 +50,14 @@ const builder = createBatchBuilder()
 beforeAll(async () => {
   anvil = await startAnvil()
   await anvil.mine(5)
-  chain = await openSealedChain(sealedGenesis({ validators: 4, epochBlocks: EPOCH }), createMemoryKv())
-  await seal(chain, BLOCKS)
+  chain = await mixedChain(BLOCKS)
   l1 = createL1({ url: anvil.url, chainId: ANVIL_CHAIN })
   const { chainId } = chain.genesis
   const genesisBlock = chain.block(0) ?? expect.fail('it is kept')
   const set = chain.setOf(1) ?? expect.fail('it is known')
   plan = planDeployment({
     ...{ chainId, genesisHash: chain.genesisHash, genesisStateRoot: genesisBlock.header.stateRoot },
-    ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: EPOCH, verifier: 'bls' },
+    ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: EPOCH_BLOCKS, verifier: 'bls' },
     ...{ owner: poor.address, delaySeconds: 60, posters: [account.address] },
   })
 })
@@ -63,7 +68,7 @@ afterAll(async () => {
 })
 
 const world = async (disk: Disk) => {
-  const address = plan.at(-1)?.address ?? expect.fail('the last is the proxy')
+  const address = addressOf()
   const clock = { nowMs: () => nowMs }
   let nowMs = headerTimeMs(chain.head().header)
   const settlement = createSettlement(address)
@@ -131,7 +136,7 @@ test('a dropped transaction, a reorganisation and a dear hour later the contract
   expect(poster.status).toMatchObject({
     waits: 'finality',
     underway: { state: 'included' },
-    latest: { seq: 1, height: EPOCH },
+    latest: { seq: 1, height: EPOCH_BLOCKS },
   })
   // Taken out of the chain, and not put back.
   await anvil.rpc('anvil_reorg', [1, []])
@@ -143,7 +148,7 @@ test('a dropped transaction, a reorganisation and a dear hour later the contract
   }
   const { position } = await positionOf(settlement.address)
   const head = chain.block(BLOCKS) ?? expect.fail('it is kept')
-  expect(position).toMatchObject({ seq: 3, height: BLOCKS, epoch: 2 })
+  expect(position).toMatchObject({ seq: 4, height: BLOCKS, epoch: 3 })
   expect(bytesToHex(position.blockHash)).toBe(bytesToHex(head.hash))
   expect(bytesToHex(position.stateRoot)).toBe(bytesToHex(head.header.stateRoot))
   await expectBlocks(settlement.address)
@@ -158,8 +163,62 @@ test('a poster that knows nothing of it begins where the contract is', async () 
   }
   await turn()
   expect(poster.status).toMatchObject({
-    posted: { seq: 4, facts: { firstHeight: 26, lastHeight: 28, emptyBlocks: 3 } },
+    posted: { seq: 5, facts: { firstHeight: 21, lastHeight: 23, emptyBlocks: 3 } },
   })
+})
+
+test('the poster of a node posts turn by turn, is hurried, and goes on after a restart', async () => {
+  await seal(chain, 2)
+  const dir = mkdtempSync(join(tmpdir(), 'novachain-poster-'))
+  const [settlement, secret] = [addressOf(), hexToBytes(ANVIL_SECRETS[1])]
+  const options = {
+    ...OPTIONS,
+    maxAgeMs: 2_592_000_000,
+    coinDollars: '0.09',
+    profile: 'polygon',
+    encoding: 'full',
+  } as const
+  const live = async (height: number): Promise<void> => {
+    let run = (): void => {}
+    let armed = (): void => {}
+    const timers: Timers = {
+      after(_, next) {
+        run = next
+        armed()
+        return () => {}
+      },
+    }
+    const clock = { nowMs: () => headerTimeMs(chain.head().header) + 1_000 }
+    const deps = { chain, clock, timers, log: silent, meter: noMeter }
+    const service = await startPoster(deps, dir, { ...options, l1Url: anvil.url, settlement, secret, keys: [] })
+    service.hurry()
+    const final = (): unknown =>
+      (service.status() as { readonly finalized: { readonly height: string } | null }).finalized?.height
+    for (let i = 0; Number(final()) !== height && i < 100; i++) {
+      const turned = new Promise<void>((resolve) => {
+        armed = resolve
+      })
+      run()
+      await turned
+      await anvil.mine()
+      if (i % 10 === 9) service.hurry()
+    }
+    expect(service.status()).toMatchObject({ stopped: null, finalized: { height: `0x${height.toString(16)}` } })
+    await service.close()
+  }
+  await live(24)
+  await live(25)
+  rmSync(dir, { recursive: true })
+})
+
+test('a folder with the genesis file alone becomes the chain, from what the contract’s transactions hold', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'novachain-derived-'))
+  writeFileSync(join(dir, 'genesis.json'), settledGenesisText())
+  const said = await run(sync, ['--dir', dir, '--from-l1', anvil.url, '--settlement', bytesToHex(addressOf())])
+  const { number, stateRoot } = chain.head().header
+  expect(said).toMatchObject({ code: 0, json: { height: number, blocks: number, stateRoot: bytesToHex(stateRoot) } })
+  expect(said.json.hash).toBe(bytesToHex(chain.head().hash))
+  rmSync(dir, { recursive: true })
 })
 
 test('an account that may not post is refused by name, and spends nothing', async () => {
@@ -179,6 +238,8 @@ test('an account that may not post is refused by name, and spends nothing', asyn
   const { output } = (refused as { readonly data: { readonly output: string } }).data // L1_REFUSED has it
   expect(settlement.explain(hexToBytes(output))).toBe(`NotPoster(caller ${bytesToHex(poor.address)})`)
 })
+
+const addressOf = () => plan.at(-1)?.address ?? expect.fail('the last is the proxy')
 
 const positionOf = async (address: Parameters<typeof createSettlement>[0]) => {
   const settlement = createSettlement(address)

@@ -26,7 +26,7 @@ const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }
 /** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold. */
 const sourceOf = (nowMs: () => number, rank: number): BatchSource => ({
   rank: () => rank,
-  async next(after, maxBytes) {
+  async next({ height: after }, maxBytes) {
     const head = Math.floor((nowMs() - START) / BLOCK_MS)
     const last = Math.min(head, after + Math.max(1, Math.floor(maxBytes / BLOCK_BYTES)))
     if (last <= after) return null
@@ -425,7 +425,7 @@ test('an endpoint that takes back what was final is not believed; posting goes o
   world.l1.lagBlocks = 60
   await world.run(10 * BLOCK_MS)
   expect([world.status.waits, world.l1.seen.length]).toEqual(['l1', sent])
-  expect(world.said.some((text) => /takes back what was final: block/.test(text))).toBe(true)
+  expect(world.said.some((text) => /takes back what was final, its final blocks: block/.test(text))).toBe(true)
   world.l1.lagBlocks = 4
   await world.until(() => finalSeq(world) === 4)
   world.check()
@@ -497,6 +497,16 @@ test('a transaction that the L1 would not take for its gas is cut smaller', asyn
   const [batch] = world.l1.batches
   expect([batch?.first, batch?.last]).toEqual([1, 50])
   world.check()
+})
+
+test('a block that no transaction of the L1 holds is told, and tried again more and more seldom', async () => {
+  const world = await worldOf({ batchBytes: 10_000 })
+  world.l1.gas = () => 16_000_000n
+  await world.run(10 * MINUTE)
+  expect([world.status.waits, world.l1.seen.length]).toEqual(['refused', 0])
+  expect(
+    world.said.some((said) => /from height 1 on needs .* 19200000 gas, above .* cannot be made smaller/.test(said)),
+  ).toBe(true)
 })
 
 test('without the money for it nothing is begun, and the alarm says so', async () => {

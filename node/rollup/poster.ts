@@ -26,8 +26,8 @@ export const PosterErrors = defineErrors('POSTER', {
       `the batch from height ${d.height} on needs a transaction of ${d.sizeBytes} bytes and ${d.gas} gas, above ${LIMITS.transactionBytes} bytes or ${LIMITS.transactionGas} gas that the L1 takes, and cannot be made smaller`,
   },
   BACKWARDS: {
-    text: (d: { what: string; had: number; have: number }) =>
-      `the L1 endpoint takes back what was final: ${d.what} ${d.had}, now ${d.have}. Nothing is posted until it comes back; compare it with another endpoint`,
+    text: (d: { what: string; had: string; have: string }) =>
+      `the L1 endpoint takes back what was final, ${d.what}: ${d.had} before, ${d.have} now. Nothing is posted until it comes back; compare it with another endpoint`,
   },
 })
 
@@ -45,10 +45,10 @@ export interface Batch extends Posting {
 }
 export interface BatchSource {
   /**
-   * Blocks after a height, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: none that can be
+   * Blocks after a position, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: none that can be
    * certified yet.
    */
-  next(afterHeight: number, maxBytes: number): Promise<Batch | null>
+  next(after: Pick<Position, 'height' | 'blockHash'>, maxBytes: number): Promise<Batch | null>
   /** Whose turn: 0 for the elected poster of the epoch, 1 for the one after a missed deadline, and so on. */
   rank(epoch: number): number
 }
@@ -186,7 +186,7 @@ export class Poster {
     try {
       this.#waits = await this.#step()
     } catch (error) {
-      if (!(error instanceof NodeError) || !isOfL1(error)) throw error
+      if (!(error instanceof NodeError) || !isPassing(error)) throw error
       this.#waits = 'l1'
       this.#meters.faults.add(1, { code: error.code })
       this.#warn(error.code, {}, error.message)
@@ -194,8 +194,10 @@ export class Poster {
   }
 
   async #step(): Promise<Waits> {
+    // In this order: what is final when it is asked is no newer than what is the newest after.
+    const final = await this.#finalView()
     const latest = await this.#ownView()
-    const final = await this.#finalView(latest)
+    if (latest.position.seq < final.position.seq) throw backwards('the batches of its newest block', final, latest)
     const { record } = this.#deps.recorder
     if (record === null) return this.#begin(latest, final)
     if (final.position.seq >= record.seq) {
@@ -228,21 +230,16 @@ export class Poster {
   }
 
   /** Throws POSTER_BACKWARDS: an endpoint that takes back what was final is not believed. */
-  async #finalView(latest: View): Promise<View> {
+  async #finalView(): Promise<View> {
     const block = await this.#deps.l1.block('finalized')
-    const position = await this.#positionAt(block)
+    const view = { block, position: await this.#positionAt(block) }
     const had = this.#final
-    const refuse = (what: string, before: number, have: number): never => {
-      throw new NodeError(PosterErrors.BACKWARDS, { what, had: before, have })
-    }
-    if (had !== null && block.number < had.block.number) refuse('block', had.block.number, block.number)
-    if (had !== null && position.seq < had.position.seq) refuse('batch', had.position.seq, position.seq)
-    if (had !== null && isFork(had, { block, position })) refuse('another state at batch', position.seq, position.seq)
-    if (latest.position.seq < position.seq)
-      refuse('the newest block is behind batch', position.seq, latest.position.seq)
-    this.#final = { block, position }
-    this.#meters.final.set(position.height)
-    return this.#final
+    if (had !== null && block.number < had.block.number) throw backwards('its final blocks', had, view)
+    if (had !== null && view.position.seq < had.position.seq) throw backwards('the batches that are final', had, view)
+    if (had !== null && isFork(had, view)) throw backwards('what a final block holds', had, view)
+    this.#final = view
+    this.#meters.final.set(view.position.height)
+    return view
   }
 
   #watchBalance(balanceWei: bigint): void {
@@ -366,7 +363,7 @@ export class Poster {
     // What builds on a batch that a reorganisation takes away would be lost with it.
     if (latest.position.seq > final.position.seq) return 'finality'
     const { height } = final.position
-    const batch = await source.next(height, this.#options.batchBytes)
+    const batch = await source.next(final.position, this.#options.batchBytes)
     if (batch === null) return 'blocks'
     const { firstHeight, lastHeight } = batch.facts
     assert(
@@ -436,7 +433,7 @@ export class Poster {
       const smaller =
         bytes / 2 < BOUNDS.batchMinBytes || firstHeight === lastHeight
           ? null
-          : await source.next(firstHeight - 1, bytes / 2)
+          : await source.next(latest.position, Math.floor(bytes / 2))
       if (smaller === null) {
         const error = new NodeError(PosterErrors.TOO_LARGE, { height: firstHeight, sizeBytes, gas: gasLimit })
         this.#refused({}, error.message)
@@ -505,7 +502,7 @@ export class Poster {
     this.#meters.sent.add(1, { kind })
     const facts = { tx: bytesToHex(hash), maxFeeWei: `${maxFeeWei}`, tipWei: `${maxTipWei}`, kind }
     await l1.send(raw).catch((error: unknown) => {
-      if (!(error instanceof NodeError) || !isOfL1(error)) throw error
+      if (!(error instanceof NodeError) || !isPassing(error)) throw error
       log.debug({ ...facts, reason: error.message }, 'the L1 endpoint does not take a transaction of the poster')
     })
     await recorder.mark('sent')
@@ -534,8 +531,14 @@ const postedOf = ({ seq, facts, payload }: PosterRecord, { attempt, receipt }: F
 /** A raised bid and a nonce may take some bytes more. */
 const FIELD_SLACK_BYTES = 64
 
-const isOfL1 = ({ code }: NodeError): boolean =>
-  code.startsWith('L1_') || code.startsWith('ABI_') || code === PosterErrors.BACKWARDS.code
+/** What time or another answer may mend. */
+const isPassing = ({ code }: NodeError): boolean =>
+  /^(L1|ABI|SOURCE)_/.test(code) || code === PosterErrors.BACKWARDS.code
+
+const backwards = (what: string, had: View, have: View): NodeError => {
+  const text = ({ block, position }: View): string => `block ${block.number}, batch ${position.seq}`
+  return new NodeError(PosterErrors.BACKWARDS, { what, had: text(had), have: text(have) })
+}
 
 /** Both final, and not of one history. */
 const isFork = (had: View, have: View): boolean =>

@@ -27,6 +27,9 @@ const builder: ChainSourceDeps['builder'] = {
 const sourceOf = (keys: readonly Uint8Array[] = [], certify: ChainSourceDeps['certify'] = async () => CERTIFICATE) =>
   new ChainSource({ chain, builder, certify }, { encoding: 'attested', keys })
 
+/** What a contract holds that has this chain up to a height. */
+const at = (height: number) => ({ height, blockHash: chain.block(height)?.hash ?? expect.fail('it is kept') })
+
 /** Thirty blocks: one to ten and the last five are empty, each other one has a transfer. */
 beforeAll(async () => {
   const genesis = sealedGenesis({ validators: 4, epochBlocks: EPOCH })
@@ -44,7 +47,7 @@ beforeAll(async () => {
 })
 
 test('everything of the epoch where it fits, with its facts, checkpoint and bytes that decode', async () => {
-  const batch = (await sourceOf().next(0, 100_000)) ?? expect.fail('there are blocks')
+  const batch = (await sourceOf().next(at(0), 100_000)) ?? expect.fail('there are blocks')
   const last = chain.block(EPOCH) ?? expect.fail('it is kept')
   expect(batch.facts).toMatchObject({ firstHeight: 1, lastHeight: EPOCH, emptyBlocks: 10, transactions: 10 })
   expect(batch.facts.sizeBytes).toBe(batch.data.length)
@@ -60,14 +63,14 @@ test('everything of the epoch where it fits, with its facts, checkpoint and byte
 })
 
 test('the rest of the next epoch, without a section where it does not end', async () => {
-  const batch = (await sourceOf().next(EPOCH, 100_000)) ?? expect.fail('there are blocks')
+  const batch = (await sourceOf().next(at(EPOCH), 100_000)) ?? expect.fail('there are blocks')
   expect(batch.facts).toMatchObject({ firstHeight: 21, lastHeight: 30, emptyBlocks: 5, transactions: 5 })
   expect([batch.epoch, batch.checkpoint.section.length, batch.isFull]).toEqual([1, 0, false])
-  expect(await sourceOf().next(30, 100_000)).toBeNull()
+  expect(await sourceOf().next(at(30), 100_000)).toBeNull()
 })
 
 test.each([600, 1_000, 1_700, 2_500])('as many blocks as %i bytes hold, and not one more would', async (maxBytes) => {
-  const { facts, isFull } = (await sourceOf().next(0, maxBytes)) ?? expect.fail('there are blocks')
+  const { facts, isFull } = (await sourceOf().next(at(0), maxBytes)) ?? expect.fail('there are blocks')
   expect(facts.sizeBytes).toBeLessThanOrEqual(maxBytes)
   expect(isFull).toBe(facts.lastHeight < EPOCH)
   if (!isFull) return
@@ -81,19 +84,24 @@ test.each([600, 1_000, 1_700, 2_500])('as many blocks as %i bytes hold, and not 
 })
 
 test('one block at least, however little it may take', async () => {
-  const { facts, isFull } = (await sourceOf().next(0, 10)) ?? expect.fail('there are blocks')
+  const { facts, isFull } = (await sourceOf().next(at(0), 10)) ?? expect.fail('there are blocks')
   expect([facts.firstHeight, facts.lastHeight, isFull]).toEqual([1, 1, true])
 })
 
 test('nothing without a certificate of the last block', async () => {
-  expect(await sourceOf([], async () => null).next(0, 100_000)).toBeNull()
+  expect(await sourceOf([], async () => null).next(at(0), 100_000)).toBeNull()
+})
+
+test('a contract that holds another block is not posted to', async () => {
+  const other = { height: 3, blockHash: at(4).blockHash }
+  await expect(sourceOf().next(other, 2_000)).rejects.toMatchObject({ code: 'SOURCE_OTHER' })
 })
 
 test('what was made is not made again while no block comes', async () => {
   const source = sourceOf()
-  const first = await source.next(0, 2_000)
+  const first = await source.next(at(0), 2_000)
   const before = built
-  expect(await source.next(0, 2_000)).toBe(first)
+  expect(await source.next(at(0), 2_000)).toBe(first)
   expect(built).toBe(before)
 })
 

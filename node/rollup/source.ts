@@ -1,7 +1,7 @@
 // The next batch out of this node's chain: which blocks, how many of them, and what vouches for the last. Owns the search for as many as fit;
 // the bytes are `batch.ts`'s, made off the thread, and certificates somebody else's.
-import { type Address, equalBytes } from '../../chain/base/bytes.ts'
-import { assert } from '../../chain/base/errors.ts'
+import { type Address, bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
+import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
 import { sentTxs } from '../../chain/types/system-tx.ts'
@@ -9,10 +9,25 @@ import { epochOf, isEpochEnd } from '../../chain/types/validators.ts'
 import type { Qc } from '../../chain/types/vote.ts'
 import { BATCH_LIMITS, type EncodedBatch } from './batch.ts'
 import { type Batch, type BatchSource, rankOf } from './poster.ts'
+import type { Position } from './settlement.ts'
 import type { Encoding } from './tx-columns.ts'
 
+export const SourceErrors = defineErrors('SOURCE', {
+  OTHER: {
+    text: (d: { height: number; contract: string; own: string }) =>
+      `the settlement contract holds another block ${d.height} than this chain, ${d.contract} and not ${d.own}: it is another network’s, or the chain has forked. Nothing is posted; check rollup.settlement`,
+  },
+  FORGOTTEN: {
+    text: (d: { height: number; kept: number }) =>
+      `the next batch begins at block ${d.height}, and this node keeps blocks from ${d.kept} on: another node must post them`,
+  },
+})
+
 export interface ChainSourceDeps {
-  readonly chain: Pick<Chain, 'genesis' | 'head' | 'block' | 'encoded' | 'txs' | 'commitOf' | 'setOf'>
+  readonly chain: Pick<
+    Chain,
+    'genesis' | 'head' | 'block' | 'outline' | 'kept' | 'encoded' | 'txs' | 'commitOf' | 'setOf'
+  >
   /** Off the thread of consensus. */
   readonly builder: {
     build(job: {
@@ -59,22 +74,34 @@ export class ChainSource implements BatchSource {
     )
   }
 
-  async next(afterHeight: number, maxBytes: number): Promise<Batch | null> {
+  /** Throws SOURCE_*. */
+  async next(after: Pick<Position, 'height' | 'blockHash'>, maxBytes: number): Promise<Batch | null> {
     const { chain } = this.#deps
-    const first = afterHeight + 1
+    const first = after.height + 1
     const epoch = epochOf(first, chain.genesis.epochBlocks)
     const limit = Math.min(
       chain.head().header.number,
       (epoch + 1) * chain.genesis.epochBlocks,
-      afterHeight + BATCH_LIMITS.blocks,
+      after.height + BATCH_LIMITS.blocks,
     )
     if (limit < first) return null
+    this.#refuseOther(after)
     const key = `${first} ${limit} ${maxBytes}`
     if (this.#last?.key === key || this.#isFullFrom(first, maxBytes)) return this.#last?.batch ?? null
     const { count, encoded } = await this.#fit(first, limit, maxBytes)
     const batch = await this.#batchOf(first, count, encoded, first + count - 1 < limit)
     this.#last = batch === null ? null : { key, batch }
     return batch
+  }
+
+  /** What is posted must go on from what is there. */
+  #refuseOther({ height, blockHash }: Pick<Position, 'height' | 'blockHash'>): void {
+    const { chain } = this.#deps
+    const kept = chain.kept().blocks
+    if (height + 1 < kept) throw new NodeError(SourceErrors.FORGOTTEN, { height: height + 1, kept })
+    const own = chain.outline(height)?.hash ?? null
+    if (own !== null && !equalBytes(own, blockHash))
+      throw new NodeError(SourceErrors.OTHER, { height, contract: bytesToHex(blockHash), own: bytesToHex(own) })
   }
 
   /** Blocks that come later change nothing of a batch that is full. */
