@@ -136,6 +136,16 @@ const KEYS = {
     fallback: '',
     says: 'DID URL of that key, in whose DID document it stands',
   },
+  'credentials.accountKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'account that controls the issuer’s DID and pays for the statuses that the VC API sets: a keystore, or hex, mode 0600; empty: it sets none',
+  },
+  'credentials.passwordFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'file or pipe with that keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+  },
   'content.enabled': {
     schema: z.enum(['on', 'off']),
     fallback: 'off',

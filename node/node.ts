@@ -60,7 +60,8 @@ export interface NodeOptions {
   /** The account that pays for bringing evidence before slashing; null: others do. */
   readonly reporter: { readonly secret: Uint8Array; readonly maxFeeWei: bigint } | null
   /** Signs for programs on this machine that ask the VC API; null: there is none. */
-  readonly issuer: SigningKey | null
+  /** `account` controls the issuer's DID: the secret that signs what sets statuses. */
+  readonly issuer: { readonly key: SigningKey; readonly account: Uint8Array | null } | null
   readonly rpc: {
     readonly host: string
     readonly port: number
@@ -269,7 +270,7 @@ const report = (
 const vcApiOf = async ({ issuer, log }: NodeOptions, ctx: Ctx): Promise<ReadonlyMap<string, Route>> => {
   if (issuer === null) return new Map()
   const { openVcApi } = await import('./vc-api.ts')
-  log.info({ key: issuer.id }, 'the VC API issues credentials with this key')
+  log.info({ key: issuer.key.id }, 'the VC API issues credentials with this key')
   return openVcApi({ dispatch: createDispatch(ctx, methods, log), clock: systemClock, log }, issuer)
 }
 

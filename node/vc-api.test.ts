@@ -1,15 +1,23 @@
 // The VC API as a program on this machine calls it, over HTTP: what it answers, what it refuses, and who may not ask at all.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { request as requestHttp } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { JsonRpcProvider } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Address, bytesToHex, type Hex, hexToBytes } from '../chain/base/bytes.ts'
+import { abi } from '../chain/native/did/abi.ts'
+import { encodeCall } from '../chain/native/kit/abi.ts'
+import { createChainSources } from '../rpc/client/credentials/chain.ts'
 import { PLATFORM_CONTEXT } from '../rpc/client/credentials/contexts.ts'
 import { createCredentials } from '../rpc/client/credentials/credentials.ts'
+import { statusEntry } from '../rpc/client/credentials/status.ts'
+import { DID_MODULE, type Provider } from '../rpc/client/did.ts'
+import { request } from '../rpc/client/http.ts'
 import { codeOf, createIdentities, documentWith, HOLDER, ISSUER, keyOf } from '../test/kit/identities.ts'
-import { type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
-import { readCredentialKey } from './issuer.ts'
+import { alice, type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
+import { readCredentialKey, statusWriter } from './issuer.ts'
 import { createVcApi } from './vc-api.ts'
 
 const identities = createIdentities()
@@ -29,10 +37,15 @@ interface Answer {
   readonly status: number
   readonly body: Record<string, unknown>
 }
-const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+const post = (
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  url: string = node.url,
+): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const options = { method: 'POST', headers: { 'content-type': 'application/json', ...headers } }
-    const sent = request(`${node.url}${path}`, options, (reply) => {
+    const sent = requestHttp(`${url}${path}`, options, (reply) => {
       const parts: Buffer[] = []
       reply.on('data', (part) => parts.push(part))
       reply.on('end', () =>
@@ -106,6 +119,58 @@ test('proves a presentation and verifies it against challenge and domain', async
       ...{ status: 400, body: { problemDetails: [{ title: 'CREDENTIAL_CHALLENGE' }] } },
     })
   }
+})
+
+test('a status is set by the account that controls the issuer’s DID, and is final where it revokes', async () => {
+  const mine = `did:novacron:polygon:${alice.address.toLowerCase()}`
+  const provider: Provider = { send: (method, params) => request(chained.url, method, params) }
+  const { dids, status } = createChainSources(provider)
+  const library = createCredentials({ dids, status, clock: { nowMs: () => nowMs } })
+  const setStatus = statusWriter(provider, hexToBytes(alice.privateKey as Hex))
+  const routes = createVcApi({ credentials: library, log, status, setStatus }, keyOf(mine))
+  const chained = await startRpcNode({ routes })
+  const sender = alice.connect(new JsonRpcProvider(chained.url, undefined, { cacheTimeout: -1, staticNetwork: true }))
+  const create = encodeCall(abi.functions.createStatusList, [hexToBytes(alice.address as Hex) as Address, 1n, 131_072n])
+  await sender.sendTransaction({ to: DID_MODULE, data: bytesToHex(create) })
+  await chained.mine()
+  const entry = { ...statusEntry({ issuer: mine, list: 1n, index: 7, purpose: 'revocation' }) }
+  const update = async (value: unknown, more: object = {}): Promise<Answer> => {
+    const body = { credentialId: 'urn:uuid:1', credentialStatus: { ...entry, ...more }, status: value }
+    let isDone = false
+    const answer = post('/credentials/status', body, {}, chained.url).finally(() => {
+      isDone = true
+    })
+    while (!isDone) {
+      if (chained.chain.pool.status().pending > 0) await chained.mine()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return answer
+  }
+  const title = async (value: unknown, more: object = {}): Promise<unknown> => {
+    const { status: code, body } = await update(value, more)
+    return [code, (body.problemDetails as { title: string }[])[0]?.title]
+  }
+  expect((await status.status(1n, 7, null))?.isSet).toBe(false)
+  expect(await update(true)).toMatchObject({ status: 200, body: { index: 7, value: true } })
+  expect((await status.status(1n, 7, null))?.isSet).toBe(true)
+  const wrong = [400, 'CREDENTIAL_STATUS_MALFORMED']
+  expect(await title(false)).toEqual(wrong) // a revocation is final
+  expect(await title(true, { statusListIndex: '131072' })).toEqual(wrong)
+  expect(await title(true, { statusPurpose: 'suspension' })).toEqual(wrong)
+  expect(await title(true, { statusListCredential: `${ISSUER}/status/1` })).toEqual(wrong)
+  expect(await title(true, { statusListIndex: undefined })).toEqual(wrong)
+  expect(await title('yes')).toEqual([400, 'CREDENTIAL_MALFORMED'])
+  const [one, two] = await Promise.all([
+    update(true, { type: 'BitstringStatusList', statusListIndex: '8' }),
+    update(true, { statusListIndex: '9' }),
+  ])
+  expect([one.status, two.status]).toEqual([200, 200])
+  sender.provider?.destroy()
+  await chained.close()
+})
+
+test('without such an account there is no endpoint that sets statuses', () => {
+  expect([...createVcApi({ credentials, log }, keyOf(ISSUER)).keys()]).not.toContain('/credentials/status')
 })
 
 test('a JWT in its envelope is verified too', async () => {

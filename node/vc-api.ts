@@ -1,5 +1,6 @@
-// W3C's VC API over the credentials library, for programs on this machine: issue, verify, prove. Owns the shapes of its requests and
-// answers, and which problem each of our codes is in W3C's words. Signs with the one key it was given; keeps nothing.
+// W3C's VC API over the credentials library, for programs on this machine: issue, verify, prove, set a status. Owns the shapes of its requests
+// and answers, and which problem each of our codes is in W3C's words. Signs with the one key it was given, and its account where it has one; keeps
+// nothing.
 import type { Hex } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log } from '../chain/base/ports.ts'
@@ -7,26 +8,38 @@ import type { Json } from '../chain/types/call.ts'
 import { boundedJson, isObject, type JsonObject } from '../rpc/client/credentials/bounds.ts'
 import { createChainSources } from '../rpc/client/credentials/chain.ts'
 import { type Credentials, createCredentials, type Verified } from '../rpc/client/credentials/credentials.ts'
-import { malformed } from '../rpc/client/credentials/errors.ts'
+import { didOf } from '../rpc/client/credentials/dids.ts'
+import { malformed, unreadable } from '../rpc/client/credentials/errors.ts'
 import type { SigningKey } from '../rpc/client/credentials/keys.ts'
 import { fetchList } from '../rpc/client/credentials/lists.ts'
+import { readEntries, type StatusSource } from '../rpc/client/credentials/status.ts'
 import type { Provider } from '../rpc/client/did.ts'
 import { ClientErrors } from '../rpc/client/http.ts'
 import type { Dispatch } from '../rpc/dispatch.ts'
 import type { Route, RouteAnswer } from '../rpc/server.ts'
+import { type StatusWriter, statusWriter } from './issuer.ts'
 
 /** Over the chain of this process. */
 export function openVcApi(
   { dispatch, clock, log }: { readonly dispatch: Dispatch; readonly clock: Clock; readonly log: Log },
-  key: SigningKey,
+  { key, account }: { readonly key: SigningKey; readonly account: Uint8Array | null },
 ): ReadonlyMap<string, Route> {
-  const sources = createChainSources(providerOver(dispatch))
-  return createVcApi({ credentials: createCredentials({ ...sources, clock, fetchList }), log }, key)
+  const provider = providerOver(dispatch)
+  const sources = createChainSources(provider)
+  const setStatus = account === null ? undefined : statusWriter(provider, account)
+  const credentials = createCredentials({ ...sources, clock, fetchList })
+  return createVcApi({ credentials, log, status: sources.status, ...(setStatus && { setStatus }) }, key)
+}
+
+/** What the API needs to set statuses: what there is, and who sets it. Without `setStatus` there is no such endpoint. */
+interface Statuses {
+  readonly status?: StatusSource
+  readonly setStatus?: StatusWriter
 }
 
 /** By path. Each answers 200 or 201, or 400 with what is wrong: never more, and it never throws. */
 export function createVcApi(
-  { credentials, log }: { readonly credentials: Credentials; readonly log: Log },
+  { credentials, log, status, setStatus }: Statuses & { readonly credentials: Credentials; readonly log: Log },
   key: SigningKey,
 ): ReadonlyMap<string, Route> {
   const route =
@@ -46,6 +59,9 @@ export function createVcApi(
     return { status: 201, body: asJson({ verifiablePresentation }) }
   })
   return new Map([
+    ...(status === undefined || setStatus === undefined
+      ? []
+      : ([['/credentials/status', route((body) => update({ status, setStatus }, didOf(key.id), body))]] as const)),
     [
       '/credentials/issue',
       route(async ({ credential }) => {
@@ -73,6 +89,32 @@ export function createVcApi(
       }),
     ],
   ])
+}
+
+/**
+ * The entry names list and index itself: nothing is kept by which `credentialId` could be found. Answers once it is in a block, which is final.
+ */
+const update = async (
+  { status, setStatus }: Required<Statuses>,
+  issuer: string,
+  body: JsonObject,
+): Promise<RouteAnswer> => {
+  const { credentialStatus, status: value } = body
+  if (!isObject(credentialStatus) || typeof value !== 'boolean')
+    throw malformed('expected credentialStatus, and status')
+  // W3C's own example has the list's type in place of the entry's.
+  const { type } = credentialStatus
+  const named = { ...credentialStatus, type: type === 'BitstringStatusList' ? 'BitstringStatusListEntry' : type }
+  const [entry] = readEntries(issuer, named)
+  if (entry === undefined) throw malformed('expected one entry')
+  const known = await status.status(entry.list, entry.index, null)
+  if (known === null || known.issuer !== issuer)
+    throw unreadable(`${issuer} has no index ${entry.index} of ${entry.name}`)
+  if (known.purpose !== entry.purpose) throw unreadable(`${entry.name} is a list of ${known.purpose}s`)
+  await setStatus(entry, value).catch((cause: unknown) => {
+    throw cause instanceof NodeError ? unreadable(`it is not set: ${cause.message}`, cause) : cause
+  })
+  return { status: 200, body: { list: entry.name, index: entry.index, purpose: entry.purpose, value } }
 }
 
 /** The chain of this process, as ethers would ask it. */

@@ -86,6 +86,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
     'node/commands/tx.ts',
     'node/commands/send.ts',
     'node/reporter.ts',
+    'node/issuer.ts',
     'node/l1.ts',
     'node/keystore.ts',
     'rpc/client',

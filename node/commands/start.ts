@@ -105,7 +105,7 @@ const open = async ({
   })
   const validator = await validatorOf({ dir, genesis, config, env })
   const reporter = await reporterOf({ dir, config, env })
-  const issuer = await issuerOf(dir, config)
+  const issuer = await issuerOf({ dir, config, env })
   const rollup = await rollupOf({ dir, config, env })
   const options = optionsOf(config, { dir, validator, reporter, issuer, rollup })
   const supervisor = supervised(env)
@@ -202,9 +202,7 @@ const keyOf = async (file: string, dir: string, password: (file: string) => Prom
 const reporterOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<NodeOptions['reporter']> => {
   const [name, passwordFile] = [config['evidence.reporterKeyFile'], config['evidence.passwordFile']]
   if (name === '') return null
-  const file = resolve(dir, name)
-  const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
-  const secret = await openKeyFile(file, 'account', () => askPassword(source, file))
+  const secret = await accountIn({ dir, env }, name, passwordFile)
   return { secret, maxFeeWei: parseAmount(config['evidence.maxFee']) }
 }
 
@@ -213,12 +211,10 @@ const rollupOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<
   if (mode === 'off') return null
   for (const key of ['rollup.l1Url', 'rollup.settlement', 'rollup.posterKeyFile'] as const)
     if (config[key] === '') throw new NodeError(StartErrors.ROLLUP, { key, mode })
-  const [file, passwordFile] = [resolve(dir, config['rollup.posterKeyFile']), config['rollup.passwordFile']]
-  const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
   return {
     ...{ l1Url: config['rollup.l1Url'], chainId: BigInt(config['rollup.l1ChainId']), encoding: mode },
     settlement: asAddress(hexToBytes(config['rollup.settlement'])),
-    secret: await openKeyFile(file, 'account', () => askPassword(source, file)),
+    secret: await accountIn({ dir, env }, config['rollup.posterKeyFile'], config['rollup.passwordFile']),
     ...{ batchBytes: config['rollup.batchBytes'], maxAgeMs: config['rollup.maxAgeMs'] },
     ...{ turnMs: config['rollup.turnMs'], holdMs: config['rollup.deadlineMs'] },
     holdFeeWei: parseAmount(config['rollup.holdFee']),
@@ -229,7 +225,20 @@ const rollupOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<
   }
 }
 
-const issuerOf = async (dir: string, config: Config): Promise<NodeOptions['issuer']> => {
-  const name = config['credentials.issuerKeyFile']
-  return name === '' ? null : readCredentialKey(resolve(dir, name), config['credentials.issuerKeyId'])
+const accountIn = (
+  { dir, env }: Pick<Folder, 'dir' | 'env'>,
+  name: string,
+  passwordFile: string,
+): Promise<Uint8Array> => {
+  const file = resolve(dir, name)
+  const source = { file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env }
+  return openKeyFile(file, 'account', () => askPassword(source, file))
+}
+
+const issuerOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<NodeOptions['issuer']> => {
+  const [name, account] = [config['credentials.issuerKeyFile'], config['credentials.accountKeyFile']]
+  if (name === '') return null
+  const key = await readCredentialKey(resolve(dir, name), config['credentials.issuerKeyId'])
+  const password = config['credentials.passwordFile']
+  return { key, account: account === '' ? null : await accountIn({ dir, env }, account, password) }
 }
