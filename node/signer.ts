@@ -2,7 +2,7 @@
 // and synced before a signature leaves (consensus, section 5). Whoever serves `Signer` from another machine holds the record there.
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bytesToHex, equalBytes, hexToBytes } from '../chain/base/bytes.ts'
+import { type Address, bytesToHex, equalBytes, type Hash, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import {
@@ -18,6 +18,7 @@ import {
   withSignature,
 } from '../chain/types/message.ts'
 import {
+  attestPayload,
   type Domain,
   decodeQc,
   encodeQc,
@@ -73,9 +74,20 @@ export interface Signer {
   reveal(height: number): Promise<Uint8Array>
   /** Signs that this validator speaks through a peer. No vote has its type byte, so it needs no record either. */
   announce(peerId: string): Promise<Uint8Array>
+  /** Signs that a vault on another chain sent a message. Never two things that exclude each other, so it needs no record. Throws SIGNER_UNREACHABLE. */
+  attest(event: Attested): Promise<Uint8Array>
   /** The last signature and what came with it; null for a key that never signed here. Throws SIGNER_UNREACHABLE. */
   record(): Promise<SignRecord | null>
 }
+
+/** A message that left a vault in a block that is final on its chain. */
+export interface Attested {
+  readonly chain: bigint
+  readonly vault: Address
+  readonly id: Hash
+}
+export const attestDigest = (domain: Domain, { chain, vault, id }: Attested): Hash =>
+  signBytes(domain, SignType.attest, attestPayload(chain, vault, id))
 
 /** Where the record is kept. */
 export interface RecordFile {
@@ -102,6 +114,7 @@ const bareKey = (secret: Uint8Array, domain: Domain): Signer => {
     },
     reveal: async (height) => signAs(SignType.randao, randaoPayload(height)),
     announce: async (peerId) => signAs(SignType.peer, peerPayload(peerId)),
+    attest: async (event) => curves().blsSign(secret, attestDigest(domain, event)),
     record: async () => null,
   }
 }
@@ -120,6 +133,7 @@ export async function keepRecord(file: RecordFile, key: Signer, domain: Domain):
     record: async () => kept?.record ?? null,
     reveal: (height) => key.reveal(height),
     announce: (peerId) => key.announce(peerId),
+    attest: (event) => key.attest(event),
     // One after another: two askers at once must not both pass the check before either is on disk.
     sign(order) {
       const turn = queue.then(() => signNext(order))

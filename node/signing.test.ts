@@ -33,6 +33,7 @@ const remote = (
   record: () => own.record(),
   reveal: (height) => own.reveal(height),
   announce: (peer) => own.announce(peer),
+  attest: (event) => own.attest(event),
   sign: (order) => ask(order, () => own.sign(order)),
 })
 const others = async (): Promise<[Member, Member, Member]> =>

@@ -24,6 +24,7 @@ import { decodeQc, decodeTc, encodeQc, encodeTc, type Qc, type Tc } from '../cha
 import { decodeLogged, encodeLogged } from '../node/logged.ts'
 import {
   decodeAddresses,
+  decodeAttestations,
   decodeBodyAnswer,
   decodeBodyRequest,
   decodeEnvelope,
@@ -33,6 +34,7 @@ import {
   decodeTxs,
   decodeTxsRequest,
   encodeAddresses,
+  encodeAttestations,
   encodeBodyAnswer,
   encodeEnvelope,
   encodeHello,
@@ -122,6 +124,20 @@ const CODECS: Readonly<Record<string, Codec>> = {
   ]),
   hello: codec(decodeHello, encodeHello, [encodeHello(hello)]),
   addresses: codec(decodeAddresses, encodeAddresses, [encodeAddresses(['/ip4/1.2.3.4/tcp/30333/p2p/x', '\ufeffé'])]),
+  attestations: {
+    pass: (bytes) => encodeAttestations(decodeAttestations(bytes), saltOf(bytes)),
+    valid: [1, 3].map((count) =>
+      encodeAttestations(
+        {
+          key: signature(6).slice(0, 48),
+          votes: Array.from({ length: count }, (_, i) => ({
+            ...{ chain: BigInt(80_002 * i), id: hash(i), signature: signature(i) },
+          })),
+        },
+        1_800_000_000,
+      ),
+    ),
+  },
   'logged input': codec(decodeLogged, encodeLogged, [
     encodeLogged({
       ...{ kind: 'message', message: messages[0] as Message, from: 'peer' },

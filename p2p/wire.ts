@@ -2,7 +2,17 @@
 import { asHash, type Hash } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import { asBytes, asList, asNumber, asText, decodeSparseRlp, encodeRlp, type Rlp, rlpInt } from '../chain/base/rlp.ts'
+import {
+  asBigint,
+  asBytes,
+  asList,
+  asNumber,
+  asText,
+  decodeSparseRlp,
+  encodeRlp,
+  type Rlp,
+  rlpInt,
+} from '../chain/base/rlp.ts'
 import {
   type Block,
   decodeBlock,
@@ -151,6 +161,32 @@ export function decodeProof(bytes: Uint8Array): Evidence {
   const [salt, evidence] = asList(decodeSparseRlp(bytes), 2)
   asNumber(salt)
   return decodeEvidence(asBytes(evidence))
+}
+
+/** What one validator says that vaults on other chains have sent. */
+export interface Attestations {
+  /** 48 bytes: who signed. */
+  readonly key: Uint8Array
+  /** One to `ATTESTED_MAX`. */
+  readonly votes: readonly { readonly chain: bigint; readonly id: Hash; readonly signature: Uint8Array }[]
+}
+export const ATTESTED_MAX = 64
+/** What is longer is refused before it is decoded. */
+export const ATTESTATIONS_MAX_BYTES = 16 * 1024
+/** `salt` makes a repetition another message. */
+export const encodeAttestations = ({ key, votes }: Attestations, salt: number): Uint8Array =>
+  encodeRlp([...[rlpInt(salt), key], votes.map(({ chain, id, signature }) => [rlpInt(chain), id, signature])])
+/** Throws WIRE_MALFORMED or RLP_MALFORMED. */
+export function decodeAttestations(bytes: Uint8Array): Attestations {
+  const [salt, key, listed] = asList(decodeSparseRlp(bytes), 3)
+  asNumber(salt)
+  const items = asList(listed)
+  if (items.length === 0 || items.length > ATTESTED_MAX) throw malformed('attestations', `${items.length} of them`)
+  const votes = items.map((item) => {
+    const [chain, id, signature] = asList(item, 3)
+    return { chain: asBigint(chain, 64), id: asHash(asBytes(id, 32)), signature: asBytes(signature, 96) }
+  })
+  return { key: asBytes(key, 48), votes }
 }
 
 /** Bytes of a peer's that do not decode are its fault; anything else is ours. */

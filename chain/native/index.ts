@@ -10,6 +10,7 @@ import { SYSTEM_TARGET } from '../types/system-tx.ts'
 import type { EpochSetOf } from '../types/validators.ts'
 import { audit } from './audit/module.ts'
 import { bridge } from './bridge/module.ts'
+import { type BridgeReads, bridgeReads } from './bridge/reads.ts'
 import { did, didReads } from './did/module.ts'
 import type { DidReads } from './did/resolve.ts'
 import type { Abi } from './kit/abi.ts'
@@ -128,6 +129,9 @@ export const epochSetOf: EpochSetOf = (reader, epoch) => epochSetAt(reader, STAK
 /** Seconds from the start of an offence's epoch in which it is punished, in the block at a height on this state. */
 export const evidenceWindowS = (reader: Reader, height: number): number =>
   Number(valueIn(committedWords(reader, PARAMS), 'staking.unbondingTime', height))
+
+/** What the bridge says, as a block left it. */
+export const bridgeReadsOf = (reader: Reader): BridgeReads => bridgeReads(committedWords(reader, BRIDGE))
 
 /** What resolving a DID reads, as a block left it. */
 export const didReadsOf = (reader: Reader, block: { readonly chainId: bigint; readonly time: number }): DidReads =>

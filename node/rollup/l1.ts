@@ -3,6 +3,7 @@
 import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { address, type Codec, count, data, hash, quantity } from '../../chain/base/schema.ts'
+import { as, fieldOf, Unreadable } from './reading.ts'
 
 export const L1Errors = defineErrors('L1', {
   UNREACHABLE: {
@@ -90,7 +91,8 @@ const asker = ({ url, timeoutMs, answerMaxBytes }: Omit<L1Options, 'chainId'>) =
   return { host: endpoint.host, ask }
 }
 
-export function createL1(options: L1Options): L1 {
+/** The same of an endpoint that serves a chain: `known` returns once it is known to, before the first answer is believed. */
+export function createAsker(options: L1Options) {
   const { chainId } = options
   const { host, ask } = asker(options)
   let isKnown = false
@@ -101,6 +103,11 @@ export function createL1(options: L1Options): L1 {
     if (have !== chainId) throw new NodeError(L1Errors.CHAIN, { host, have, want: chainId })
     isKnown = true
   }
+  return { host, ask, known }
+}
+
+export function createL1(options: L1Options): L1 {
+  const { ask, known } = createAsker(options)
   const at = (blockHash: Hash) => ({ blockHash: bytesToHex(blockHash) })
   return {
     async block(tag) {
@@ -184,27 +191,6 @@ const logOf = (value: unknown): L1Log => ({
 
 /** The host alone: the path or the query of an endpoint often is its key. */
 const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'that is no URL')
-
-/** Why a value is not what was asked for; leaves this file as L1_ANSWER. */
-class Unreadable {
-  readonly why: string
-  constructor(why: string) {
-    this.why = why
-  }
-}
-const as =
-  <T>(codec: Codec<T>) =>
-  (value: unknown): T => {
-    const decoded = codec.decode(value)
-    if (!decoded.ok) throw new Unreadable(decoded.why)
-    return decoded.value
-  }
-const fieldOf = <T>(value: unknown, name: string, codec: Codec<T>): T => {
-  if (typeof value !== 'object' || value === null) throw new Unreadable('expected an object')
-  const decoded = codec.decode((value as Record<string, unknown>)[name]) // any object has any field, perhaps undefined
-  if (!decoded.ok) throw new Unreadable(`${name}: ${decoded.why}`)
-  return decoded.value
-}
 
 const blockOf = (value: unknown): L1Block => ({
   number: fieldOf(value, 'number', count),

@@ -27,8 +27,8 @@ import { type Answer, account } from '../../../test/kit/native.ts'
 import { asHash, bigintToFixed, bytesToHex } from '../../base/bytes.ts'
 import { SignType } from '../../types/vote.ts'
 import { decodeValues, encodeValues } from '../kit/abi.ts'
+import { PROOF } from './certificate.ts'
 import { linkAfter, type Message, messageId, NO_WORD, padded } from './message.ts'
-import { PROOF } from './proof.ts'
 
 const NOVA = 10n ** 18n
 const NOTHING = new Uint8Array(0)

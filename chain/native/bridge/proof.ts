@@ -4,24 +4,18 @@ import { curves } from '../../base/crypto.ts'
 import { NodeError } from '../../base/errors.ts'
 import { isQuorum } from '../../types/validators.ts'
 import { attestPayload, bitmapMembers, SignType, signBytes } from '../../types/vote.ts'
-import { AbiErrors, decodeValues, type Positional } from '../kit/abi.ts'
+import { AbiErrors, decodeValues } from '../kit/abi.ts'
 import { params } from '../params/module.ts'
 import { staking } from '../staking/module.ts'
 import { epochNow, type Members, membersOf } from '../staking/sets.ts'
+import { PROOF, type Proof } from './certificate.ts'
 import type { BridgeCall } from './layout.ts'
 
 /** As `slashing` prices them: one aggregate, and each key that is added up. */
 const VERIFY_GAS = 80_000
 const KEY_GAS = 500
 
-/** What `deliver` and its like take as their proof, ABI-encoded. */
-export const PROOF = [
-  ['epoch', 'uint64'],
-  ['signers', 'bytes'],
-  ['signature', 'bytes'],
-] as const
-
-const decoded = (call: BridgeCall, proof: Uint8Array): Positional<typeof PROOF> => {
+const decoded = (call: BridgeCall, proof: Uint8Array): Proof => {
   try {
     return decodeValues(PROOF, proof)
   } catch (error) {

@@ -1,0 +1,102 @@
+// What a watcher asks of one endpoint of another chain: its finalized block, the hash of a height, and what the vault sent between two. Owns
+// the reading of a vault's logs: an id is computed here, never believed.
+import { type Address, bigintToFixed, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import { address, count, data, hash, list } from '../../chain/base/schema.ts'
+import { abi } from '../../chain/native/bridge/abi.ts'
+import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { decodeEvent } from '../../chain/native/kit/abi.ts'
+import { createAsker, type L1Options } from '../rollup/l1.ts'
+import { fieldOf, Unreadable } from '../rollup/reading.ts'
+
+export interface Sent {
+  readonly height: number
+  readonly message: Message
+}
+
+/** Throws L1_*. */
+export interface Endpoint {
+  /** For logs: the host alone. */
+  readonly name: string
+  finalized(): Promise<{ readonly number: number; readonly hash: Hash }>
+  /** null where it has no such block. */
+  hashOf(height: number): Promise<Hash | null>
+  /** What a vault sent to this chain from one height to another, both included, in order. */
+  sent(vault: Address, from: number, to: number): Promise<readonly Sent[]>
+}
+
+/** A thousand messages with the most data there may be. */
+const ANSWER_MAX_BYTES = 16 * 1024 * 1024
+const LOGS_MAX = 4_096
+const MESSAGE_SENT = abi.events.MessageSent
+
+export function createEndpoint(options: L1Options, here: bigint): Endpoint {
+  const asker = createAsker({ answerMaxBytes: ANSWER_MAX_BYTES, ...options })
+  return {
+    name: asker.host,
+    async finalized() {
+      await asker.known()
+      return asker.ask('eth_getBlockByNumber', ['finalized', false], blockOf)
+    },
+    hashOf: (height) =>
+      asker.ask('eth_getBlockByNumber', [quantityOf(height), false], (value) => {
+        if (value === null) return null
+        const block = blockOf(value)
+        if (block.number !== height) throw new Unreadable(`it is block ${block.number}`)
+        return block.hash
+      }),
+    sent: (vault, from, to) => sentBy(asker, { vault, from, to, there: options.chainId, here }),
+  }
+}
+
+const quantityOf = (height: number): string => `0x${height.toString(16)}`
+const blockOf = (value: unknown) => ({
+  number: fieldOf(value, 'number', count),
+  hash: fieldOf(value, 'hash', hash),
+})
+
+interface Range {
+  readonly vault: Address
+  readonly from: number
+  readonly to: number
+  readonly there: bigint
+  readonly here: bigint
+}
+const sentBy = (asker: ReturnType<typeof createAsker>, range: Range): Promise<readonly Sent[]> => {
+  const filter = {
+    address: bytesToHex(range.vault),
+    topics: [MESSAGE_SENT.topic, null, bytesToHex(bigintToFixed(range.here, 32))],
+    ...{ fromBlock: quantityOf(range.from), toBlock: quantityOf(range.to) },
+  }
+  return asker.ask('eth_getLogs', [filter], (value) => {
+    if (!Array.isArray(value)) throw new Unreadable('expected a list')
+    if (value.length > LOGS_MAX) throw new Unreadable(`more than ${LOGS_MAX} logs`)
+    const found = value.map((log) => sentIn(log, range))
+    if (found.some(({ height }, i) => height < (found[i - 1]?.height ?? 0))) throw new Unreadable('logs out of order')
+    return found
+  })
+}
+
+const topics = list(hash, 4)
+const sentIn = (log: unknown, { vault, from, to, there, here }: Range): Sent => {
+  const height = fieldOf(log, 'blockNumber', count)
+  if (!equalBytes(fieldOf(log, 'address', address), vault) || height < from || height > to)
+    throw new Unreadable('a log that was not asked for')
+  const said = decoded({ topics: fieldOf(log, 'topics', topics), data: fieldOf(log, 'data', data) })
+  const { message, id, chain, sequence } = said
+  const isOwn = message.sourceChain === there && message.targetChain === here
+  if (!isOwn || chain !== here || sequence !== message.sequence || !equalBytes(id, messageId(message)))
+    throw new Unreadable('a message that is not what its log says')
+  return { height, message }
+}
+const decoded = (log: Parameters<typeof decodeEvent>[1]) => {
+  const topic = log.topics[0]
+  if (log.topics.length !== 4 || topic === undefined || bytesToHex(topic) !== MESSAGE_SENT.topic)
+    throw new Unreadable('a log of another event')
+  try {
+    return decodeEvent(MESSAGE_SENT, log)
+  } catch (error) {
+    if (error instanceof NodeError && error.code === 'ABI_DECODE') throw new Unreadable(error.message)
+    throw error
+  }
+}
