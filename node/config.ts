@@ -126,6 +126,21 @@ const KEYS = {
     fallback: '500gwei',
     says: 'the most it pays for a unit of gas',
   },
+  'bridge.endpoints': {
+    schema: names,
+    fallback: [],
+    says: 'JSON-RPC endpoints of other chains, each <chain id>=<url>; all of a chain must agree before this validator attests; may hold secrets; empty: it attests nothing',
+  },
+  'bridge.from': {
+    schema: names,
+    fallback: [],
+    says: 'where to begin on them, each <chain id>=<height>: the block of the vault’s first message, or before',
+  },
+  'bridge.pollMs': {
+    schema: z.coerce.number().int().min(100).max(3_600_000),
+    fallback: 5_000,
+    says: 'milliseconds between two looks at them',
+  },
   'credentials.issuerKeyFile': {
     schema: z.string(),
     fallback: '',

@@ -2,6 +2,7 @@
 // between them and their order at the end; a process, a test and the simulator hand in their own ports and assemble the same.
 import type { Pause } from '../chain/base/ports.ts'
 import type { Handlers, Network, PeerId } from '../p2p/network.ts'
+import { Votes } from './bridge/votes.ts'
 import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
 import { type EvidencePool, openEvidence } from './evidence.ts'
 import { handlersOf } from './handlers.ts'
@@ -19,6 +20,8 @@ export interface Consensus {
   readonly engine: Engine
   readonly sync: Sync
   readonly evidence: EvidencePool
+  /** What validators say of other chains. */
+  readonly votes: Votes
   readonly network: Network | null
   /** Settles when the engine stopped; rejects when something failed. */
   readonly done: Promise<void>
@@ -43,15 +46,17 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
   const sync = new Sync({ ...deps, engine, network, fail })
   engine.onAhead((_, peer) => sync.poke(peer))
   const txs = createTxGossip({ ...deps, network })
+  const votes = new Votes({ ...deps, network })
   const abort = new AbortController()
   const leave = async (): Promise<void> => {
     txs.close()
     await late.network?.close()
     await sync.close()
     await evidence.close()
+    await votes.close()
   }
   try {
-    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence })
+    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence, votes })
     late.network = await deps.join(handlers, (self) => announcementOf(deps.signers, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null
@@ -61,7 +66,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
       await leave()
     }
     return {
-      ...{ engine, sync, evidence, network: late.network, done: Promise.race([done, failed]) },
+      ...{ engine, sync, evidence, votes, network: late.network, done: Promise.race([done, failed]) },
       stop: () => {
         stopping ??= stop()
         return stopping

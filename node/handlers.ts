@@ -1,6 +1,7 @@
 // Who answers what peers say and ask. Owns the table and nothing else.
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import { type Handlers, type Network, OFFENCES } from '../p2p/network.ts'
+import type { Votes } from './bridge/votes.ts'
 import type { Engine } from './engine.ts'
 import type { EvidencePool } from './evidence.ts'
 import type { Roster } from './roster.ts'
@@ -18,12 +19,21 @@ export interface Answering {
   readonly txs: TxGossip
   readonly roster: Roster
   readonly evidence: EvidencePool
+  readonly votes: Votes
 }
 
-export const handlersOf = ({ network, engine, sync, txs, roster, evidence }: Answering): Handlers => ({
+export const handlersOf = ({ network, engine, sync, txs, roster, evidence, votes }: Answering): Handlers => ({
   onPublished(topic, bytes, from) {
-    if (topic === 'consensus') return engine.onMessage(bytes, from)
-    return (topic === 'txs' ? txs : evidence).onPublished(bytes, from)
+    switch (topic) {
+      case 'consensus':
+        return engine.onMessage(bytes, from)
+      case 'txs':
+        return txs.onPublished(bytes, from)
+      case 'evidence':
+        return evidence.onPublished(bytes, from)
+      case 'attest':
+        return votes.onPublished(bytes)
+    }
   },
   async onRequest(protocol, bytes, from) {
     switch (protocol) {

@@ -20,6 +20,7 @@ import { createFilters } from '../rpc/filters.ts'
 import { type Content, type Ctx, LIMITS } from '../rpc/method.ts'
 import { type Route, startRpc } from '../rpc/server.ts'
 import { methods } from '../rpc/table.ts'
+import { type BridgeOptions, startBridge } from './bridge/service.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
 import type { ContentOptions } from './content-service.ts'
 import { installFastCurves } from './curves.ts'
@@ -59,6 +60,8 @@ export interface NodeOptions {
   }
   /** The account that pays for bringing evidence before slashing; null: others do. */
   readonly reporter: { readonly secret: Uint8Array; readonly maxFeeWei: bigint } | null
+  /** Chains whose vaults this node watches; null: others do. */
+  readonly bridge: BridgeOptions | null
   /** Signs for programs on this machine that ask the VC API; null: there is none. */
   /** `account` controls the issuer's DID: the secret that signs what sets statuses. */
   readonly issuer: { readonly key: SigningKey; readonly account: Uint8Array | null } | null
@@ -152,6 +155,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
       },
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       evidence: consensus.evidence,
+      bridge: consensus.votes,
       content: await holdContent(options, chain, log, closers),
       rollup: await postBatches(options, chain, { log, meter }, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
@@ -250,6 +254,10 @@ const takePart = async (
     },
   )
   closers.push(() => consensus.stop())
+  if (options.bridge !== null)
+    closers.push(
+      await startBridge({ ...ports, chain, votes: consensus.votes, timers: systemTimers }, dir, options.bridge),
+    )
   return consensus
 }
 
@@ -307,7 +315,7 @@ const holdContent = async (
 }
 
 /** Raised with every change of what peers say to each other. */
-const PROTOCOL_VERSION = 1
+const PROTOCOL_VERSION = 2
 
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],

@@ -173,6 +173,7 @@ const ctxOf = (chain: Chain, consensus: Consensus, kv: Parameters<typeof openCal
     self: { peerId: consensus.network?.self ?? null, addresses: [], validatorKeys: [key] },
     consensus: { status: () => consensus.engine.status(), isBehind: () => consensus.sync.isSyncing },
     evidence: consensus.evidence,
+    bridge: consensus.votes,
     content: null,
     rollup: null,
     dev: genesis.validators.members.length === 1 ? consensus.engine.control : null,

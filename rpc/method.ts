@@ -37,6 +37,14 @@ export interface Content {
   get(cid: string, key?: Uint8Array): Promise<Uint8Array>
   refOf(cid: string): { readonly digest: Uint8Array; readonly codec: number }
 }
+/** How far a message of another chain is attested. */
+interface Attestation {
+  readonly epoch: number
+  readonly signed: bigint
+  readonly total: bigint
+  /** What the bridge takes; null: no more than two thirds of the power yet. */
+  readonly proof: Uint8Array | null
+}
 export interface Ctx {
   readonly chain: Chain
   /** Work that runs code: off the thread that makes blocks. */
@@ -52,6 +60,8 @@ export interface Ctx {
   readonly consensus: { status(): ConsensusStatus; isBehind(): boolean }
   /** `submit` throws EVIDENCE_MALFORMED and EVIDENCE_REFUSED, and returns the id. */
   readonly evidence: { list(): readonly KeptEvidence[]; submit(bytes: Uint8Array): Hash }
+  /** What validators attest of other chains; null where nobody has said anything of a message, or it is settled. */
+  readonly bridge: { certificate(chain: bigint, id: Hash): Attestation | null }
   /** Only in development networks of one validator. */
   readonly dev: { mine(count: number): Promise<void>; increaseTime(seconds: number): number } | null
   /** null where this node holds none. */

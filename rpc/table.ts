@@ -1,6 +1,7 @@
 // THE TABLE of JSON-RPC methods. Dispatch, documents and tests come from it.
 import type { Json } from '../chain/types/call.ts'
 import { defineMethod, type Method, openRpcOf } from './method.ts'
+import { bridgeMethods } from './methods/bridge.ts'
 import { contentMethods } from './methods/content.ts'
 import { didMethods } from './methods/did.ts'
 import { ethBlock } from './methods/eth-block.ts'
@@ -25,6 +26,7 @@ const rows: readonly Method[] = [
     ...didMethods,
     ...contentMethods,
     ...rollupMethods,
+    ...bridgeMethods,
   ],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]

@@ -48,8 +48,8 @@ const BOUNDS = {
   votes: 200_000,
   perKey: 1_024,
   leastPerKey: 64,
-  /** Of one key, verified in `AGAIN_MS`. */
-  spent: 1_024,
+  /** Of one key, verified between two blocks. */
+  spent: 256,
   /** Own votes said again at a time. */
   again: 4 * ATTESTED_MAX,
 } as const
@@ -71,14 +71,15 @@ export class Votes {
   readonly #events = new Map<string, Event>()
   /** Events that a key voted for, the first ones first. */
   readonly #byKey = new Map<Hex, Set<string>>()
-  /** Votes of each key that were verified since its own were last said again. */
+  /** Votes of each key that were verified in this block's time. */
   readonly #spent = new Map<Hex, number>()
   readonly #meters: { readonly votes: ReturnType<Meter['gauge']>; readonly certificates: ReturnType<Meter['counter']> }
   /** Signatures under way. */
   #working: Promise<void> = Promise.resolve()
   #said = 0
   #salt = 0
-  #unset: () => void = () => {}
+  /** Of the repetition, while there is something to repeat. */
+  #unset: (() => void) | null = null
   readonly #unwatch: () => void
 
   constructor(deps: VotesDeps) {
@@ -96,7 +97,6 @@ export class Votes {
       ),
     }
     this.#unwatch = chain.watch('head', () => this.#forget())
-    this.#later()
   }
 
   /** Messages that this node's own endpoints agree on. Votes for them with those of its keys that are in the set. */
@@ -183,7 +183,7 @@ export class Votes {
 
   /** Returns when no signature is under way any more. */
   async close(): Promise<void> {
-    this.#unset()
+    this.#unset?.()
     this.#unwatch()
     await this.#working
   }
@@ -230,6 +230,7 @@ export class Votes {
   }
   /** What is settled is of no more use; nor is what a key said that left the set. */
   #forget(): void {
+    this.#spent.clear()
     if (this.#events.size === 0) return
     const reads = bridgeReadsOf(this.#state())
     const keys = new Set(this.#deps.chain.validators().members.map(({ blsKey }) => bytesToHex(blsKey)))
@@ -249,15 +250,9 @@ export class Votes {
     this.#meters.votes.set(this.#events.size)
   }
 
-  #later(): void {
-    this.#unset = this.#deps.timers.after(AGAIN_MS, () => {
-      this.#spent.clear()
-      this.#sayAgain()
-      this.#later()
-    })
-  }
   /** Some of the own votes, all of them in their turn. */
   #sayAgain(): void {
+    this.#unset = null
     const own = [...this.#events.values()].filter(({ votes }) =>
       this.#deps.signers.some(({ publicKey }) => votes.has(bytesToHex(publicKey))),
     )
@@ -268,6 +263,8 @@ export class Votes {
     this.#say([...own.slice(from), ...own.slice(0, from)].slice(0, BOUNDS.again))
   }
   #say(events: readonly Event[]): void {
+    if (this.#deps.signers.length > 0 && events.length > 0)
+      this.#unset ??= this.#deps.timers.after(AGAIN_MS, () => this.#sayAgain())
     for (const { publicKey } of this.#deps.signers) {
       const key = bytesToHex(publicKey)
       const votes = events.flatMap(({ chain, id, votes: of }) => {

@@ -7,6 +7,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { parseAmount } from '../amounts.ts'
 import { type Command, exitCode } from '../args.ts'
+import { bridgeOptionsOf } from '../bridge/service.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { developmentSecret } from '../development.ts'
 import { p2pKey } from '../identity.ts'
@@ -127,6 +128,7 @@ const optionsOf = (
   p2p: p2pOf(config, given.dir),
   checkpoint: checkpointOf(config['sync.trustHeight'], config['sync.trustHash']),
   content: contentOf(config, given.dir),
+  bridge: bridgeOptionsOf(config['bridge.endpoints'], config['bridge.from'], config['bridge.pollMs']),
   evm: config['engine.evm'],
   sealing: config['engine.sealing'],
   emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],

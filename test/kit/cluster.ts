@@ -8,6 +8,7 @@ import { type BuildArgs, type Chain, openChain } from '../../chain/chain.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Signed } from '../../chain/types/message.ts'
+import type { Votes } from '../../node/bridge/votes.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
 import { startConsensus } from '../../node/consensus.ts'
 import { developmentGenesis, developmentSecret } from '../../node/development.ts'
@@ -35,6 +36,7 @@ export interface Member {
   readonly engine: Engine
   readonly sync: Sync
   readonly evidence: EvidencePool
+  readonly votes: Votes
   /** Settles when the engine stopped; rejects when it failed. */
   readonly done: Promise<void>
   stop(): Promise<void>
@@ -75,11 +77,14 @@ export async function createCluster(choice: {
   readonly kernel?: Kernel
   readonly log?: Log
   readonly tap?: Tap
+  /** Sections of modules in the genesis, beside those of a development network. */
+  readonly modules?: Readonly<Record<string, unknown>>
   /** Sets that change: who is in that of each epoch, from genesis on. */
   readonly epochs?: { readonly blocks: number; readonly rolls: readonly (readonly Seat[])[] }
 }): Promise<Cluster> {
   const { validators, blockTimeMs, epochs } = choice
   const json = JSON.parse(developmentGenesis(bundledGenesis(), { validators, blockTimeMs, chainId: null }))
+  Object.assign(json.novachain.modules, choice.modules)
   if (epochs !== undefined) json.novachain.epochBlocks = epochs.blocks
   const genesis = parseGenesis(JSON.stringify(json))
   const epochSetOf = epochs === undefined ? {} : { epochSetOf: setsBy(genesis, epochs.rolls) }
@@ -135,6 +140,7 @@ export async function createCluster(choice: {
         engine: consensus.engine,
         sync: consensus.sync,
         evidence: consensus.evidence,
+        votes: consensus.votes,
         content: null,
         rollup: null,
         done: consensus.done,

@@ -102,6 +102,7 @@ export async function openMemoryChain(
     self: { peerId: null, addresses: [], validatorKeys: [] },
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
+    bridge: { certificate: () => null },
     content: null,
     rollup: null,
     dev: null,

@@ -77,6 +77,7 @@ export async function startRpcNode(
     self: { peerId: null, addresses: [], validatorKeys: [] },
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
+    bridge: { certificate: () => null },
     content: null,
     rollup: null,
     dev: {

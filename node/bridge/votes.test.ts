@@ -1,0 +1,137 @@
+// Votes for messages of another chain in a network of four: gossiped, bounded, gathered into the certificate that the bridge takes.
+import { Wallet } from 'ethers'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { asHash, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { curves, installCurves } from '../../chain/base/crypto.ts'
+import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import { abi } from '../../chain/native/bridge/abi.ts'
+import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { BRIDGE, bridgeReadsOf } from '../../chain/native/index.ts'
+import { encodeCall } from '../../chain/native/kit/abi.ts'
+import { SignType, signBytes } from '../../chain/types/vote.ts'
+import { type Attestations, encodeAttestations } from '../../p2p/wire.ts'
+import { OTHER, section, THERE, VAULT } from '../../test/kit/bridge.ts'
+import { type Cluster, createCluster, type Member } from '../../test/kit/cluster.ts'
+import { messageFrom } from '../../test/kit/messages.ts'
+import { developmentSecret } from '../development.ts'
+import { attestDigest } from '../signer.ts'
+import { Kernel } from '../sim/kernel.ts'
+
+installCurves(nativeCurves)
+
+let kernel: Kernel
+let cluster: Cluster
+beforeEach(async () => {
+  kernel = new Kernel()
+  cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, kernel, modules: { bridge: section } })
+})
+afterEach(() => cluster.close())
+
+const until = async (isDone: () => boolean): Promise<void> => {
+  expect(await kernel.run(kernel.nowMs + 600_000, isDone)).toBe(true)
+}
+const startMany = async (...indices: number[]): Promise<Member[]> => {
+  const members: Member[] = []
+  for (const index of indices) members.push(await cluster.start(index))
+  return members
+}
+const here = ({ chain }: Member): bigint => chain.genesis.chainId
+const message = (member: Member, sequence: number, over: Partial<Message> = {}): Message =>
+  messageFrom(sequence, { targetChain: here(member), ...over })
+const of = (member: Member, said: Message) => member.votes.certificate(said.sourceChain, messageId(said))
+const one = <T>(values: readonly T[]): T => values[0] ?? expect.fail('there is one')
+
+test('what three of four have seen is a certificate everywhere, and the bridge pays on it', async () => {
+  const members = await startMany(0, 1, 2, 3)
+  const last = members[3] ?? expect.fail()
+  const said = message(last, 1)
+  for (const member of members.slice(0, 2)) member.votes.see([said])
+  await until(() => of(last, said)?.signed === 2n * (last.chain.validators().members[0]?.power ?? 0n))
+  expect(of(last, said)).toMatchObject({ proof: null, message: null })
+  members[2]?.votes.see([said])
+  await until(() => members.every((member) => of(member, said)?.proof != null))
+  const { proof } = of(last, said) ?? expect.fail()
+  const governance = new Wallet('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
+  const data = bytesToHex(encodeCall(abi.functions.deliver, [said, proof ?? expect.fail()]))
+  const raw = await governance.signTransaction({
+    ...{ chainId: here(last), nonce: 0, to: bytesToHex(BRIDGE), data, gasLimit: 1_000_000, type: 2 },
+    ...{ maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 1n },
+  })
+  const hash = await last.chain.submit(hexToBytes(raw as Hex), 'local')
+  await until(() => last.chain.place(hash) !== null)
+  const { height, index } = last.chain.place(hash) ?? expect.fail()
+  expect(last.chain.receipts(height)?.[index]?.status).toBe(1)
+  expect(bridgeReadsOf(last.chain.at(height)).settledUpTo(THERE)).toBe(1n)
+  // It is of no more use, and no vote brings it back.
+  await until(() => members.every((member) => of(member, said) === null))
+  members[0]?.votes.see([said])
+  await kernel.run(kernel.nowMs + 11_000, () => false)
+  expect(of(last, said)).toBe(null)
+})
+
+test('who comes later hears the votes again', async () => {
+  const members = await startMany(0, 1, 2)
+  const said = message(one(members), 1)
+  for (const member of members) member.votes.see([said])
+  await until(() => members.every((member) => of(member, said)?.proof != null))
+  const late = await cluster.start(3)
+  await until(() => of(late, said)?.proof != null)
+})
+
+const VOTER = 1
+const voteBy = (
+  member: Member,
+  key: number,
+  said: Message,
+  over: { readonly type?: SignType; readonly vault?: typeof VAULT } = {},
+) => {
+  const event = { chain: said.sourceChain, vault: over.vault ?? VAULT, id: messageId(said) }
+  const domain = { chainId: here(member), genesisHash: member.chain.genesisHash }
+  const digest = over.type === undefined ? attestDigest(domain, event) : signBytes(domain, over.type, event.id)
+  return { chain: event.chain, id: event.id, signature: curves().blsSign(developmentSecret(key), digest) }
+}
+const from = (key: number, votes: Attestations['votes'], salt = 0): Uint8Array =>
+  encodeAttestations({ key: curves().blsPublicKey(developmentSecret(key)), votes }, salt)
+
+test('what peers say is judged before it costs anything', async () => {
+  const [member] = await startMany(0)
+  if (member === undefined) return expect.fail()
+  const judge = (bytes: Uint8Array) => member.votes.onPublished(bytes)
+  const vote = voteBy(member, VOTER, message(member, 1))
+  expect(await judge(from(VOTER, [vote]))).toBe('accept')
+  expect(await judge(from(VOTER, [vote], 1))).toBe('ignore') // said again
+  expect(await judge(from(9, [voteBy(member, 9, message(member, 1))]))).toBe('ignore') // in no set
+  const next = message(member, 2)
+  const forged = [
+    [{ ...voteBy(member, VOTER, next), signature: vote.signature }],
+    [voteBy(member, 2, next)],
+    [voteBy(member, VOTER, next, { type: SignType.commit })],
+    [voteBy(member, VOTER, next, { vault: OTHER_VAULT })],
+    [voteBy(member, VOTER, next), { ...voteBy(member, VOTER, message(member, 3)), signature: new Uint8Array(96) }],
+    [{ ...voteBy(member, VOTER, next), chain: OTHER }],
+  ]
+  for (const votes of forged) expect(await judge(from(VOTER, votes))).toBe('forged')
+  expect(of(member, next)).toBe(null)
+  expect(await judge(from(VOTER, [{ ...vote, chain: 5n }]))).toBe('stale') // not connected
+  expect(await judge(from(VOTER, [vote, vote]))).toBe('reject')
+  expect(await judge(from(VOTER, []))).toBe('reject')
+  const many = Array.from({ length: 65 }, (_, i) => ({ ...vote, id: asHash(new Uint8Array(32).fill(i)) }))
+  expect(await judge(from(VOTER, many))).toBe('reject')
+  expect(await judge(from(VOTER, [vote]).slice(1))).toBe('reject')
+  expect(await judge(new Uint8Array(16 * 1024 + 1))).toBe('reject')
+})
+const OTHER_VAULT = VAULT.slice().fill(7) as typeof VAULT
+
+test('one validator that votes for everything displaces its own votes alone, and is not verified without end', async () => {
+  const [member] = await startMany(0)
+  if (member === undefined) return expect.fail()
+  const honest = message(member, 1)
+  await member.votes.onPublished(from(2, [voteBy(member, 2, honest)]))
+  let verified = 0
+  for (let batch = 0; batch < 6; batch++) {
+    const votes = Array.from({ length: 64 }, (_, i) => voteBy(member, VOTER, message(member, 10 + batch * 64 + i)))
+    if ((await member.votes.onPublished(from(VOTER, votes))) === 'accept') verified += votes.length
+  }
+  expect(verified).toBe(256)
+  expect(of(member, honest)?.signed).toBe(member.chain.validators().members[0]?.power)
+})
