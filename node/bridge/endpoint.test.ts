@@ -10,8 +10,8 @@ import { abi } from '../../chain/native/bridge/abi.ts'
 import { type Message, messageId } from '../../chain/native/bridge/message.ts'
 import { encodeEvent } from '../../chain/native/kit/abi.ts'
 import { HERE, THERE, VAULT } from '../../test/kit/bridge.ts'
-import { account } from '../../test/kit/native.ts'
 import { messageFrom } from '../../test/kit/messages.ts'
+import { account } from '../../test/kit/native.ts'
 import { createEndpoint, type Endpoint } from './endpoint.ts'
 
 type Asked = { readonly method: string; readonly params: readonly unknown[] }
