@@ -1,5 +1,10 @@
 // Content from one node's disk to another's over the private swarm, both on this machine, each a process: bytes a second by clock, and
 // processor time of both. Hashes are checked on the way, and both stores are LevelDB.
+//
+// Where the time goes (`--cpu-prof` of both ends): the sender is busy throughout, the receiver waits for it a third of the time. Of the sender
+// a quarter to a third is garbage collection of whole messages of up to 4 MB; each block is encoded twice, once for its size, and copied some four
+// times; then come the socket, two ciphers (noise and the swarm's own) and LevelDB. All of that is the library's. Ours were a second reading
+// of every block, which is gone, and ten milliseconds before each round of wants, now one. Messages of one block, or 32 wants at a time, change nothing.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -201,6 +201,22 @@ test('bytes that changed on the disk are an error, never a value', async () => {
   expect(await codeOf(all(again.backup()))).toBe('CONTENT_CORRUPT')
 })
 
+test('what a peer sends in place of the content is never a value', async () => {
+  const b = await open('b', 2)
+  const [right, wrong] = [contentOf(1_000, 1), contentOf(1_000, 2)]
+  const stored = await b.put(right)
+  await closers.pop()?.()
+  const disk = new LevelBlockstore(join(dir, 'b', 'blocks'))
+  await disk.open()
+  await disk.put(cidOf(stored), wrong)
+  await disk.close()
+  const liar = await open('b', 2)
+  const a = await open('a', 1, { peers: [...liar.addresses()], stallMs: 1_000 })
+  await until(() => a.peers() === 1)
+  expect(await codeOf(a.get(stored))).toBe('CONTENT_MISSING')
+  expect(await a.isWhole(stored)).toBe(false)
+})
+
 test('collecting drops what is not wanted, block by block, and nothing else', async () => {
   const a = await open('a', 1, { stallMs: 300 })
   const shared = contentOf(2 * MB, 1)
@@ -272,6 +288,20 @@ test('a node is rebuilt from another’s backup, and a backup that lacks or forg
   expect(await codeOf(c.restore(one(car.slice(0, -1_000))))).toBe('CONTENT_BACKUP')
   expect(await codeOf(c.restore(one(contentOf(1_000, 1))))).toBe('CONTENT_BACKUP')
   expect(await c.pinned()).toEqual([])
+})
+
+test('a backup that claims a block without end is refused, and not held', async () => {
+  const a = await open('a', 1)
+  const { car } = await carOf(encodeDagPb({ Data: new UnixFS({ type: 'file' }).marshal(), Links: [] }))
+  let taken = 0
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    yield car
+    yield Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x7f)
+    for (; taken < 100; taken++) yield new Uint8Array(MB)
+  }
+  expect(await codeOf(a.restore(endless()))).toBe('CONTENT_BACKUP')
+  expect(taken).toBeLessThan(3)
+  expect(await a.pinned()).toEqual([])
 })
 
 /** Between two processes: passes so many bytes of answers on, then does what a test wants done. `target` may be moved. */

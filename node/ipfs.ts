@@ -27,6 +27,7 @@ import { bytesToHex, concat } from '../chain/base/bytes.ts'
 import { NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log } from '../chain/base/ports.ts'
 import { ask, serve } from '../p2p/reqresp.ts'
+import { boundedCar } from './car.ts'
 import { ContentErrors, type ContentRef, type Stored, seal, open as unseal } from './content.ts'
 
 const SHA2_256 = 0x12
@@ -446,13 +447,13 @@ class Shelf {
   async restore(car: AsyncIterable<Uint8Array>): Promise<Backup> {
     const bad = (reason: string): NodeError => new NodeError(ContentErrors.BACKUP, { reason })
     return this.#writing(async () => {
-      const reader = await CarBlockIterator.fromIterable(car).catch((error: unknown) => {
-        throw bad(String(error))
+      const reader = await CarBlockIterator.fromIterable(boundedCar(car, BLOCK_MAX)).catch((error: unknown) => {
+        throw error instanceof NodeError ? error : bad(String(error))
       })
       const blocks = reader[Symbol.asyncIterator]()
       const next = (): Promise<IteratorResult<{ readonly cid: CID; readonly bytes: Uint8Array }>> =>
         blocks.next().catch((error: unknown) => {
-          throw bad(String(error))
+          throw error instanceof NodeError ? error : bad(String(error))
         })
       let [count, bytesTotal] = [0, 0]
       for (let read = await next(); read.done !== true; read = await next()) {
