@@ -100,13 +100,6 @@ export async function openRecord(file: LogFile, sender: Sender, log: Log): Promi
   return recorder
 }
 
-/** What the file of a running poster holds; it is not touched. */
-export async function readRecord(file: Pick<LogFile, 'name' | 'read'>): Promise<Pick<Recorder, 'record' | 'posted'>> {
-  const still = async (): Promise<void> => {}
-  const wal = await openWal({ ...file, append: still, sync: still, truncate: still, replace: still, close: still })
-  return fold(wal.records)
-}
-
 class FileRecorder implements Recorder {
   record: PosterRecord | null
   posted: Posted | null

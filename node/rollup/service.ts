@@ -138,4 +138,4 @@ export const blsCertificates =
   }
 
 /** From the node's folder on. */
-export const RECORD_FILE = join('rollup', 'poster.wal')
+const RECORD_FILE = join('rollup', 'poster.wal')
