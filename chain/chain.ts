@@ -105,6 +105,8 @@ export interface Chain {
   proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof>
   /** Lowest heights that blocks and state are still kept for. */
   kept(): { readonly blocks: number; readonly state: number; readonly proofs: number }
+  /** State and proofs from this height on stay, whatever the options say, until another height is given or the chain is opened again. */
+  keepFrom(height: number): void
   /** Base fee of the next block. */
   nextBaseFee(): bigint
   readonly pool: PoolView
@@ -367,6 +369,9 @@ class Machine implements Chain {
   }
   kept(): { readonly blocks: number; readonly state: number; readonly proofs: number } {
     return { blocks: 0, ...this.#deps.states.lowest() }
+  }
+  keepFrom(height: number): void {
+    this.#deps.states.keepFrom(height)
   }
   nextBaseFee(): bigint {
     return this.#baseFeeAfter(this.#head.header)

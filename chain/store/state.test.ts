@@ -261,6 +261,19 @@ test('a reader whose height is pruned meanwhile says so instead of answering', a
       expect(() => reader.account(address)).toThrow(expect.objectContaining({ code: 'STATE_PRUNED' }))
 })
 
+test('what somebody still needs is not forgotten, and caught up with once he does not', async () => {
+  const kv = createMemoryKv()
+  const store = createStateStore({ kv, pause }, { ...KEEP_ALL, historyBlocks: 2, proofBlocks: 2 })
+  for (let i = 0; i < 3; i++) await put(kv, store, balanceBlock(0, 7n + BigInt(i)))
+  store.keepFrom(2)
+  for (let i = 0; i < 10; i++) await put(kv, store, balanceBlock(1, 100n + BigInt(i)))
+  expect(store.lowest()).toEqual({ state: 2, proofs: 2 })
+  expect((await store.proof(2, addresses[0] as never, [])).balance).toBe(9n)
+  store.keepFrom(11)
+  for (let i = 0; i < 10; i++) await put(kv, store, balanceBlock(2, 100n + BigInt(i)))
+  expect(store.lowest()).toEqual({ state: 11, proofs: 11 })
+})
+
 test('a reader looks at what an address says, not at which array says it', async () => {
   const [kv, [first, second]] = [createMemoryKv(), addresses as [Address, Address]]
   const store = createStateStore({ kv, pause }, KEEP_ALL)

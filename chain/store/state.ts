@@ -83,6 +83,8 @@ export interface StateStore {
   applied(prepared: Prepared): Promise<void>
   proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof>
   lowest(): { readonly state: number; readonly proofs: number }
+  /** State and proofs from this height on are not forgotten, whatever the options say, until another height is given. */
+  keepFrom(height: number): void
   /** Reads everything, compares tables, tries and root; answers how much there is. Throws STORE_CORRUPT with the first fault. */
   check(): Promise<{ readonly accounts: number; readonly slots: number; readonly codes: number }>
 }
@@ -204,6 +206,7 @@ class Store implements StateStore {
   readonly #codes = new Map<string, Code>()
   #head: { readonly height: number; readonly reader: Reader } | null = null
   #lowest: { readonly state: number; readonly proofs: number }
+  #keptFrom = Number.POSITIVE_INFINITY
   readonly #replacedBytes: Record<TableName, number> = { accounts: 0, slots: 0, nodes: 0 }
 
   constructor(kv: Kv, pause: Pause, options: StateOptions) {
@@ -220,6 +223,10 @@ class Store implements StateStore {
 
   lowest(): { readonly state: number; readonly proofs: number } {
     return this.#lowest
+  }
+
+  keepFrom(height: number): void {
+    this.#keptFrom = height
   }
 
   #expect(height: number, lowest: number, what: string): void {
@@ -412,8 +419,9 @@ class Store implements StateStore {
   /** Forgets versions that no kept height reads, a bounded number of heights a block; answers the new lowest heights. */
   async #prune(height: number, batch: Batch): Promise<{ readonly state: number; readonly proofs: number }> {
     const { historyBlocks, proofBlocks } = this.#options
-    const state = historyBlocks === null ? 0 : Math.max(0, height - historyBlocks)
-    const proofs = proofBlocks === null ? 0 : Math.max(0, height - proofBlocks)
+    const behind = (blocks: number | null): number =>
+      blocks === null ? 0 : Math.max(0, Math.min(height - blocks, this.#keptFrom))
+    const [state, proofs] = [behind(historyBlocks), behind(proofBlocks)]
     const next = {
       state: Math.min(Math.max(state, this.#lowest.state), this.#lowest.state + PRUNE_HEIGHTS),
       proofs: Math.min(Math.max(proofs, this.#lowest.proofs), this.#lowest.proofs + PRUNE_HEIGHTS),

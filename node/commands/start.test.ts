@@ -8,7 +8,8 @@ import { curves } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { request } from '../../rpc/client/http.ts'
 import { exitCodeOf, parseFlags } from '../args.ts'
-import { developmentGenesis, developmentSecret } from '../development.ts'
+import { setInFile } from '../config.ts'
+import { developmentAccounts, developmentGenesis, developmentSecret } from '../development.ts'
 import { lockKey } from '../lock.ts'
 import { bundledGenesis } from './genesis.ts'
 import { init } from './init.ts'
@@ -110,6 +111,24 @@ test('a damaged record, and one of another key, are refused with what to do', as
   })
   writeFileSync(file, text.replace(/"publicKey":"0x..../, '"publicKey":"0x0000'))
   expect(await refused(dir)).toMatchObject({ code: 3, text: expect.stringMatching(/is of the key 0x0000/) })
+})
+
+test('a poster without what it needs is refused by name; one whose L1 is away does not hold the node up', async () => {
+  const dir = copy('poster')
+  const file = join(dir, 'config.toml')
+  setInFile(file, 'rollup.mode', 'full')
+  const needed = [
+    ['rollup.l1Url', 'http://127.0.0.1:1'],
+    ['rollup.settlement', `0x${'5e'.repeat(20)}`],
+    ['rollup.posterKeyFile', 'keys/poster.hex'],
+  ] as const
+  for (const [key, value] of needed) {
+    expect((await refused(dir)).text).toBe(`rollup.mode is full, and ${key} is empty: set it, or rollup.mode to off`)
+    setInFile(file, key, value)
+  }
+  writeFileSync(join(dir, 'keys', 'poster.hex'), `${developmentAccounts(1)[0]?.privateKey}\n`, { mode: 0o600 })
+  expect(await ask(dir, 'nova_rollup')).toMatchObject({ stopped: null, waitsFor: 'l1', latest: null, underway: null })
+  expect(await live(dir, 6)).toBeGreaterThan(5)
 })
 
 test('a log damaged in the middle stops the node and says what to do', async () => {

@@ -61,6 +61,8 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
   const source = new ChainSource({ chain, builder, certify: blsCertificates(chain) }, options)
   const l1 = createL1({ url: options.l1Url, chainId })
   const poster = new Poster({ l1, settlement, source, account, recorder, clock, log, meter }, options)
+  // Messages are proven under the checkpoint that is final: its state stays until the next one is. Until that is known, all of it.
+  chain.keepFrom(0)
   let [isClosed, stopped, unset] = [false, null as string | null, (): void => {}]
   let turning: Promise<void> = Promise.resolve()
   const again = (ms: number): void => {
@@ -72,6 +74,7 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
   const turn = async (): Promise<void> => {
     try {
       await poster.turn()
+      chain.keepFrom(poster.status.final?.height ?? 0)
     } catch (error) {
       if (isClosed) return // the thread was stopped under it
       stopped = error instanceof NodeError ? error.message : String(error)
