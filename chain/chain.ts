@@ -364,15 +364,11 @@ class Machine implements Chain {
   at(height: number): Reader {
     return this.#deps.states.at(height)
   }
-  proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof> {
-    return this.#deps.states.proof(height, address, keys)
-  }
+  readonly proof: Chain['proof'] = (height, address, keys) => this.#deps.states.proof(height, address, keys)
   kept(): { readonly blocks: number; readonly state: number; readonly proofs: number } {
     return { blocks: 0, ...this.#deps.states.lowest() }
   }
-  keepFrom(height: number): void {
-    this.#deps.states.keepFrom(height)
-  }
+  readonly keepFrom: Chain['keepFrom'] = (height) => this.#deps.states.keepFrom(height)
   nextBaseFee(): bigint {
     return this.#baseFeeAfter(this.#head.header)
   }
