@@ -14,6 +14,7 @@ import {
 } from './args.ts'
 import { configVariables } from './config.ts'
 import { installFastCurves } from './curves.ts'
+import { beginWithOneArena } from './memory.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -104,6 +105,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   })
 }
 
+if (process.argv[2] === 'start') beginWithOneArena()
 try {
   await installFastCurves((text) => console.error(`warning: ${text}`))
   process.exitCode = await run(process.argv.slice(2))

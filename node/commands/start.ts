@@ -13,6 +13,7 @@ import { developmentSecret } from '../development.ts'
 import { p2pKey } from '../identity.ts'
 import { readCredentialKey } from '../issuer.ts'
 import { openKeyFile } from '../keystore.ts'
+import { giveBack } from '../memory.ts'
 import { type NodeOptions, type RunningNode, startNode, type ValidatorKey } from '../node.ts'
 import { askPassword, passwordsOf } from '../password.ts'
 import { createLog } from '../telemetry.ts'
@@ -68,6 +69,7 @@ export const start: Command = {
   },
   async run({ flags, env, signal, out }) {
     const { node, supervisor } = await open({ flags, env, signal })
+    await giveBack()
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
       { rpc, ws, metrics, p2p, pid: process.pid },
