@@ -189,6 +189,16 @@ test('no page reaches it, not even one of an origin that may read JSON-RPC', asy
   expect(body).toMatchObject({ result: expect.stringMatching(/^0x/) })
 })
 
+test('what a proxy on this machine passes on does not reach it, nor what is for this machine alone', async () => {
+  for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+    const { status } = await post('/credentials/issue', { credential }, { [name]: '203.0.113.9' })
+    expect([name, status]).toEqual([name, 403])
+    const ask = { jsonrpc: '2.0', id: 1, method: 'nova_putContent', params: ['0x01'] }
+    const { body } = await post('/', ask, { [name]: '203.0.113.9' })
+    expect(body.error).toMatchObject({ code: -32601 })
+  }
+})
+
 test('a node without an issuer has no such endpoints', async () => {
   const plain = await startRpcNode()
   const body = JSON.stringify({ credential })

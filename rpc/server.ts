@@ -113,6 +113,11 @@ const isLocal = (request: IncomingMessage): boolean => {
   return from === '127.0.0.1' || from === '::1' || from === '::ffff:127.0.0.1'
 }
 
+/** By a program of this machine for itself: what a proxy on it passes on comes from anywhere. */
+const isOwn = (request: IncomingMessage): boolean =>
+  isLocal(request) && FORWARDED.every((name) => request.headers[name] === undefined)
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
+
 /** DNS rebinding: a page of another site reaches this port under its own name, which is then the Host. */
 const isAllowed = (request: IncomingMessage, options: RpcOptions): boolean => {
   const host = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
@@ -160,7 +165,7 @@ const serve = async (request: IncomingMessage, response: ServerResponse, door: D
     return answer(415, '{"error":"expected content-type application/json"}')
   const route = door.routes.get((request.url ?? '').split('?', 1)[0] ?? '')
   // A route may sign: a page that this machine shows must not reach it, by text or after asking.
-  if (route !== undefined && !(isLocal(request) && isJson && origin === undefined))
+  if (route !== undefined && !(isOwn(request) && isJson && origin === undefined))
     return answer(
       403,
       '{"error":"this endpoint is for programs on the same machine, with content-type application/json"}',
@@ -185,7 +190,7 @@ const serve = async (request: IncomingMessage, response: ServerResponse, door: D
     }
     if (isSpent(request, body.length, door))
       return answer(429, '{"error":"too many requests from this address; wait a second"}')
-    if (route === undefined) return answer(200, await dispatch(body, { isLocal: isLocal(request) }))
+    if (route === undefined) return answer(200, await dispatch(body, { isLocal: isOwn(request) }))
     const { status, body: json } = await route(body.toString())
     answer(status, JSON.stringify(json))
   } finally {
@@ -220,7 +225,7 @@ const talk = (ws: WebSocket, request: IncomingMessage, door: Door): void => {
     else ws.send(text)
   }
   const subscriptions = createSubscriptions(door.ctx, push)
-  const caller = { isLocal: isLocal(request), own: subscriptions.methods }
+  const caller = { isLocal: isOwn(request), own: subscriptions.methods }
   let last = Promise.resolve()
   let waiting = 0
   let waitingBytes = 0
