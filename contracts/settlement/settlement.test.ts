@@ -272,3 +272,45 @@ test('posting costs little more than the check', async () => {
   ] as const)
     for (const [i, used] of (await gas(scheme)).entries()) expect(used).toBeLessThan([first, next, last][i] ?? 0)
 })
+
+test('whatever is posted in whatever order, batches are contiguous and heights rise through every epoch', async () => {
+  const dice = createDice(SEED)
+  const poster = await open('ecdsa')
+  const { chain } = poster
+  const drafts: Draft[] = []
+  const logged: Readonly<Record<string, unknown>>[] = []
+  for (let step = 0; step < 120; step++) {
+    const { height, seq } = await poster.latest()
+    // Mostly a block just ahead: of this epoch, its end, or beyond it; or a fork, an old draft, another's certificate.
+    const ahead = chain.block(Math.max(1, Number(height) + dice.below(8) - 2))
+    const block = dice.chance(0.15)
+      ? chain.fork(ahead.header.number, { header: { stateRoot: rootOf(dice.below(250)) } })
+      : ahead
+    const draft = await poster.draft(block)
+    drafts.push(draft)
+    const other = dice.pick(drafts)
+    const tried = dice.pick<Draft>([
+      ...[draft, draft, draft, other, { ...draft, certificate: other.certificate }],
+      ...[
+        { ...draft, checkpoint: other.checkpoint },
+        { ...draft, seq: draft.seq + dice.below(3) - 1 },
+      ],
+    ])
+    const done = await poster.send(tried)
+    const why = `SEED=${SEED}, step ${step}: ${done.error}`
+    const after = await poster.latest()
+    if (done.error !== null) {
+      expect([after.seq, after.height], why).toEqual([seq, height])
+      continue
+    }
+    const posted = done.logs.find(({ name }) => name === 'BatchPosted')?.args ?? {}
+    logged.push(posted)
+    expect(posted.seq, why).toBe(BigInt(logged.length))
+    expect(after.seq, why).toBe(seq + 1n)
+    expect(after.height > height, why).toBe(true)
+    // No epoch's end is passed over.
+    expect((after.height - 1n) / 4n, why).toBe(height / 4n)
+    expect(after.epoch, why).toBe(after.height / 4n)
+  }
+  expect(logged.length, `SEED=${SEED}`).toBeGreaterThan(5)
+})
