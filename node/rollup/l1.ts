@@ -68,16 +68,18 @@ export interface L1Options {
   readonly chainId: bigint
   readonly timeoutMs?: number
   readonly answerMaxBytes?: number
+  /** Ends what is being asked: who stops does not wait for an endpoint that hangs. */
+  readonly signal?: AbortSignal
 }
 const TIMEOUT_MS = 10_000
 /** A transaction of 128 KiB in hex, and what stands around it; a block without bodies is smaller. */
 const ANSWER_MAX_BYTES = 1024 * 1024
 
 /** Asks one endpoint, and reads its answers. */
-const asker = ({ url, timeoutMs, answerMaxBytes }: Omit<L1Options, 'chainId'>) => {
+const asker = ({ url, timeoutMs, answerMaxBytes, signal }: Omit<L1Options, 'chainId'>) => {
   const endpoint = {
     ...{ url, host: hostOf(url), timeoutMs: timeoutMs ?? TIMEOUT_MS },
-    maxBytes: answerMaxBytes ?? ANSWER_MAX_BYTES,
+    ...{ maxBytes: answerMaxBytes ?? ANSWER_MAX_BYTES, signal: signal ?? null },
   }
   const ask = async <T>(method: string, params: readonly unknown[], read: (value: unknown) => T): Promise<T> => {
     const result = await request(endpoint, method, params)
@@ -214,11 +216,13 @@ interface Endpoint {
   readonly host: string
   readonly timeoutMs: number
   readonly maxBytes: number
+  readonly signal: AbortSignal | null
 }
 
 /** One request with its deadline, body included. Redirects are not followed: they would carry the transaction elsewhere. */
 const request = async (endpoint: Endpoint, method: string, params: readonly unknown[]): Promise<unknown> => {
-  const { url, host, timeoutMs, maxBytes } = endpoint
+  const { url, host, timeoutMs, maxBytes, signal } = endpoint
+  const deadline = AbortSignal.timeout(timeoutMs)
   const unreachable = (cause: unknown): NodeError => {
     if (cause instanceof NodeError) return cause
     const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
@@ -231,7 +235,7 @@ const request = async (endpoint: Endpoint, method: string, params: readonly unkn
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: signal === null ? deadline : AbortSignal.any([deadline, signal]),
     })
     const text = await textOf(response, maxBytes)
     if (text !== null) return { status: response.status, text }

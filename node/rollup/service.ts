@@ -59,7 +59,8 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
   })
   const builder = createBatchBuilder()
   const source = new ChainSource({ chain, builder, certify: blsCertificates(chain) }, options)
-  const l1 = createL1({ url: options.l1Url, chainId })
+  const stop = new AbortController()
+  const l1 = createL1({ url: options.l1Url, chainId, signal: stop.signal })
   const poster = new Poster({ l1, settlement, source, account, recorder, clock, log, meter }, options)
   // Messages are proven under the checkpoint that is final: its state stays until the next one is. Until that is known, all of it.
   chain.keepFrom(0)
@@ -95,6 +96,7 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
     async close() {
       isClosed = true
       unset()
+      stop.abort()
       await builder.close()
       await turning
       await recorder.close()
