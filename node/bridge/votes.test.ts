@@ -10,8 +10,10 @@ import { BRIDGE, bridgeReadsOf } from '../../chain/native/index.ts'
 import { encodeCall } from '../../chain/native/kit/abi.ts'
 import { SignType, signBytes } from '../../chain/types/vote.ts'
 import { type Attestations, encodeAttestations } from '../../p2p/wire.ts'
+import { methods } from '../../rpc/table.ts'
 import { OTHER, section, THERE, VAULT } from '../../test/kit/bridge.ts'
 import { type Cluster, createCluster, type Member } from '../../test/kit/cluster.ts'
+import { openMemoryChain } from '../../test/kit/memory-chain.ts'
 import { messageFrom } from '../../test/kit/messages.ts'
 import { developmentSecret } from '../development.ts'
 import { attestDigest } from '../signer.ts'
@@ -50,7 +52,13 @@ test('what three of four have seen is a certificate everywhere, and the bridge p
   expect(of(last, said)).toMatchObject({ proof: null, message: null })
   members[2]?.votes.see([said])
   await until(() => members.every((member) => of(member, said)?.proof != null))
-  const { proof } = of(last, said) ?? expect.fail()
+  const { proof, signed, total } = of(last, said) ?? expect.fail()
+  const { ctx } = await openMemoryChain()
+  const asked = [said.sourceChain, messageId(said)]
+  expect(await methods.get('nova_bridgeCertificate')?.run({ ...ctx, bridge: last.votes }, asked)).toEqual({
+    ...{ epoch: '0x0', signed: `0x${signed.toString(16)}`, total: `0x${total.toString(16)}` },
+    proof: bytesToHex(proof ?? expect.fail()),
+  })
   const governance = new Wallet('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
   const data = bytesToHex(encodeCall(abi.functions.deliver, [said, proof ?? expect.fail()]))
   const raw = await governance.signTransaction({
