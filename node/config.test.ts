@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadConfig, renderConfig, setInFile } from './config.ts'
+import { loadConfig, renderConfig, renderOver, setInFile } from './config.ts'
 
 const fileOf = (text: string) => {
   const file = join(mkdtempSync(join(tmpdir(), 'nova-config-')), 'config.toml')
@@ -35,6 +35,16 @@ test('a section that is missing is added, a key goes into its own section', () =
   setInFile(file, 'rpc.port', '2')
   setInFile(file, 'metrics.host', '::1')
   expect(textOf(file)).toBe('# mine\n[metrics]\nhost = "::1"\nport = 1\n\n[rpc]\nport = 2\n')
+})
+
+test('keys written over a file leave its others, and one without a value goes back to its default', () => {
+  const file = fileOf('[rollup]\nmode = "full"\n\n[rpc]\nport = 9000\norigins = ["*"]\n')
+  writeFileSync(file, renderOver(file, { 'rpc.port': undefined, 'log.level': 'warn' }))
+  const config = loadConfig(file, {}, {})
+  expect(config).toMatchObject({ 'rollup.mode': 'full', 'rpc.port': 8545, 'rpc.origins': ['*'], 'log.level': 'warn' })
+  expect(renderOver(join(tmpdir(), 'not there', 'config.toml'), { 'rpc.port': 1 })).toBe(
+    renderConfig({ 'rpc.port': 1 }),
+  )
 })
 
 test('a wrong value or name is refused and the file stays', () => {

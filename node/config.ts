@@ -383,6 +383,10 @@ export function renderConfig(set: Readonly<Partial<Record<ConfigKey, unknown>>>)
 }
 const toToml = (value: unknown): string => JSON.stringify(value)
 
+/** The text of a file with these keys, or at their default where they are undefined, and with all others as it has them. Throws CONFIG_TOML. */
+export const renderOver = (file: string, set: Readonly<Partial<Record<ConfigKey, unknown>>>): string =>
+  renderConfig({ ...(existsSync(file) ? Object.fromEntries(readToml(file)) : {}), ...set })
+
 /**
  * Sets one key in a file, whose comments and order stay, and answers the value as it will be read. Throws CONFIG_* before anything is
  * written: also where the file is laid out so that changing one line would not do exactly that.

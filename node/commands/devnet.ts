@@ -12,7 +12,7 @@ import { computeGenesisHash } from '../../chain/chain.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { request } from '../../rpc/client/http.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { renderConfig } from '../config.ts'
+import { renderOver } from '../config.ts'
 import { developmentAccounts, developmentGenesis } from '../development.ts'
 import { createScreen, type Screen, wrap } from '../screen.ts'
 import { aborted } from '../service.ts'
@@ -322,17 +322,18 @@ const prepare = async (dir: string, context: CommandContext, validators: number)
     writeFileSync(file, text)
     const reporter = developmentAccounts(FUNDED)[index]
     if (reporter !== undefined) writeFileSync(join(node, REPORTER_FILE), `${reporter.privateKey}\n`, { mode: 0o600 })
-    const config = renderConfig({
+    const config = join(node, 'config.toml') // what `config set` changed in it stays
+    const rendered = renderOver(config, {
       'rpc.origins': ['*'],
       'validator.developmentIndex': index,
       'evidence.reporterKeyFile': reporter === undefined ? '' : REPORTER_FILE,
       'engine.sealing': flags.sealing ?? 'interval',
-      ...(flags.engine === undefined ? {} : { 'engine.evm': flags.engine }),
+      'engine.evm': flags.engine,
       'engine.emptyBlocksMs': emptyBlocksMs,
       'state.historyBlocks': -1,
       'state.proofBlocks': 10_000,
     })
-    writeFileSync(join(node, 'config.toml'), config)
+    writeFileSync(config, rendered)
   }
   return text
 }
