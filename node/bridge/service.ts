@@ -62,7 +62,7 @@ export function bridgeOptionsOf(
 }
 
 /** Losing it costs a look back, so the disk is not waited for. */
-const placeFile = (path: string): PlaceFile => ({
+export const placeFile = (path: string): PlaceFile => ({
   read: () =>
     readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null

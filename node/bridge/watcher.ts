@@ -56,7 +56,7 @@ export const watchMeters = (m: Meter) => ({
 export type WatchMeters = ReturnType<typeof watchMeters>
 
 /** A block up to which everything was looked at, and the last message until there. */
-interface Place {
+export interface Place {
   readonly height: number
   /** null before the first look. */
   readonly hash: Hash | null
@@ -256,9 +256,10 @@ const moved = ([first, ...rest]: readonly [Place, ...Place[]], to: Place): reado
 const textOf = (sent: readonly Sent[]): string =>
   sent.map(({ height, message }) => `${height} ${bytesToHex(messageId(message))}`).join('\n')
 
-const writePlace = ({ height, hash, sequence }: Place): string =>
+export const writePlace = ({ height, hash, sequence }: Place): string =>
   `${JSON.stringify({ height, hash: hash === null ? null : bytesToHex(hash), sequence: sequence === null ? '' : String(sequence) })}\n`
-const readPlace = (text: string): Place | null => {
+/** null: it is unreadable. */
+export const readPlace = (text: string): Place | null => {
   const found = /^\{"height":(\d{1,15}),"hash":"(0x[0-9a-f]{64})","sequence":"(\d{0,20})"\}\n$/.exec(text)
   if (found === null) return null
   const [, height, hash, sequence] = found

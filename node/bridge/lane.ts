@@ -1,0 +1,204 @@
+// One direction between two chains, as a relayer reads it: what its source sent in final blocks and is not done with. Owns how far it has looked,
+// on disk, and what it does when the source's endpoint contradicts itself. Nothing it read is believed for long: what is refused is read again.
+import { type Address, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import type { Log } from '../../chain/base/ports.ts'
+import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import type { Endpoint, Sent } from './endpoint.ts'
+import { type Place, type PlaceFile, readPlace, writePlace } from './watcher.ts'
+
+export const LaneErrors = defineErrors('RELAY', {
+  BACKWARDS: {
+    text: (d: { chain: bigint; had: number; have: number }) =>
+      `the endpoint of chain ${d.chain} went backwards: block ${d.had} was final, now ${d.have} is`,
+  },
+  REORGANISED: {
+    text: (d: { chain: bigint; height: number }) =>
+      `block ${d.height} of chain ${d.chain} was final and is another one now: its routes are paused. Compare its endpoint with others; a restart goes on from what the chain says then`,
+  },
+  GAP: {
+    text: (d: { chain: bigint; after: bigint; found: bigint }) =>
+      `the endpoint of chain ${d.chain} leaves out what is between messages ${d.after} and ${d.found}: it is read from the start again`,
+  },
+})
+
+/** A message on its way. */
+export interface Carried {
+  readonly message: Message
+  readonly id: Hash
+  /** Block of the source that sent it. */
+  readonly height: number
+  /** `open`: to be brought. `refused`: its target refused it for good, and its source has not paid it back yet. */
+  stage: 'open' | 'refused'
+  /** Refusals in a row of the deed that was last tried. */
+  tries: number
+  deed: string
+  /** Looks that found no proof of it. */
+  waits: number
+  /** Not to be looked at before. */
+  nextMs: number
+  /** A target refused it, or has no proof of it for long: it is compared with its source again. */
+  isDoubted: boolean
+  /** Everything before it is done up to here. */
+  readonly before: Place
+}
+
+export interface LaneDeps {
+  readonly endpoint: Endpoint
+  /** Of the source: who sends. */
+  readonly contract: Address
+  readonly place: PlaceFile
+  readonly log: Log
+}
+export interface LaneOptions {
+  readonly source: bigint
+  readonly target: bigint
+  /** Block of the source to begin at. From 0 or 1 on it is known to begin with the first message; later, what was sent before is left out. */
+  readonly from: number
+}
+
+/** Blocks that logs are asked of at once; fewer where an endpoint refuses so many. */
+const RANGE_MAX = 10_000
+/** Messages that wait; the lane reads on when there are fewer. */
+const PENDING_MAX = 16_384
+
+export class Lane {
+  readonly options: LaneOptions
+  /** By sequence. */
+  readonly pending = new Map<bigint, Carried>()
+  isReorganised = false
+  readonly #deps: LaneDeps
+  #last: Place
+  #kept: string
+  /** Highest final block that the endpoint had. */
+  #height = 0
+  #range = RANGE_MAX
+
+  private constructor(deps: LaneDeps, options: LaneOptions, last: Place, kept: string) {
+    this.options = options
+    this.#deps = deps
+    this.#last = last
+    this.#kept = kept
+  }
+
+  /** A place that is unreadable costs a look back. */
+  static async open(deps: LaneDeps, options: LaneOptions): Promise<Lane> {
+    const kept = await deps.place.read()
+    const place = kept === null ? null : readPlace(kept)
+    if (kept !== null && place === null)
+      deps.log.warn({ chain: String(options.source) }, 'the place in a chain is unreadable: it is read from the start')
+    return new Lane(deps, options, place ?? startOf(options), kept ?? '')
+  }
+
+  /** Block of the source up to which it has looked. */
+  get height(): number {
+    return this.#last.height
+  }
+
+  byId(id: Uint8Array): Carried | null {
+    for (const each of this.pending.values()) if (equalBytes(each.id, id)) return each
+    return null
+  }
+
+  /** Nothing of it is left to do. */
+  done({ message }: Carried): void {
+    this.pending.delete(message.sequence)
+  }
+
+  /** Looks once at the source. Throws L1_*, RELAY_*. */
+  async scan(): Promise<void> {
+    const { endpoint } = this.#deps
+    const { number } = await endpoint.finalized()
+    const { source: chain } = this.options
+    if (number < this.#height) throw new NodeError(LaneErrors.BACKWARDS, { chain, had: this.#height, have: number })
+    this.#height = number
+    await this.#mustStand()
+    await this.#readAgain()
+    const to = Math.min(number, this.#last.height + this.#range)
+    if (to > this.#last.height && this.pending.size < PENDING_MAX) await this.#advance(to)
+    await this.#keep()
+  }
+
+  async #mustStand(): Promise<void> {
+    const { height, hash } = this.#last
+    if (hash === null) return
+    const now = await this.#hashAt(height)
+    this.isReorganised = !equalBytes(now, hash)
+    if (this.isReorganised) throw new NodeError(LaneErrors.REORGANISED, { chain: this.options.source, height })
+  }
+  async #hashAt(height: number): Promise<Hash> {
+    const hash = await this.#deps.endpoint.hashOf(height)
+    if (hash !== null) return hash
+    throw new NodeError(LaneErrors.BACKWARDS, { chain: this.options.source, had: height, have: height - 1 })
+  }
+
+  async #advance(to: number): Promise<void> {
+    const before = this.#last
+    const from = before.height + 1
+    const sent = await this.#sent(from, to)
+    // The hash after the logs: an endpoint that changed its mind in between is found out by the next look.
+    const hash = await this.#hashAt(to)
+    let { sequence } = before
+    for (const { message } of sent) {
+      if (sequence !== null && message.sequence !== sequence + 1n) {
+        this.#last = startOf(this.options)
+        throw new NodeError(LaneErrors.GAP, { chain: this.options.source, after: sequence, found: message.sequence })
+      }
+      sequence = message.sequence
+    }
+    for (const each of sent) this.#add(each, before)
+    this.#last = { height: to, hash, sequence }
+    this.#range = Math.min(RANGE_MAX, this.#range * 2)
+  }
+  async #sent(from: number, to: number): Promise<readonly Sent[]> {
+    const { endpoint, contract } = this.#deps
+    try {
+      return await endpoint.sent(contract, from, to)
+    } catch (error) {
+      const isRange = error instanceof NodeError && (error.code === 'L1_REFUSED' || error.code === 'L1_ANSWER')
+      if (isRange) this.#range = Math.max(1, this.#range >> 1)
+      throw error
+    }
+  }
+
+  #add({ height, message }: Sent, before: Place): void {
+    const id = messageId(message)
+    const known = this.pending.get(message.sequence)
+    if (known !== undefined && equalBytes(known.id, id)) return
+    const fresh = { stage: 'open' as const, tries: 0, waits: 0, deed: '', nextMs: 0, isDoubted: false }
+    this.pending.set(message.sequence, { message, id, height, before, ...fresh })
+  }
+
+  /** What a target refused may be what the source never sent. */
+  async #readAgain(): Promise<void> {
+    for (const each of this.pending.values()) {
+      if (!each.isDoubted) continue
+      each.isDoubted = false
+      const sent = await this.#sent(each.height, each.height)
+      if (sent.some(({ message }) => equalBytes(messageId(message), each.id))) continue
+      const { source, target } = this.options
+      const facts = { from: String(source), to: String(target), sequence: String(each.message.sequence) }
+      this.#deps.log.warn(
+        { ...facts, id: bytesToHex(each.id) },
+        'a message is not there any more: its chain is read again',
+      )
+      this.pending.delete(each.message.sequence)
+      if (each.before.height < this.#last.height) this.#last = each.before
+    }
+  }
+
+  /** Before the first message that is not done: after a restart it is read again, and its target asked what became of it. */
+  async #keep(): Promise<void> {
+    let kept = this.#last
+    for (const { before } of this.pending.values()) if (before.height < kept.height) kept = before
+    if (kept.hash === null) return
+    const text = writePlace(kept)
+    if (text === this.#kept) return
+    await this.#deps.place.replace(text)
+    this.#kept = text
+  }
+}
+
+const startOf = ({ from }: LaneOptions): Place => ({
+  ...{ height: Math.max(0, from - 1), hash: null, sequence: from <= 1 ? 0n : null },
+})

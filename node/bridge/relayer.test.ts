@@ -1,0 +1,423 @@
+// The relayer between three chains in memory that reorganise, grow dear, hang, lie and go backwards, and on a disk that dies after any write
+// and any broadcast: each message ends once, delivered or paid back, and none waits for another.
+import { expect, test } from 'vitest'
+import { bytesToHex } from '../../chain/base/bytes.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import type { Log } from '../../chain/base/ports.ts'
+import { isNoWord, messageId, Status } from '../../chain/native/bridge/message.ts'
+import { LIFETIME_S, NOVA, SimChain } from '../../test/kit/bridges.ts'
+import { createDice } from '../../test/kit/dice.ts'
+import { Disk, death } from '../../test/kit/disk.ts'
+import { GWEI, SETTLEMENT, simAccount } from '../../test/kit/l1.ts'
+import { L1Errors } from '../rollup/l1.ts'
+import { Carrier } from './carrier.ts'
+import { Lane } from './lane.ts'
+import { Relayer } from './relayer.ts'
+import { moduleSide, vaultSide } from './sides.ts'
+
+const START = 1_800_000_000_000
+const TICK_MS = 2_000
+const [POLYGON, AVALANCHE] = [80_002n, 43_113n]
+const BOB = new Uint8Array(20).fill(0xb0)
+const MALLORY = new Uint8Array(20).fill(0xba)
+const fault = (code: 'UNREACHABLE' | 'ANSWER') => (): never => {
+  throw new NodeError(L1Errors[code], {
+    host: 'sim',
+    method: 'any',
+    reason: code === 'ANSWER' ? '"<html>"' : 'it hangs',
+  })
+}
+
+class Home {
+  readonly disks = new Map<bigint, Disk>()
+  readonly places = new Map<string, string>()
+}
+
+class World {
+  nowMs = START
+  readonly nova = new SimChain(NOVA, START)
+  readonly polygon = new SimChain(POLYGON, START)
+  readonly avalanche = new SimChain(AVALANCHE, START)
+  readonly chains = [this.nova, this.polygon, this.avalanche]
+  readonly said: string[] = []
+  readonly relayers: { relayer: Relayer; readonly home: Home; readonly id: number }[] = []
+  /** The process dies right after so many more broadcasts, or writes. */
+  sendsLeft = Number.POSITIVE_INFINITY
+  writesLeft = Number.POSITIVE_INFINITY
+  deaths = 0
+
+  static async open(relayers = 1): Promise<World> {
+    const world = new World()
+    for (const chain of world.chains) chain.connect(world.chains.filter((each) => each !== chain))
+    for (let id = 1; id <= relayers; id++) {
+      const home = new Home()
+      world.relayers.push({ home, id, relayer: await world.#start(home, id) })
+    }
+    return world
+  }
+
+  #written(): void {
+    if (--this.writesLeft <= 0) throw death
+  }
+  async #laneOf(home: Home, source: SimChain, target: bigint): Promise<Lane> {
+    const key = `${source.chain} ${target}`
+    const place = {
+      read: async () => home.places.get(key) ?? null,
+      replace: async (text: string) => {
+        home.places.set(key, text)
+        this.#written()
+      },
+    }
+    const deps = { endpoint: source.endpointTo(target), contract: source.contract, place, log: this.#log }
+    return Lane.open(deps, { source: source.chain, target, from: 1 })
+  }
+  readonly #log: Log = {
+    ...{ debug() {}, info() {} },
+    ...{ warn: (_: object, text: string) => void this.said.push(text), error() {} },
+  }
+  async #start(home: Home, id: number): Promise<Relayer> {
+    const clock = { nowMs: () => this.nowMs }
+    const shores = []
+    for (const chain of this.chains) {
+      const disk = home.disks.get(chain.chain) ?? new Disk()
+      home.disks.set(chain.chain, disk)
+      disk.crash()
+      const { log: disked } = disk.open()
+      const file = {
+        ...disked,
+        replace: async (bytes: Uint8Array) => {
+          await disked.replace(bytes)
+          this.#written()
+        },
+      }
+      const plain = chain.l1()
+      const l1 = {
+        ...plain,
+        send: async (raw: Uint8Array) => {
+          await plain.send(raw)
+          if (--this.sendsLeft <= 0) throw death
+        },
+      }
+      const { contract } = chain
+      const fees = { maxFeeWei: 100n * GWEI, tipWei: GWEI, lowBalanceWei: 10n ** 17n }
+      const deps = { l1, account: simAccount(id), file, clock, log: this.#log }
+      const carrier = await Carrier.open(deps, { chain: chain.chain, contract, ...fees })
+      const nova = this.nova.asker()
+      const side =
+        chain === this.nova
+          ? moduleSide(l1, nova)
+          : vaultSide({ l1, nova }, { vault: contract, settlement: SETTLEMENT })
+      const targets = chain === this.nova ? [POLYGON, AVALANCHE] : [NOVA]
+      const lanes = []
+      for (const target of targets) lanes.push(await this.#laneOf(home, chain, target))
+      shores.push({ chain: chain.chain, side, carrier, lanes })
+    }
+    return new Relayer({ shores, clock, log: this.#log })
+  }
+  async restart(i = 0): Promise<void> {
+    const own = this.relayers[i] ?? expect.fail('one that runs')
+    ;[this.sendsLeft, this.writesLeft] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+    own.relayer = await this.#start(own.home, own.id)
+  }
+
+  /** A block of each chain, then a turn for each. A process that dies is started again. */
+  async tick(): Promise<void> {
+    this.nowMs += TICK_MS
+    for (const chain of this.chains) chain.mine(this.nowMs)
+    for (const [i, own] of this.relayers.entries())
+      for (const { chain } of this.chains)
+        await own.relayer.turn(chain).catch(async (error: unknown) => {
+          if (error !== death) throw error
+          this.deaths++
+          await this.restart(i)
+        })
+  }
+  async run(ms: number): Promise<void> {
+    for (const until = this.nowMs + ms; this.nowMs < until; ) await this.tick()
+  }
+  async until(condition: () => boolean): Promise<void> {
+    for (let i = 0; !condition(); i++) {
+      if (i > 4_000) expect.fail(`it never came to that: ${[...new Set(this.said)].join('; ')}`)
+      await this.tick()
+    }
+  }
+
+  #messages() {
+    return this.chains.flatMap(({ head }) => head.state.outbox.map(({ sent }) => sent.message))
+  }
+  /** What became of each message that is no notice, by `Status` at its source and its target. */
+  get ends(): readonly string[] {
+    const nameOf = (status: bigint): string => Object.keys(Status)[Number(status)] ?? '?'
+    return this.#messages().flatMap((message) => {
+      if (!isNoWord(message.refundOf)) return []
+      const id = messageId(message)
+      const [source, target] = [message.sourceChain, message.targetChain].map((of) => this.chainOf(of).statusOf(id))
+      return [`${nameOf(source ?? 0n)} ${nameOf(target ?? 0n)}`]
+    })
+  }
+  chainOf(id: bigint): SimChain {
+    return this.chains.find(({ chain }) => chain === id) ?? expect.fail('a chain of the test')
+  }
+  get isOver(): boolean {
+    const { ends } = this
+    return ends.length > 0 && ends.every((end) => isDelivered(end) || end === 'refunded refused') && this.waiting === 0
+  }
+  /** Messages that some relayer is not done with. */
+  get waiting(): number {
+    const lanes = this.relayers.flatMap(({ relayer }) => relayer.status).flatMap((each) => each.lanes)
+    return lanes.reduce((sum, { messages }) => sum + messages, 0)
+  }
+  get status() {
+    return (this.relayers[0] ?? expect.fail('one that runs')).relayer.status
+  }
+  statusOf(id: bigint) {
+    return this.status.find(({ chain }) => chain === id) ?? expect.fail('a chain of the test')
+  }
+  /** Calls that an endpoint was given. */
+  get given(): number {
+    return this.chains.reduce((sum, { given }) => sum + given.length, 0)
+  }
+  sendAround(): void {
+    this.nova.send(POLYGON, BOB)
+    this.nova.send(AVALANCHE, BOB)
+    this.polygon.send(NOVA, BOB)
+    this.avalanche.send(NOVA, BOB)
+  }
+}
+const isDelivered = (end: string): boolean => end === 'sent delivered'
+
+test('messages go both ways between three chains, each in one transaction, and a restart repeats none', async () => {
+  const world = await World.open()
+  for (let i = 0; i < 3; i++) {
+    world.sendAround()
+    await world.tick()
+  }
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(Array(12).fill('sent delivered'))
+  expect(world.given).toBe(12)
+  await world.run(20_000)
+  await world.restart()
+  await world.run(60_000)
+  expect([world.given, world.waiting]).toEqual([12, 0])
+})
+
+test('what comes too late is refused at its target and paid back at its source, both ways', async () => {
+  const world = await World.open()
+  const well = world.chains.map((chain) => ({ chain, onCall: chain.onCall }))
+  world.sendAround()
+  await world.tick()
+  for (const { chain } of well) chain.onCall = fault('UNREACHABLE')
+  await world.run(Number(LIFETIME_S) * 1_000)
+  for (const { chain, onCall } of well) chain.onCall = onCall
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(Array(4).fill('refunded refused'))
+  // Four refusals, and the four notices that pay back.
+  expect(world.given).toBe(8)
+})
+
+test('a recipient that reverts holds up nobody: it is tried again, and paid back after its deadline', async () => {
+  const world = await World.open()
+  world.polygon.reverting.add(bytesToHex(MALLORY))
+  world.nova.send(POLYGON, MALLORY)
+  for (let i = 0; i < 4; i++) world.nova.send(POLYGON, BOB)
+  await world.until(() => world.ends.filter(isDelivered).length === 4)
+  expect([world.given, world.waiting >= 1]).toEqual([4, true])
+  // A restart begins before what is not done, and brings none of the others again.
+  await world.restart()
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(['refunded refused', ...Array(4).fill('sent delivered')])
+  expect(world.given).toBe(6)
+})
+
+test('a recipient that mends gets what it refused', async () => {
+  const world = await World.open()
+  world.polygon.reverting.add(bytesToHex(MALLORY))
+  world.nova.send(POLYGON, MALLORY)
+  await world.run(5 * 60_000)
+  expect([world.given, world.ends]).toEqual([0, ['sent none']])
+  world.polygon.reverting.clear()
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(['sent delivered'])
+})
+
+test.each(['writesLeft', 'sendsLeft'] as const)(
+  'dying at any moment, by %s, loses and doubles nothing',
+  async (what) => {
+    let deaths = 0
+    for (let left = 1; left <= 24; left++) {
+      const world = await World.open()
+      world.polygon.reverting.add(bytesToHex(MALLORY))
+      world.nova.send(POLYGON, MALLORY)
+      world.sendAround()
+      world[what] = left
+      await world.until(() => world.ends.filter(isDelivered).length === 4)
+      expect(world.ends.toSorted()).toEqual([...Array(4).fill('sent delivered'), 'sent none'])
+      // What was given again after a death is the same transaction.
+      const once = new Set(world.chains.flatMap(({ given }) => given.map(({ hash }) => bytesToHex(hash))))
+      expect(once.size).toBe(4)
+      deaths += world.deaths
+    }
+    expect(deaths).toBeGreaterThan(3)
+  },
+)
+
+test('dying at any write of a refusal and its refund loses and doubles nothing', async () => {
+  for (let left = 1; left <= 12; left++) {
+    const world = await World.open()
+    world.polygon.send(NOVA, BOB)
+    await world.tick()
+    world.nova.onCall = fault('UNREACHABLE')
+    await world.run(Number(LIFETIME_S) * 1_000)
+    world.nova.onCall = () => {}
+    world.writesLeft = left
+    await world.until(() => world.isOver)
+    expect(world.ends).toEqual(['refunded refused'])
+  }
+})
+
+test.each(['UNREACHABLE', 'ANSWER'] as const)(
+  'an endpoint with %s stops its chain and no other, and is asked again',
+  async (code) => {
+    const world = await World.open()
+    world.polygon.onCall = fault(code)
+    world.sendAround()
+    await world.until(() => world.ends.filter(isDelivered).length === 2)
+    expect(world.statusOf(POLYGON)).toMatchObject({ waits: 'endpoint', faultCode: `L1_${code}` })
+    world.polygon.onCall = () => {}
+    await world.until(() => world.isOver)
+    expect([world.given, world.statusOf(POLYGON).fault]).toEqual([4, null])
+  },
+)
+
+test('an endpoint that goes backwards is not believed until it is where it was', async () => {
+  const world = await World.open()
+  await world.run(60_000)
+  world.polygon.behind = 20
+  world.sendAround()
+  await world.tick()
+  expect(world.statusOf(POLYGON).faultCode).toBe('RELAY_BACKWARDS')
+  expect(world.polygon.given).toHaveLength(0)
+  world.polygon.behind = 0
+  await world.until(() => world.isOver)
+  expect(world.given).toBe(4)
+})
+
+test('a message that an endpoint made up is refused, and the true one is brought', async () => {
+  for (const of of ['polygon', 'nova'] as const) {
+    const world = await World.open()
+    world[of].forge = (sent) => sent.map((each) => ({ ...each, message: { ...each.message, amount: 500n } }))
+    world.sendAround()
+    await world.run(60_000)
+    world[of].forge = (sent) => sent
+    await world.until(() => world.isOver)
+    expect([world.given, world.ends]).toEqual([4, Array(4).fill('sent delivered')])
+  }
+})
+
+test('a message that an endpoint left out is found when the next one comes', async () => {
+  const world = await World.open()
+  world.polygon.forge = () => []
+  world.polygon.send(NOVA, BOB)
+  await world.run(60_000)
+  world.polygon.forge = (sent) => sent
+  world.polygon.send(NOVA, BOB)
+  await world.until(() => world.ends.length === 2 && world.isOver)
+  expect(world.said.some((text) => /leaves out what is between/.test(text))).toBe(true)
+  expect(world.ends).toEqual(['sent delivered', 'sent delivered'])
+})
+
+test.each([1, 2, 64])('what a reorganisation of %i blocks takes away is brought again', async (count) => {
+  const world = await World.open()
+  world.polygon.lagBlocks = 70
+  await world.run(160_000)
+  world.nova.send(POLYGON, BOB)
+  await world.until(() => world.ends.some(isDelivered))
+  await world.run((count - 1) * TICK_MS)
+  world.polygon.reorganise(count)
+  expect(world.ends).toEqual(['sent none'])
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(['sent delivered'])
+})
+
+test('a reorganisation of what was final pauses the routes of that chain, both ways, and no other', async () => {
+  const world = await World.open()
+  await world.run(60_000)
+  world.polygon.reorganise(10)
+  world.sendAround()
+  await world.until(() => world.ends.filter(isDelivered).length === 2)
+  await world.run(120_000)
+  expect(world.ends.filter(isDelivered)).toHaveLength(2)
+  expect([world.polygon.given.length, world.statusOf(POLYGON).faultCode]).toEqual([0, 'RELAY_REORGANISED'])
+  expect(world.status.flatMap(({ lanes }) => lanes.map(({ isPaused }) => isPaused))).toEqual([true, false, true, false])
+})
+
+test('gas that is too dear, and an account without money, are waited out', async () => {
+  const world = await World.open()
+  world.polygon.baseFeeWei *= 1_000n
+  world.avalanche.balanceWei = 1n
+  world.sendAround()
+  await world.run(2 * 60_000)
+  expect([world.statusOf(POLYGON).waits, world.statusOf(AVALANCHE).waits]).toEqual(['fee', 'balance'])
+  expect(world.said.filter((text) => /send it some/.test(text))).toHaveLength(1)
+  world.polygon.baseFeeWei = GWEI
+  world.avalanche.balanceWei = 10n ** 18n
+  await world.until(() => world.isOver)
+  expect(world.given).toBe(4)
+})
+
+test('a transaction that a spike leaves behind is bid for again, under its nonce', async () => {
+  const world = await World.open()
+  world.polygon.isOpen = false
+  world.nova.send(POLYGON, BOB)
+  await world.until(() => world.polygon.given.length === 1)
+  world.polygon.baseFeeWei = 20n * GWEI
+  world.polygon.isOpen = true
+  await world.until(() => world.isOver)
+  expect(new Set(world.polygon.given.map(({ nonce }) => nonce))).toEqual(new Set([0n]))
+  expect(world.polygon.given.at(-1)?.maxFee).toBeGreaterThan(20n * GWEI)
+})
+
+test('of two relayers each message is brought by one, and the other goes on', async () => {
+  const world = await World.open(2)
+  for (let i = 0; i < 4; i++) world.sendAround()
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(Array(16).fill('sent delivered'))
+})
+
+test('a record that is damaged or another account’s is put aside', async () => {
+  const world = await World.open()
+  world.polygon.isOpen = false
+  world.nova.send(POLYGON, BOB)
+  await world.until(() => world.polygon.given.length === 1)
+  const [own] = world.relayers
+  const disk = own?.home.disks.get(POLYGON) ?? expect.fail('it has a disk')
+  disk.log[disk.log.length - 1] = (disk.log.at(-1) ?? 0) ^ 1
+  await world.restart()
+  expect(world.said.at(-1)).toMatch(/put aside/)
+  world.polygon.isOpen = true
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(['sent delivered'])
+})
+
+const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+test(`storms: whatever comes in whatever order, each message ends once, SEED=${seed}`, async () => {
+  const dice = createDice(seed)
+  const world = await World.open(2)
+  world.polygon.reverting.add(bytesToHex(MALLORY))
+  for (let i = 0; i < 400; i++) {
+    const chain = dice.pick(world.chains)
+    const to = chain === world.nova ? dice.pick([POLYGON, AVALANCHE]) : NOVA
+    if (dice.chance(0.1)) chain.send(to, dice.pick([BOB, MALLORY]))
+    if (dice.chance(0.05)) chain.onCall = dice.pick([fault('UNREACHABLE'), fault('ANSWER'), () => {}, () => {}])
+    if (dice.chance(0.05)) chain.baseFeeWei = dice.pick([GWEI, GWEI, 50n * GWEI, 1_000n * GWEI])
+    if (dice.chance(0.03) && chain !== world.nova) chain.reorganise(1 + dice.below(3))
+    if (dice.chance(0.03)) world.writesLeft = 1 + dice.below(3)
+    if (dice.chance(0.03)) world.sendsLeft = 1 + dice.below(3)
+    await world.tick()
+  }
+  for (const chain of world.chains) {
+    chain.onCall = () => {}
+    chain.baseFeeWei = GWEI
+  }
+  await world.until(() => world.isOver)
+})

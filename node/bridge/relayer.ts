@@ -1,0 +1,271 @@
+// The relayer: brings messages and their proofs between NovaChain and any number of other chains, refuses there what comes too late, and brings
+// the notices on which it is paid back. Anybody may run one: it holds no key that matters, and the contracts are asked what is done before
+// anything is sent, so that what is brought twice reverts and costs gas, nothing else. A chain has a turn of its own: one that hangs stops no other.
+import { asHash, bytesToHex } from '../../chain/base/bytes.ts'
+import { NodeError } from '../../chain/base/errors.ts'
+import type { Clock, Log } from '../../chain/base/ports.ts'
+import { isNoWord, Status } from '../../chain/native/bridge/message.ts'
+import type { Carrier, ChainView } from './carrier.ts'
+import type { Carried, Lane } from './lane.ts'
+import { type Deed, type Side, SideErrors } from './sides.ts'
+
+/** One chain: NovaChain, or one that it has a bridge to. */
+export interface Shore {
+  readonly chain: bigint
+  readonly side: Side
+  readonly carrier: Carrier
+  /** What it sends, a lane for each target. */
+  readonly lanes: readonly Lane[]
+}
+export interface RelayerDeps {
+  readonly shores: readonly Shore[]
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Why nothing is sent to a chain now. */
+export type RelayWaits =
+  | 'messages' // none that can be brought
+  | 'inclusion' // sent
+  | 'fee' // gas is too dear
+  | 'balance'
+  | 'endpoint' // it fails, or contradicts itself
+
+export interface ShoreStatus {
+  readonly chain: bigint
+  readonly waits: RelayWaits
+  /** What its endpoint did wrong; null: nothing. */
+  readonly fault: string | null
+  /** Code of that error. */
+  readonly faultCode: string | null
+  readonly balanceWei: bigint | null
+  readonly lanes: readonly {
+    readonly target: bigint
+    readonly height: number
+    /** Not done with. */
+    readonly messages: number
+    readonly isPaused: boolean
+  }[]
+}
+
+const BOUNDS = {
+  /** Messages that are looked at in a turn. */
+  checks: 32,
+  /** Until what has no proof yet, or is not final, is looked at again. */
+  waitMs: 4_000,
+  /** So many waits for a proof in a row: it may be of what never was. */
+  doubtWaits: 8,
+  /** After a refusal; twice as long after each more. */
+  refusedMs: 15_000,
+  refusedMaxMs: 3_600_000,
+  /** Between two warnings of one kind. */
+  quietMs: 600_000,
+} as const
+
+interface State {
+  waits: RelayWaits
+  fault: NodeError | null
+}
+
+export class Relayer {
+  readonly #deps: RelayerDeps
+  readonly #states = new Map<bigint, State>()
+  readonly #warned = new Map<string, number>()
+
+  constructor(deps: RelayerDeps) {
+    this.#deps = deps
+    for (const { chain } of deps.shores) this.#states.set(chain, { waits: 'endpoint', fault: null })
+  }
+
+  get status(): readonly ShoreStatus[] {
+    return this.#deps.shores.map(({ chain, carrier, lanes }) => {
+      const { waits, fault } = this.#stateOf(chain)
+      return {
+        ...{ chain, waits, fault: fault?.message ?? null, faultCode: fault?.code ?? null },
+        balanceWei: carrier.view?.balanceWei ?? null,
+        lanes: lanes.map((lane) => ({
+          ...{ target: lane.options.target, height: lane.height, messages: lane.pending.size },
+          isPaused: this.#isPaused(lane),
+        })),
+      }
+    })
+  }
+
+  /** One look at one chain: what it sent, and what is to be brought there. A record that cannot be written is thrown. */
+  async turn(chain: bigint): Promise<void> {
+    const shore = this.#deps.shores.find((each) => each.chain === chain)
+    if (shore === undefined) return
+    const state = this.#stateOf(chain)
+    try {
+      const view = await shore.carrier.look()
+      for (const lane of shore.lanes) await lane.scan()
+      for (const lane of shore.lanes) await this.#closeRefused(shore, lane, view)
+      state.waits = await this.#carry(shore, view)
+      state.fault = null
+    } catch (error) {
+      if (!(error instanceof NodeError) || !isPassing(error)) throw error
+      Object.assign(state, { waits: 'endpoint', fault: error })
+      this.#warn(`${chain} ${error.code}`, { chain: `${chain}`, code: error.code }, error.message)
+    }
+  }
+
+  #stateOf(chain: bigint): State {
+    return this.#states.get(chain) ?? { waits: 'endpoint', fault: null }
+  }
+
+  /** Neither way while one of its chains is not what it was. */
+  #isPaused(lane: Lane): boolean {
+    return [lane, this.#reverse(lane)].some((each) => {
+      if (each === null) return false
+      return each.isReorganised || this.#stateOf(each.options.source).fault?.code === 'RELAY_REORGANISED'
+    })
+  }
+  #reverse({ options: { source, target } }: Lane): Lane | null {
+    return this.#laneOf(target, source)
+  }
+  #laneOf(source: bigint, target: bigint): Lane | null {
+    const shore = this.#deps.shores.find(({ chain }) => chain === source)
+    return shore?.lanes.find(({ options }) => options.target === target) ?? null
+  }
+
+  /** What was refused is done with once its source has paid it back, for good. */
+  async #closeRefused({ side }: Shore, lane: Lane, { final }: ChainView): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs()
+    const due = [...lane.pending.values()].filter(({ stage, nextMs }) => stage === 'refused' && nextMs <= nowMs)
+    for (const each of due.slice(0, BOUNDS.checks)) {
+      if ((await side.status(each.id, final.hash)) === Status.refunded) lane.done(each)
+      else each.nextMs = nowMs + BOUNDS.waitMs
+    }
+  }
+
+  async #carry(shore: Shore, view: ChainView): Promise<RelayWaits> {
+    if (shore.carrier.record !== null && (await this.#follow(shore, view))) return 'inclusion'
+    for (const [lane, each] of this.#due(shore.chain)) {
+      const waits = await this.#bring(shore, lane, each, view)
+      if (waits !== null) return waits
+    }
+    return 'messages'
+  }
+
+  /** What waits for a chain, fresh ones first and those that were refused last. */
+  #due(target: bigint): readonly (readonly [Lane, Carried])[] {
+    const nowMs = this.#deps.clock.nowMs()
+    return this.#deps.shores
+      .flatMap(({ lanes }) => lanes)
+      .filter((lane) => lane.options.target === target && !this.#isPaused(lane))
+      .flatMap((lane) => [...lane.pending.values()].map((each) => [lane, each] as const))
+      .filter(([, { stage, nextMs }]) => stage === 'open' && nextMs <= nowMs)
+      .sort(([, a], [, b]) => a.nextMs - b.nextMs || Number(a.message.sequence - b.message.sequence))
+      .slice(0, BOUNDS.checks)
+  }
+
+  /** Whether what is under way still is. */
+  async #follow({ chain, side, carrier }: Shore, view: ChainView): Promise<boolean> {
+    const { record } = carrier
+    if (record === null) return false
+    const lane = this.#laneOf(record.source, chain)
+    const each = lane?.pending.get(record.sequence)
+    if (carrier.isStale && view.nonce === record.nonce) {
+      const isDone = (await side.status(record.id, view.latest.hash)) >= Status.delivered
+      const isOther = each !== undefined && this.#deedOf(each, view) !== record.deed
+      if (isDone || isOther || (lane !== null && this.#isPaused(lane))) {
+        await carrier.giveUp(isDone ? 'another relayer was first' : 'its time is over')
+        return false
+      }
+    }
+    const outcome = await carrier.follow(view)
+    if (outcome === 'waits') return true
+    if (each !== undefined && outcome === 'reverted') this.#refused(each, view)
+    return false
+  }
+
+  #deedOf({ message }: Carried, { latest }: ChainView): Deed['kind'] {
+    if (!isNoWord(message.refundOf)) return 'refund'
+    return secondOf(latest.timeMs) > message.deadline ? 'refuse' : 'deliver'
+  }
+
+  /** One message, as far as it goes now. null: on to the next. */
+  async #bring({ side, carrier }: Shore, lane: Lane, each: Carried, view: ChainView): Promise<RelayWaits | null> {
+    const nowMs = this.#deps.clock.nowMs()
+    if ((await side.status(each.id, view.latest.hash)) >= Status.delivered) {
+      each.nextMs = nowMs + BOUNDS.waitMs
+      this.#settle(lane, each, await side.status(each.id, view.final.hash))
+      return null
+    }
+    const kind = this.#deedOf(each, view)
+    if (each.deed !== kind) Object.assign(each, { deed: kind, tries: 0 })
+    each.nextMs = nowMs + BOUNDS.waitMs
+    const deed = await this.#deed(lane, each, kind)
+    const data = deed === null ? null : await this.#call(side, each, deed, view)
+    if (data === null) {
+      if (++each.waits % BOUNDS.doubtWaits === 0) each.isDoubted = true
+      return null
+    }
+    const { sequence } = each.message
+    const order = { id: each.id, source: lane.options.source, sequence, deed: kind, data }
+    const sending = await carrier.send(view, order, side.explain)
+    if (sending === 'sent') return 'inclusion'
+    if (typeof sending === 'string') {
+      each.nextMs = nowMs
+      return sending
+    }
+    this.#refused(each, view)
+    const facts = { from: `${order.source}`, to: `${lane.options.target}`, sequence: `${sequence}`, deed: kind }
+    this.#deps.log.debug({ ...facts, reason: sending.refused }, 'a message is refused for now')
+    return null
+  }
+
+  /** As its target has it for good. */
+  #settle(lane: Lane, each: Carried, status: bigint): void {
+    if (status === Status.delivered || status === Status.noticed) lane.done(each)
+    else if (status === Status.refused) each.stage = 'refused'
+  }
+
+  /** null: its original is not known. */
+  async #deed(lane: Lane, { message }: Carried, kind: Deed['kind']): Promise<Deed | null> {
+    if (kind !== 'refund') return { kind }
+    const original = this.#reverse(lane)?.byId(message.refundOf) ?? null
+    if (original !== null) return { kind, original: original.message }
+    const shore = this.#deps.shores.find(({ chain }) => chain === lane.options.target)
+    const at = shore?.carrier.view?.latest.hash
+    if (shore === undefined || at === undefined) return null
+    // Of what is not owed, or not any more, a notice is void: any message does.
+    if ((await shore.side.status(asHash(message.refundOf), at)) !== Status.sent) return { kind, original: message }
+    const facts = { chain: `${shore.chain}`, id: bytesToHex(message.refundOf) }
+    this.#warn(`original ${facts.id}`, facts, 'a refund waits for its message: read that chain from an earlier block')
+    return null
+  }
+
+  /** A message that never was is no reason to leave the others where they are. */
+  async #call(side: Side, each: Carried, deed: Deed, view: ChainView): Promise<Uint8Array | null> {
+    try {
+      return await side.call(each.message, deed, view.final)
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.code !== SideErrors.OTHER.code) throw error
+      this.#refused(each, view)
+      this.#warn(error.code, {}, error.message)
+      return null
+    }
+  }
+
+  /** Tried again later, and at its deadline, from which on it can be refused. */
+  #refused(each: Carried, { latest }: ChainView): void {
+    const nowMs = this.#deps.clock.nowMs()
+    const waitMs = Math.min(BOUNDS.refusedMaxMs, BOUNDS.refusedMs * 2 ** Math.min(each.tries++, 16))
+    const leftMs = (Number(each.message.deadline) + 1) * 1_000 - latest.timeMs
+    each.nextMs = nowMs + (each.deed === 'deliver' && leftMs > 0 ? Math.min(waitMs, leftMs) : waitMs)
+    each.isDoubted = true
+  }
+
+  #warn(about: string, facts: object, text: string): void {
+    const nowMs = this.#deps.clock.nowMs()
+    const last = this.#warned.get(about)
+    if (last !== undefined && nowMs < last + BOUNDS.quietMs) return
+    this.#warned.set(about, nowMs)
+    this.#deps.log.warn(facts, text)
+  }
+}
+
+const secondOf = (ms: number): bigint => BigInt(Math.floor(ms / 1_000))
+/** What time or another answer may mend. */
+const isPassing = ({ code }: NodeError): boolean => /^(L1|ABI|RELAY)_/.test(code)
