@@ -24,9 +24,16 @@ const STATUS = {
   },
   ...{ balance: '0xde0b6b3a7640000', baseFee: '0x3a35294400' },
   posted: {
-    ...{ seq: '0x1', transactionHash: '0x00', firstHeight: '0x1', lastHeight: '0xa', transactions: '0x3e8' },
+    ...{
+      seq: '0x1',
+      parts: '0x1',
+      transactionHashes: ['0x00'],
+      firstHeight: '0x1',
+      lastHeight: '0xa',
+      transactions: '0x3e8',
+    },
     ...{ emptyBlocks: '0x2', bytes: '0x32c8', blockBytes: '0x3e8', oldestMs: '0x0', callBytes: '0x3908' },
-    ...{ gasUsed: '0x93b48', gasPrice: '0x4190ab00' },
+    ...{ gasUsed: '0x93b48', gasPrice: '0x4190ab00', paid: `0x${(0x93b48n * 0x4190ab00n).toString(16)}` },
   },
 }
 let net: MemoryChain
@@ -98,6 +105,25 @@ test('status says what is posted, what it costs and from which inputs', async ()
     /transaction +\$0.000015246 \(605 gas\)/,
   ])
     expect(said).toMatch(line)
+})
+
+test('a batch in parts: which of them is under way, and what all of them cost', async () => {
+  const gasUsed = 3n * (21_000n + 40n * 100_000n)
+  const posted = {
+    ...{
+      ...STATUS.posted,
+      parts: '0x3',
+      transactionHashes: ['0x00', '0x01', '0x02'],
+      gasUsed: `0x${gasUsed.toString(16)}`,
+    },
+    ...{ bytes: '0x48d28', callBytes: '0x493e0', paid: '0x2386f26fc10000' },
+  }
+  const underway = { ...posted, seq: '0x2', part: '0x2', state: 'sent', attempts: [{}] }
+  const { json, text: said } = await run(rollup, ['status', '--rpc', await doorOf({ ...STATUS, posted, underway })])
+  expect(json.costs.batch.gas).toBe(`${gasUsed}`)
+  expect(said).toMatch(/under way +batch 2, part 2 of 3, sent, 1 transactions signed/)
+  expect(said).toMatch(/last final +batch 1 in 3 parts: blocks 1 to 10/)
+  expect(said).toMatch(/it paid +12063000 gas at .*, 0\.01 coins, \$0\.0009/)
 })
 
 test('a profile whose prices are not all known says the least, and which', async () => {

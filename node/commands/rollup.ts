@@ -102,15 +102,23 @@ interface Shown {
   readonly coinDollars: string
   readonly gasProfile: GasProfileName
   readonly underway:
-    | (Facts & { readonly seq: string; readonly state: string; readonly attempts: readonly object[] })
+    | (Facts & {
+        readonly seq: string
+        readonly part: string
+        readonly parts: string
+        readonly state: string
+        readonly attempts: readonly object[]
+      })
     | null
   readonly posted:
     | (Facts & {
         readonly seq: string
-        readonly transactionHash: string
+        readonly parts: string
+        readonly transactionHashes: readonly string[]
         readonly callBytes: string
         readonly gasUsed: string
         readonly gasPrice: string
+        readonly paid: string
       })
     | null
 }
@@ -159,12 +167,17 @@ const page = (shown: Shown, head: number) => {
     'under way':
       underway === null
         ? 'nothing'
-        : `batch ${Number(underway.seq)}, ${underway.state}, ${underway.attempts.length} transactions signed: ${factsOf(underway)}`,
+        : `batch ${Number(underway.seq)}${partOf(underway)}, ${underway.state}, ${underway.attempts.length} transactions signed: ${factsOf(underway)}`,
     account: `${shown.account}${balance === null ? '' : `, has ${coins(BigInt(balance))}`}`,
     'base fee': baseFee === null ? 'not known yet' : gwei(BigInt(baseFee)),
-    'last final': posted === null ? 'none of this poster' : `batch ${Number(posted.seq)}: ${factsOf(posted)}`,
+    'last final':
+      posted === null ? 'none of this poster' : `batch ${Number(posted.seq)}${partsOf(posted)}: ${factsOf(posted)}`,
   }
 }
+const partOf = ({ part, parts }: { readonly part: string; readonly parts: string }): string =>
+  Number(parts) === 1 ? '' : `, part ${Number(part)} of ${Number(parts)}`
+const partsOf = ({ parts }: { readonly parts: string }): string =>
+  Number(parts) === 1 ? '' : ` in ${Number(parts)} parts`
 const gwei = (wei: bigint): string => `${Number(wei) / 1e9} gwei`
 /** Dollars at a price of one are coins. */
 const coins = (wei: bigint): string => `${dollarsOf(wei, '1')} coins`
@@ -177,15 +190,18 @@ const costsOf = ({ posted, baseFee, tip: tipOf, coinDollars, gasProfile: profile
     number,
     number,
   ] // three went in
+  const [calls, gasUsed] = [posted.transactionHashes.length, BigInt(posted.gasUsed)]
   const sizes = {
-    ...{ blockBytes, txBytes: bytes - blockBytes, overheadBytes: callBytes - bytes },
+    // Where others supplied some of it, this poster's calls had fewer bytes than the batch.
+    ...{ blockBytes, txBytes: bytes - blockBytes, overheadBytes: Math.max(0, callBytes - bytes) },
+    calls: Number(posted.parts),
     blocks: Number(posted.lastHeight) - Number(posted.firstHeight) + 1,
     ...{ emptyBlocks: Number(posted.emptyBlocks), transactions: Number(posted.transactions) },
-    executionGas: executionGasOf(BigInt(posted.gasUsed), callBytes, profile),
+    executionGas: executionGasOf({ gasUsed, callBytes, calls }, profile),
   }
   const gasPriceWei = BigInt(baseFee) + BigInt(tipOf)
   const report = costOf(sizes, { gasPriceWei, coinDollars, profile })
-  const paidWei = BigInt(posted.gasUsed) * BigInt(posted.gasPrice)
+  const paidWei = BigInt(posted.paid)
   const least = report.unknown.length === 0 ? '' : 'at least '
   const dollars = (cost: { readonly dollars: string; readonly gas: bigint }): string =>
     `${least}$${cost.dollars} (${cost.gas} gas)`
@@ -198,7 +214,7 @@ const costsOf = ({ posted, baseFee, tip: tipOf, coinDollars, gasProfile: profile
       paid: { wei: paidWei, dollars: dollarsOf(paidWei, coinDollars) },
     },
     rows: {
-      'it paid': `${BigInt(posted.gasUsed)} gas at ${gwei(BigInt(posted.gasPrice))}, ${coins(paidWei)}, $${dollarsOf(paidWei, coinDollars)}`,
+      'it paid': `${gasUsed} gas at ${gwei(BigInt(posted.gasPrice))}, ${coins(paidWei)}, $${dollarsOf(paidWei, coinDollars)}`,
       'costs now at': `${gwei(gasPriceWei)}, $${coinDollars} a coin, profile ${profile}`,
       'a batch like it': dollars(report.batch),
       transaction: report.perTransaction === null ? 'none in it' : dollars(report.perTransaction),

@@ -181,7 +181,7 @@ export function splitBatch(bytes: Uint8Array, maxBytes: number): readonly Uint8A
   const count = Math.ceil(bytes.length / maxBytes)
   const headBytes = 4 + HASH_BYTES * count // its own bytes may make one part more
   checkLimit('parts', count, PARTS_MAX)
-  assert(maxBytes > headBytes, 'the first part holds the hashes of the others')
+  checkLimit('bytes of hashes in a first part', headBytes, maxBytes - 1)
   const rest: Uint8Array[] = []
   for (let at = maxBytes - headBytes; at < bytes.length; at += maxBytes) rest.push(bytes.slice(at, at + maxBytes))
   const out = new Writer()

@@ -5,7 +5,7 @@ import { costOf, dollarsOf, executionGasOf, type PostedSizes, type Prices } from
 
 const GWEI = 10n ** 9n
 /** Certificate of four validators by ECDSA, checkpoint, and the words of the call. */
-const OVERHEAD = { overheadBytes: 1_600, executionGas: 93_000n }
+const OVERHEAD = { calls: 1, overheadBytes: 1_600, executionGas: 93_000n }
 const USUAL: Prices = { gasPriceWei: 280n * GWEI, coinDollars: '0.09', profile: 'polygon' }
 const DEAR: Prices = { gasPriceWei: 1_000n * GWEI, coinDollars: '0.50', profile: 'polygon' }
 const sizes = (transactions: number, bytesEach: number, blocks: number, bytesOfBlock: number): PostedSizes => ({
@@ -53,9 +53,21 @@ test('what a profile does not know is named, and its figures are the least', () 
   expect(chicago.batch).toEqual(costOf(sizes(1_000, 12, 10, 110), USUAL).batch)
 })
 
+test('a batch in parts pays the base of a transaction for each of them', () => {
+  const whole = sizes(5_000, 75, 1, 200)
+  const [one, four] = [1, 4].map((calls) => costOf({ ...whole, calls }, USUAL))
+  expect((four?.batch.gas ?? 0n) - (one?.batch.gas ?? 0n)).toBe(3n * 21_000n)
+  expect((four?.overhead.gas ?? 0n) - (one?.overhead.gas ?? 0n)).toBe(3n * 21_000n)
+  expect(four?.perBlock).toEqual(one?.perBlock)
+  const gasUsed = 4n * 21_000n + 16n * 1_000n + 300_000n
+  expect(executionGasOf({ gasUsed, callBytes: 1_000, calls: 4 }, 'polygon')).toBe(300_000n)
+})
+
 test('execution is read back from what a receipt says', () => {
-  expect(executionGasOf(21_000n + 16n * 1_000n + 93_000n, 1_000, 'polygon')).toBe(93_000n)
-  expect(executionGasOf(21_000n + 40n * 10_000n, 10_000, 'polygon')).toBe(0n)
+  expect(executionGasOf({ gasUsed: 21_000n + 16n * 1_000n + 93_000n, callBytes: 1_000, calls: 1 }, 'polygon')).toBe(
+    93_000n,
+  )
+  expect(executionGasOf({ gasUsed: 21_000n + 40n * 10_000n, callBytes: 10_000, calls: 1 }, 'polygon')).toBe(0n)
 })
 
 test('parts add up to the whole, whatever the sizes', () => {
@@ -67,7 +79,8 @@ test('parts add up to the whole, whatever the sizes', () => {
       count,
       fc.bigInt({ min: 0n, max: 10n ** 7n }),
       (txBytes, blockBytes, overheadBytes, executionGas) => {
-        const all = { txBytes, blockBytes, overheadBytes, executionGas, blocks: 1, emptyBlocks: 0, transactions: 1 }
+        const bytes = { txBytes, blockBytes, overheadBytes }
+        const all = { calls: 1, ...bytes, executionGas, blocks: 1, emptyBlocks: 0, transactions: 1 }
         const { batch, perBlock, ownOfTransaction, overhead } = costOf(all, USUAL)
         expect(perBlock.gas + (ownOfTransaction?.gas ?? 0n) + overhead.gas).toBe(batch.gas)
       },

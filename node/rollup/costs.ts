@@ -25,6 +25,8 @@ export const gasProfiles = Object.keys(PROFILES) as [GasProfileName, ...GasProfi
 const TOKENS_OF_BYTE = 4n
 
 export interface PostedSizes {
+  /** Transactions of the L1 that it took: one, and one more for each part that is supplied. */
+  readonly calls: number
   /** Of the batch, what its blocks take that hold nothing, and what transactions add. */
   readonly blockBytes: number
   readonly txBytes: number
@@ -68,13 +70,13 @@ export interface CostReport {
 
 export function costOf(sizes: PostedSizes, prices: Prices): CostReport {
   const profile = PROFILES[prices.profile]
-  const { blockBytes, txBytes, overheadBytes, blocks, emptyBlocks, transactions, executionGas } = sizes
+  const { calls, blockBytes, txBytes, overheadBytes, blocks, emptyBlocks, transactions, executionGas } = sizes
   const tokensOf = (bytes: number): bigint => BigInt(bytes) * TOKENS_OF_BYTE
   const tokens = tokensOf(blockBytes + txBytes + overheadBytes)
   const floor = tokens * profile.floorTokenGas
   const plain = tokens * profile.tokenGas + executionGas
   const isFloor = floor >= plain
-  const gas = profile.txBaseGas + (isFloor ? floor : plain)
+  const gas = profile.txBaseGas * BigInt(calls) + (isFloor ? floor : plain)
   /** Where execution is paid for it is overhead, and bytes cost the less. */
   const byteGas = isFloor ? profile.floorTokenGas : profile.tokenGas
   const [blockGas, txGas] = [tokensOf(blockBytes) * byteGas, tokensOf(txBytes) * byteGas]
@@ -92,12 +94,16 @@ export function costOf(sizes: PostedSizes, prices: Prices): CostReport {
   }
 }
 
-/** What a call of the L1 used beyond its bytes, by its receipt; 0 where the floor hides it. */
-export function executionGasOf(gasUsed: bigint, callBytes: number, name: GasProfileName): bigint {
+/** What calls of the L1 used beyond their bytes, by their receipts, all together; 0 where the floor hides it. */
+export function executionGasOf(
+  { gasUsed, callBytes, calls }: { readonly gasUsed: bigint; readonly callBytes: number; readonly calls: number },
+  name: GasProfileName,
+): bigint {
   const { txBaseGas, tokenGas, floorTokenGas } = PROFILES[name]
   const tokens = BigInt(callBytes) * TOKENS_OF_BYTE
-  const isFloor = gasUsed <= txBaseGas + tokens * floorTokenGas
-  return isFloor ? 0n : gasUsed - txBaseGas - tokens * tokenGas
+  const baseGas = txBaseGas * BigInt(calls)
+  const isFloor = gasUsed <= baseGas + tokens * floorTokenGas
+  return isFloor ? 0n : gasUsed - baseGas - tokens * tokenGas
 }
 
 const priced = (gas: bigint, { gasPriceWei, coinDollars }: Prices): Cost => {

@@ -62,6 +62,22 @@ export interface L1 {
   send(raw: Uint8Array): Promise<void>
 }
 
+export interface L1Log {
+  readonly address: Address
+  readonly topics: readonly Hash[]
+  readonly data: Uint8Array
+  readonly transaction: Hash
+}
+interface L1Logs {
+  /** Of one contract, with one of these first topics, in blocks from one to another, oldest first. An endpoint may refuse a long range. Throws L1_*. */
+  logs(of: {
+    readonly address: Address
+    readonly topics: readonly Hash[]
+    readonly from: number
+    readonly to: number
+  }): Promise<readonly L1Log[]>
+}
+
 export interface L1Options {
   /** May hold a secret: only its host is ever shown. */
   readonly url: string
@@ -108,7 +124,7 @@ export function createAsker(options: L1Options) {
   return { host, ask, known }
 }
 
-export function createL1(options: L1Options): L1 {
+export function createL1(options: L1Options): L1 & L1Logs {
   const { ask, known } = createAsker(options)
   const at = (blockHash: Hash) => ({ blockHash: bytesToHex(blockHash) })
   return {
@@ -128,6 +144,7 @@ export function createL1(options: L1Options): L1 {
     },
     receipt: (tx) =>
       ask('eth_getTransactionReceipt', [bytesToHex(tx)], (value) => (value === null ? null : receiptOf(tx, value))),
+    logs: logsBy(ask),
     async send(raw) {
       await known()
       await ask('eth_sendRawTransaction', [bytesToHex(raw)], as(hash))
@@ -135,24 +152,10 @@ export function createL1(options: L1Options): L1 {
   }
 }
 
-export interface L1Log {
-  readonly address: Address
-  readonly topics: readonly Hash[]
-  readonly data: Uint8Array
-  readonly transaction: Hash
-}
-
 /** What once happened on the L1, for whoever has only that. Throws L1_*. */
-export interface L1History {
+export interface L1History extends L1Logs {
   /** Of the newest block. */
   height(): Promise<number>
-  /** Logs of one contract with one of these first topics, oldest first. An endpoint may refuse a long range. */
-  logs(of: {
-    readonly address: Address
-    readonly topics: readonly Hash[]
-    readonly from: number
-    readonly to: number
-  }): Promise<readonly L1Log[]>
   /** Where a transaction went and with what; null: the endpoint does not have it. */
   transaction(tx: Hash): Promise<{ readonly to: Address | null; readonly input: Uint8Array } | null>
 }
@@ -162,14 +165,9 @@ const HISTORY_TIMEOUT_MS = 30_000
 
 export function createL1History(url: string): L1History {
   const { ask } = asker({ url, timeoutMs: HISTORY_TIMEOUT_MS, answerMaxBytes: HISTORY_MAX_BYTES })
-  const hex = (block: number): string => `0x${block.toString(16)}`
   return {
     height: () => ask('eth_blockNumber', [], as(count)),
-    logs({ address: of, topics, from, to }) {
-      const range = { fromBlock: hex(from), toBlock: hex(to) }
-      const filter = { ...range, address: bytesToHex(of), topics: [topics.map(bytesToHex)] }
-      return ask('eth_getLogs', [filter], (value) => listOf(value).map(logOf))
-    },
+    logs: logsBy(ask),
     transaction: (tx) =>
       ask('eth_getTransactionByHash', [bytesToHex(tx)], (value) => {
         if (value === null) return null
@@ -178,6 +176,16 @@ export function createL1History(url: string): L1History {
       }),
   }
 }
+
+type Ask = ReturnType<typeof asker>['ask']
+const logsBy =
+  (ask: Ask): L1Logs['logs'] =>
+  ({ address: of, topics, from, to }) => {
+    const hex = (block: number): string => `0x${block.toString(16)}`
+    const range = { fromBlock: hex(from), toBlock: hex(to) }
+    const filter = { ...range, address: bytesToHex(of), topics: [topics.map(bytesToHex)] }
+    return ask('eth_getLogs', [filter], (value) => listOf(value).map(logOf))
+  }
 
 const anything: Codec<unknown> = { expected: 'anything', schema: {}, decode: (value) => ({ ok: true, value }) }
 const listOf = (value: unknown): readonly unknown[] => {

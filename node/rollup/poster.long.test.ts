@@ -23,7 +23,7 @@ import { accountOf } from '../reporter.ts'
 import { createBatchBuilder } from '../workers/batches.ts'
 import { decodeBatch } from './batch.ts'
 import { deploy, implementationOf, planDeployment, type Step, survey } from './deploy.ts'
-import { createL1, type L1 } from './l1.ts'
+import { createL1 } from './l1.ts'
 import { Poster, type PosterOptions } from './poster.ts'
 import { openRecord } from './record.ts'
 import { blsCertificates, startPoster } from './service.ts'
@@ -39,7 +39,7 @@ const OPTIONS: PosterOptions = {
 }
 let anvil: Anvil
 let chain: Chain
-let l1: L1
+let l1: ReturnType<typeof createL1>
 let plan: readonly Step[]
 const [poor, account] = ANVIL_SECRETS.map((secret) => accountOf(hexToBytes(secret))) as [
   ReturnType<typeof accountOf>,

@@ -3,124 +3,15 @@
 import { expect, test } from 'vitest'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import type { Log, Meter } from '../../chain/base/ports.ts'
+import type { Log } from '../../chain/base/ports.ts'
 import { createDice, type Dice } from '../../test/kit/dice.ts'
 import { Disk, death } from '../../test/kit/disk.ts'
-import { GWEI, heightsOf, SETTLEMENT, SimL1, simAccount, simBatch } from '../../test/kit/l1.ts'
+import { GWEI, heightsOf, SETTLEMENT, simAccount, simBatch } from '../../test/kit/l1.ts'
+import { BLOCK_MS, finalSeq, MINUTE, meter, quiet, sourceOf, World, worldOf } from '../../test/kit/posters.ts'
 import { L1Errors } from './l1.ts'
-import { type BatchSource, Poster, type PosterOptions, rankOf } from './poster.ts'
+import { Poster, rankOf } from './poster.ts'
 import { openRecord } from './record.ts'
 import { createSettlement } from './settlement.ts'
-
-const START = 1_800_000_000_000
-const MINUTE = 60_000
-const BLOCK_MS = 3_000
-const BLOCK_BYTES = 100
-const OPTIONS: PosterOptions = {
-  ...{ chainId: 80_002n, batchBytes: 10_000, maxAgeMs: MINUTE, holdMs: 30 * MINUTE, turnMs: 2 * MINUTE },
-  ...{ holdFeeWei: 500n * GWEI, maxFeeWei: 20_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 10n ** 18n },
-}
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
-const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
-
-/** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold. */
-const sourceOf = (nowMs: () => number, rank: number): BatchSource => ({
-  rank: () => rank,
-  async next({ height: after }, maxBytes) {
-    const head = Math.floor((nowMs() - START) / BLOCK_MS)
-    const last = Math.min(head, after + Math.max(1, Math.floor(maxBytes / BLOCK_BYTES)))
-    if (last <= after) return null
-    const timeOf = (height: number): number => START + height * BLOCK_MS
-    const [firstHeight, lastHeight] = [after + 1, last]
-    const sizeBytes = (last - after) * BLOCK_BYTES
-    const facts = {
-      firstHeight,
-      lastHeight,
-      emptyBlocks: 0,
-      transactions: last - after,
-      sizeBytes,
-      blockBytes: 0,
-      oldestMs: timeOf(after + 1),
-    }
-    return { facts, isFull: last < head, newestMs: timeOf(last), epoch: 0, ...simBatch(firstHeight, lastHeight) }
-  },
-})
-
-class World {
-  nowMs = START
-  readonly l1: SimL1
-  readonly said: string[] = []
-  readonly posters: { poster: Poster; readonly disk: Disk; readonly id: number; readonly rank: number }[] = []
-  readonly options: PosterOptions
-  /** Right after so many sendings more, the process dies. */
-  sendsLeft = Number.POSITIVE_INFINITY
-
-  constructor(options: Partial<PosterOptions> = {}) {
-    this.options = { ...OPTIONS, ...options }
-    this.l1 = new SimL1(START - 100 * 2_000, [simAccount(1), simAccount(2)])
-  }
-
-  async add(rank = 0): Promise<void> {
-    const id = this.posters.length + 1
-    const disk = new Disk()
-    this.posters.push({ poster: await this.#start(disk, id, rank), disk, id, rank })
-  }
-  async #start(disk: Disk, id: number, rank: number): Promise<Poster> {
-    const note = (_: object, text: string): void => void this.said.push(text)
-    const log: Log = { debug() {}, info: note, warn: note, error: note }
-    const account = simAccount(id)
-    const sender = { chainId: this.options.chainId, settlement: SETTLEMENT, account: account.address }
-    const recorder = await openRecord(disk.open().log, sender, log)
-    const clock = { nowMs: () => this.nowMs }
-    const source = sourceOf(clock.nowMs, rank)
-    const ports = { l1: this.l1.endpoint(), settlement: createSettlement(SETTLEMENT), source, account, recorder }
-    return new Poster({ ...ports, clock, log, meter }, this.options)
-  }
-  async restart(i = 0): Promise<void> {
-    const own = this.posters[i] ?? expect.fail('one that runs')
-    own.disk.crash()
-    own.poster = await this.#start(own.disk, own.id, own.rank)
-  }
-
-  /** Two seconds: a block of the L1, then a turn of each poster. A process that dies is started again. */
-  async tick(): Promise<void> {
-    this.nowMs += 2_000
-    this.l1.mine()
-    for (const [i, { poster }] of this.posters.entries())
-      await poster.turn().catch(async (error: unknown) => {
-        if (error !== death) throw error
-        await this.restart(i)
-      })
-  }
-  async run(ms: number): Promise<void> {
-    for (const until = this.nowMs + ms; this.nowMs < until; ) await this.tick()
-  }
-  async until(condition: () => boolean): Promise<void> {
-    for (let i = 0; !condition(); i++) {
-      if (i > 10_000) expect.fail('it never came to that')
-      await this.tick()
-    }
-  }
-
-  get status() {
-    return (this.posters[0] ?? expect.fail('one that runs')).poster.status
-  }
-  /** Batches follow each other without a gap, and none is twice there. */
-  check(): void {
-    let height = 0
-    for (const { first, last } of this.l1.batches) {
-      expect({ first, isEmpty: last < first }).toEqual({ first: height + 1, isEmpty: false })
-      height = last
-    }
-    expect(this.l1.head.state.position.height).toBe(height)
-  }
-}
-const worldOf = async (options: Partial<PosterOptions> = {}): Promise<World> => {
-  const world = new World(options)
-  await world.add()
-  return world
-}
-const finalSeq = (world: World): number => world.l1.final.state.position.seq
 
 test('a batch is posted when its first block is old enough, not before, and never without blocks', async () => {
   const world = await worldOf()
@@ -150,7 +41,8 @@ test('whoever runs the node may have it post at once, once; what it says of the 
   await world.until(() => finalSeq(world) === 1)
   await world.tick()
   const { posted } = world.status
-  expect(posted).toMatchObject({ seq: 1, facts: { firstHeight: 1 }, payloadBytes: world.l1.seen[0]?.data.length })
+  expect(posted).toMatchObject({ seq: 1, facts: { firstHeight: 1 }, parts: 1 })
+  expect(posted?.paid.map(({ callBytes }) => callBytes)).toEqual([world.l1.seen[0]?.data.length])
   await world.restart()
   await world.run(10_000)
   expect([world.status.waits, world.l1.seen.length]).toEqual(['age', 1])
@@ -445,7 +337,7 @@ test('an endpoint that shows a contract of another kind is not believed', async 
   const ports = {
     l1,
     settlement: createSettlement(SETTLEMENT),
-    source: sourceOf(clock.nowMs, 0),
+    source: sourceOf(clock.nowMs, () => 0),
     account: simAccount(1),
     recorder,
   }

@@ -15,15 +15,25 @@ import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { maxBigint, mulDivUp } from '../../chain/base/math.ts'
 import type { Clock, Log, Meter } from '../../chain/base/ports.ts'
 import type { ReporterAccount } from '../reporter.ts'
+import { splitBatch } from './batch.ts'
+import { BatchErrors } from './columns.ts'
 import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
-import { type L1, type L1Block, L1Errors, type L1Receipt } from './l1.ts'
-import { type Attempt, type BatchFacts, type Posted, type PosterRecord, type Recorder, shown } from './record.ts'
+import { type L1, type L1Block, L1Errors, type L1History, type L1Receipt } from './l1.ts'
+import {
+  type Attempt,
+  type BatchFacts,
+  type Paid,
+  type Posted,
+  type PosterRecord,
+  type Recorder,
+  shown,
+} from './record.ts'
 import type { Position, Posting, Settlement } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
   TOO_LARGE: {
-    text: (d: { height: number; sizeBytes: number; gas: bigint }) =>
-      `the batch from height ${d.height} on needs a transaction of ${d.sizeBytes} bytes and ${d.gas} gas, above ${LIMITS.transactionBytes} bytes or ${LIMITS.transactionGas} gas that the L1 takes, and cannot be made smaller`,
+    text: (d: { height: number; sizeBytes: number; gas: bigint | null }) =>
+      `the batch from height ${d.height} on needs a transaction of ${d.sizeBytes} bytes${d.gas === null ? '' : ` and ${d.gas} gas`}, above ${LIMITS.transactionBytes} bytes or ${LIMITS.transactionGas} gas that the L1 takes, and cannot be made smaller`,
   },
   BACKWARDS: {
     text: (d: { what: string; had: string; have: string }) =>
@@ -54,7 +64,7 @@ export interface BatchSource {
 }
 
 export interface PosterDeps {
-  readonly l1: L1
+  readonly l1: L1 & Pick<L1History, 'logs'>
   readonly settlement: Settlement
   readonly source: BatchSource
   readonly account: ReporterAccount
@@ -128,6 +138,10 @@ interface OwnView extends View {
   readonly nonce: bigint
   readonly balanceWei: bigint
 }
+interface Views {
+  readonly final: View
+  readonly latest: OwnView
+}
 
 const meters = (m: Meter) => ({
   batches: m.counter('rollup_batches_total', 'Batches of this poster by what became of them', ['result']),
@@ -199,12 +213,11 @@ export class Poster {
     const latest = await this.#ownView()
     if (latest.position.seq < final.position.seq) throw backwards('the batches of its newest block', final, latest)
     const { record } = this.#deps.recorder
-    if (record === null) return this.#begin(latest, final)
-    if (final.position.seq >= record.seq) {
-      await this.#settle(record, final, latest)
-      return this.#begin(latest, final)
-    }
-    return this.#follow(record, latest)
+    if (record === null) return this.#begin({ final, latest })
+    if (final.position.seq >= record.seq)
+      return record.part === 0 ? this.#settle(record, { final, latest }) : this.#followPart(record, { final, latest })
+    // A part follows what is final: this endpoint lags.
+    return record.part === 0 ? this.#follow(record, latest) : 'finality'
   }
 
   // What the L1 shows
@@ -259,7 +272,7 @@ export class Poster {
 
   /** Not final yet: in a block, or to be sent again. */
   async #follow(record: PosterRecord, latest: OwnView): Promise<Waits> {
-    const { recorder, log } = this.#deps
+    const { recorder } = this.#deps
     const { seq } = latest.position
     if (seq >= record.seq) {
       if (seq > record.seq || equalBytes(latest.position.accumulator, record.accumulator))
@@ -267,14 +280,18 @@ export class Poster {
       return 'finality'
     }
     if (seq < record.seq - 1) return 'finality' // an endpoint that lags: the base of the batch is final
-    if (record.state === 'included') {
-      log.warn(shown(record), 'the L1 has reorganised a batch away: it is sent again')
-      await recorder.mark('sent')
-      this.#sentMs = null
-    }
+    await this.#outOfBlock(record)
     if (latest.nonce > record.nonce) return this.#spent(record, latest)
-    if (latest.nonce < record.nonce && !this.#isQuiet()) return this.#giveUp(record, 'nonce gap')
+    if (latest.nonce < record.nonce && !this.#isQuiet()) return this.#giveUp(record, latest, 'nonce gap')
     return this.#push(record, latest)
+  }
+
+  async #outOfBlock(record: PosterRecord): Promise<void> {
+    const { recorder, log } = this.#deps
+    if (record.state !== 'included') return
+    log.warn(shown(record), 'the L1 has reorganised a batch away: it is sent again')
+    await recorder.mark('sent')
+    this.#sentMs = null
   }
 
   /** Sends, sends again, or bids more. */
@@ -286,7 +303,7 @@ export class Poster {
     const bid = raisedBid(last, latest.block.baseFeeWei, this.#mostWei(record.facts))
     const isPaid = bid !== null && latest.balanceWei >= record.gasLimit * bid.maxFeeWei
     if (!isPaid) return this.#broadcast(last, 'again') // a pool may have dropped it
-    if (record.attempts.length >= BOUNDS.attempts) return this.#giveUp(record, 'too many attempts')
+    if (record.attempts.length >= BOUNDS.attempts) return this.#giveUp(record, latest, 'too many attempts')
     return this.#broadcast(await this.#sign(record, bid), 'raised')
   }
 
@@ -297,8 +314,8 @@ export class Poster {
 
   /** The nonce is used, and the contract is where it was: it reverted, or the account sent something else. */
   async #spent(record: PosterRecord, latest: OwnView): Promise<Waits> {
-    const receipt = await this.#receiptOf(record)
-    if (receipt === null) return this.#giveUp(record, 'nonce used elsewhere')
+    const receipt = (await this.#foundIn(record))?.receipt
+    if (receipt === undefined) return this.#giveUp(record, latest, 'nonce used elsewhere')
     if (receipt.isSuccess || receipt.blockNumber > latest.block.number) {
       this.#warn(
         'contradiction',
@@ -313,50 +330,131 @@ export class Poster {
     return 'refused'
   }
 
-  async #giveUp(record: PosterRecord, result: string): Promise<Waits> {
-    this.#deps.log.warn({ ...shown(record), reason: result }, 'a batch is begun anew')
+  /** A batch is begun anew with whatever waits then, a part as it is. */
+  async #giveUp(record: PosterRecord, latest: OwnView, result: string): Promise<Waits> {
+    const { recorder, log } = this.#deps
+    log.warn({ ...shown(record), reason: result }, 'a batch is begun anew')
     this.#meters.batches.add(1, { result })
     const last = record.attempts.at(-1)
     if (last !== undefined) this.#floor = { ...last, nonce: record.nonce }
-    await this.#deps.recorder.end(null)
+    this.#sentMs = null
+    const { part, gasLimit } = record
+    if (part === 0) await recorder.end(null)
+    else await recorder.next({ part, gasLimit, nonce: latest.nonce }, null)
     return 'inclusion'
   }
 
   /** Some batch of this number is final: this one, or another validator's. */
-  async #settle(record: PosterRecord, final: View, latest: OwnView): Promise<void> {
+  async #settle(record: PosterRecord, at: Views): Promise<Waits> {
     const { log, recorder } = this.#deps
+    const { position } = at.final
     const found = await this.#foundIn(record)
-    const isNewest = final.position.seq === record.seq
-    const isOurs = isNewest ? equalBytes(final.position.accumulator, record.accumulator) : found !== null
+    const isPosted = found?.receipt.isSuccess === true
+    const isOurs = position.seq === record.seq ? equalBytes(position.accumulator, record.accumulator) : isPosted
     const last = record.attempts.at(-1)
-    if (last !== undefined && latest.nonce <= record.nonce) this.#floor = { ...last, nonce: record.nonce }
+    if (last !== undefined && at.latest.nonce <= record.nonce) this.#floor = { ...last, nonce: record.nonce }
+    if (isOurs) return this.#next(record, at, { part: 1, paid: isPosted ? paidOf(record, found) : null })
     this.#refusals = 0
-    this.#meters.batches.add(1, { result: isOurs ? 'final' : 'overtaken' })
-    await recorder.end(found === null ? null : postedOf(record, found))
-    log.info(
-      { ...shown(record), gas: `${found?.receipt.gasUsed ?? 0n}` },
-      isOurs ? 'a batch is final on the L1' : 'another poster came first: its batch is final',
-    )
+    this.#meters.batches.add(1, { result: 'overtaken' })
+    await recorder.end(null)
+    log.info(shown(record), 'another poster came first: its batch is final')
+    return this.#begin(at)
   }
 
-  async #receiptOf(record: PosterRecord): Promise<L1Receipt | null> {
-    for (const { hash } of record.attempts.toReversed()) {
-      const receipt = await this.#deps.l1.receipt(hash)
-      if (receipt !== null) return receipt
-    }
-    return null
-  }
   async #foundIn(record: PosterRecord): Promise<Found | null> {
+    let reverted: Found | null = null
     for (const attempt of record.attempts.toReversed()) {
       const receipt = await this.#deps.l1.receipt(attempt.hash)
       if (receipt?.isSuccess) return { attempt, receipt }
+      if (receipt !== null) reverted ??= { attempt, receipt }
     }
-    return null
+    return reverted
+  }
+
+  // The parts of a batch, after the first
+
+  /** The contract keeps no account of parts: receipts do, and for what others supply its log. */
+  async #followPart(record: PosterRecord, at: Views): Promise<Waits> {
+    const { recorder, clock } = this.#deps
+    const { final, latest } = at
+    const { part, attempts } = record
+    if (attempts.length === 0 && clock.nowMs() < this.#refusedUntilMs) return 'refused'
+    const found = await this.#foundIn(record)
+    if (found === null) return this.#sendPart(record, at)
+    const { isSuccess, blockNumber } = found.receipt
+    if (blockNumber > latest.block.number) return 'inclusion' // its answers are of two moments
+    if (isSuccess && blockNumber <= final.block.number)
+      return this.#next(record, at, { part: part + 1, paid: paidOf(record, found) })
+    await recorder.mark('included')
+    if (isSuccess || blockNumber > final.block.number) return 'finality'
+    await this.#giveUp(record, latest, 'reverted')
+    this.#refused(shown(record), 'a part of a batch reverted in its block')
+    return 'refused'
+  }
+
+  async #sendPart(record: PosterRecord, at: Views): Promise<Waits> {
+    const { latest } = at
+    await this.#outOfBlock(record)
+    if (latest.nonce < record.nonce && !this.#isQuiet()) return this.#giveUp(record, latest, 'nonce gap')
+    if (latest.nonce <= record.nonce) return this.#push(record, latest)
+    return this.#next(record, at, { part: record.part, paid: null }) // something else used its nonce
+  }
+
+  /** The first part from `from` on that is not there up to a block; null: all are. */
+  async #lacking(record: PosterRecord, from: number, upTo: L1Block): Promise<number | null> {
+    const { l1, settlement } = this.#deps
+    if (from > record.others.length) return null
+    const { address, suppliedTopic: topic } = settlement
+    const there = new Set<string>()
+    try {
+      for (const log of await l1.logs({ address, topics: [topic], from: record.builtOn, to: upTo.number })) {
+        const { seq, dataHash } = settlement.supplied(log)
+        if (seq === record.seq) there.add(bytesToHex(dataHash))
+      }
+    } catch (error) {
+      // Logs save gas and no more: an endpoint without them, or with so many that somebody must have put them there, stops nothing.
+      if (!(error instanceof NodeError) || !isPassing(error)) throw error
+    }
+    const i = record.others.findIndex((each, j) => j + 1 >= from && !there.has(bytesToHex(each.dataHash)))
+    return i < 0 ? null : i + 1
+  }
+
+  /** What is next of a batch whose part is final: the first from `part` on that nobody has supplied, or after the last the next batch. */
+  async #next(
+    record: PosterRecord,
+    at: Views,
+    { part: from, paid }: { readonly part: number; readonly paid: Paid | null },
+  ): Promise<Waits> {
+    const { recorder, clock } = this.#deps
+    const { final, latest } = at
+    const part = await this.#lacking(record, from, final.block)
+    if (part === null) return this.#finish(record, at, paid === null ? record.paid : [...record.paid, paid])
+    if (clock.nowMs() < this.#refusedUntilMs) return 'refused'
+    const bid = this.#firstBid(record.facts, latest)
+    if (bid === null) return 'fee'
+    if ((await this.#lacking(record, part, latest.block)) !== part) return 'finality' // somebody else's
+    const gasLimit = await this.#gasOf(record.others[part - 1]?.payload ?? record.payload, record.facts)
+    if (gasLimit === null) return 'refused'
+    if (!this.#canPay(gasLimit * bid.maxFeeWei, latest)) return 'balance'
+    await recorder.next({ part, gasLimit, nonce: latest.nonce }, paid)
+    this.#sentMs = null
+    this.#refusals = 0
+    return this.#firstAttempt(recorder.record, latest)
+  }
+
+  async #finish(record: PosterRecord, at: Views, paid: readonly Paid[]): Promise<Waits> {
+    const { recorder, log } = this.#deps
+    const { seq, facts, others } = record
+    this.#refusals = 0
+    this.#meters.batches.add(1, { result: 'final' })
+    await recorder.end(paid.length === 0 ? null : { seq, facts, parts: others.length + 1, paid })
+    log.info({ ...shown(record), gas: `${gasUsedOf(paid)}` }, 'a batch is final on the L1')
+    return this.#begin(at)
   }
 
   // A new batch
 
-  async #begin(latest: OwnView, final: View): Promise<Waits> {
+  async #begin({ final, latest }: Views): Promise<Waits> {
     const { source, clock, settlement, recorder } = this.#deps
     const nowMs = clock.nowMs()
     if (nowMs < this.#refusedUntilMs) return 'refused'
@@ -376,11 +474,14 @@ export class Poster {
     if (bid === null) return 'fee'
     const made = await this.#fit(latest, batch, bid)
     if (made === null) return 'refused'
-    if (!this.#canPay(made.gasLimit * bid.maxFeeWei, latest)) return 'balance'
-    const { payload, accumulator } = settlement.post(latest.position, made.batch)
-    const { seq, accumulator: previous } = latest.position
-    const draft = { seq: seq + 1, previous, accumulator, nonce: latest.nonce, gasLimit: made.gasLimit, payload }
-    await recorder.begin({ ...draft, facts: made.batch.facts })
+    const { first, others, gasLimit, facts } = made
+    if (!this.#canPay(gasLimit * BigInt(1 + others.length) * bid.maxFeeWei, latest)) return 'balance'
+    const seq = latest.position.seq + 1
+    await recorder.begin({
+      ...{ seq, previous: latest.position.accumulator, ...settlement.post(latest.position, first) },
+      ...{ nonce: latest.nonce, gasLimit, facts, builtOn: latest.block.number },
+      others: others.map((part) => ({ dataHash: keccak(part), payload: settlement.supply(seq, part) })),
+    })
     this.#sentMs = null
     this.#isUrgent = false
     return this.#firstAttempt(recorder.record, latest)
@@ -416,42 +517,54 @@ export class Poster {
     return null
   }
 
-  /** Estimated on the live node, with slack; cut smaller while the L1 would not take it. null: the contract refuses it. */
-  async #fit(
-    latest: OwnView,
-    first: Batch,
-    bid: FeeCaps,
-  ): Promise<{ readonly batch: Batch; readonly gasLimit: bigint } | null> {
-    const { source } = this.#deps
-    let batch = first
-    for (let bytes = this.#options.batchBytes; ; bytes = Math.floor(bytes / 2)) {
-      const gasLimit = await this.#gasOf(latest, batch)
-      if (gasLimit === null) return null
-      const sizeBytes = await this.#sizeOf(latest, batch, gasLimit, bid)
-      if (gasLimit <= LIMITS.transactionGas && sizeBytes <= LIMITS.transactionBytes) return { batch, gasLimit }
-      const { firstHeight, lastHeight } = batch.facts
-      const smaller =
-        bytes / 2 < BOUNDS.batchMinBytes || firstHeight === lastHeight
-          ? null
-          : await source.next(latest.position, Math.floor(bytes / 2))
+  /**
+   * Estimated on the live node, with slack; cut smaller while the L1 would not take it, to fewer blocks, and one block into parts: what is supplied
+   * is less of a call than what is posted. null: the contract refuses it.
+   */
+  async #fit(latest: OwnView, batch: Batch, bid: FeeCaps): Promise<Fitted | null> {
+    let fitted: Cut = { batch, first: batch, others: [] }
+    for (let bytes = this.#options.batchBytes; ; ) {
+      const { first, others } = fitted
+      const { facts, data } = fitted.batch
+      const { payload } = this.#deps.settlement.post(latest.position, first)
+      const sizeBytes = await this.#sizeOf(latest.nonce, payload, bid)
+      const isShort = sizeBytes <= LIMITS.transactionBytes
+      // Of what no transaction holds endpoints refuse to say the gas.
+      const gasLimit = isShort ? await this.#gasOf(payload, facts) : null
+      if (isShort && gasLimit === null) return null
+      if (gasLimit !== null && gasLimit <= LIMITS.transactionGas) return { first, others, facts, gasLimit }
+      const isUncut = isOneBlock(facts) && others.length === 0 && data.length > bytes
+      bytes = isUncut ? bytes : Math.floor(bytes / 2)
+      const smaller = await this.#cut(latest, fitted.batch, bytes)
       if (smaller === null) {
-        const error = new NodeError(PosterErrors.TOO_LARGE, { height: firstHeight, sizeBytes, gas: gasLimit })
+        const error = new NodeError(PosterErrors.TOO_LARGE, { height: facts.firstHeight, sizeBytes, gas: gasLimit })
         this.#refused({}, error.message)
         return null
       }
-      batch = smaller
+      fitted = smaller
     }
   }
 
-  async #gasOf({ position }: OwnView, batch: Batch): Promise<bigint | null> {
+  /** In transactions with so many bytes of the batch; null: it cannot be. */
+  async #cut(latest: OwnView, batch: Batch, bytes: number): Promise<Cut | null> {
+    if (bytes < BOUNDS.batchMinBytes) return null
+    if (!isOneBlock(batch.facts)) {
+      const fewer = await this.#deps.source.next(latest.position, bytes)
+      return fewer === null ? null : { batch: fewer, first: fewer, others: [] }
+    }
+    const parts = partsIn(batch.data, bytes)
+    if (parts === null) return null
+    const [data = batch.data, ...others] = parts
+    return { batch, first: { ...batch, data }, others }
+  }
+
+  async #gasOf(payload: Uint8Array, { firstHeight, lastHeight }: BatchFacts): Promise<bigint | null> {
     const { l1, settlement, account } = this.#deps
-    const { payload } = settlement.post(position, batch)
     try {
       const gas = await l1.estimate({ from: account.address, to: settlement.address, data: payload })
       return mulDivUp(gas, 100n + GAS_SLACK, 100n)
     } catch (error) {
       if (!(error instanceof NodeError) || error.code !== L1Errors.REFUSED.code) throw error
-      const { firstHeight, lastHeight } = batch.facts
       const { output } = error.data as { readonly output: Hex | null } // L1_REFUSED has it
       const reason = output === null || output === '0x' ? error.message : settlement.explain(hexToBytes(output))
       this.#refused({ from: firstHeight, to: lastHeight, reason }, 'the L1 would not take a batch')
@@ -460,8 +573,8 @@ export class Poster {
   }
 
   /** Of the signed transaction, to the byte but for a leading zero of its signature. */
-  async #sizeOf({ nonce, position }: OwnView, batch: Batch, gasLimit: bigint, bid: FeeCaps): Promise<number> {
-    const { payload } = this.#deps.settlement.post(position, batch)
+  async #sizeOf(nonce: bigint, payload: Uint8Array, bid: FeeCaps): Promise<number> {
+    const { transactionGas: gasLimit } = LIMITS
     return (await this.#raw({ nonce, gasLimit, payload }, bid)).length + FIELD_SLACK_BYTES
   }
 
@@ -523,10 +636,32 @@ interface Found {
   readonly attempt: Attempt
   readonly receipt: L1Receipt
 }
-const postedOf = ({ seq, facts, payload }: PosterRecord, { attempt, receipt }: Found): Posted => ({
-  ...{ seq, facts, tx: attempt.hash, payloadBytes: payload.length },
+const paidOf = ({ payload }: PosterRecord, { attempt, receipt }: Found): Paid => ({
+  ...{ tx: attempt.hash, callBytes: payload.length },
   ...{ gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei },
 })
+const gasUsedOf = (paid: readonly Paid[]): bigint => paid.reduce((sum, { gasUsed }) => sum + gasUsed, 0n)
+
+/** What is posted of a batch, and what is supplied after it. */
+interface Cut {
+  readonly batch: Batch
+  readonly first: Posting
+  readonly others: readonly Uint8Array[]
+}
+interface Fitted extends Omit<Cut, 'batch'> {
+  readonly facts: BatchFacts
+  readonly gasLimit: bigint
+}
+const isOneBlock = ({ firstHeight, lastHeight }: BatchFacts): boolean => firstHeight === lastHeight
+/** null: more parts than a first one names. */
+const partsIn = (data: Uint8Array, maxBytes: number): readonly Uint8Array[] | null => {
+  try {
+    return splitBatch(data, maxBytes)
+  } catch (error) {
+    if (error instanceof NodeError && error.code === BatchErrors.LIMIT.code) return null
+    throw error
+  }
+}
 
 /** A raised bid and a nonce may take some bytes more. */
 const FIELD_SLACK_BYTES = 64

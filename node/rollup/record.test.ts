@@ -16,11 +16,13 @@ const FACTS = {
 }
 const DRAFT: Draft = {
   ...{ seq: 4, previous: hash(1), accumulator: hash(2), nonce: 7n, gasLimit: 900_000n },
-  ...{ payload: Uint8Array.of(1, 2, 3), facts: FACTS },
+  ...{ payload: Uint8Array.of(1, 2, 3), facts: FACTS, builtOn: 77 },
+  others: [5, 6].map((byte) => ({ dataHash: hash(byte), payload: Uint8Array.of(byte) })),
 }
 const attempt = (n: number) => ({ raw: Uint8Array.of(9, n), maxFeeWei: BigInt(100 * n), maxTipWei: BigInt(n) })
 const POSTED: Posted = {
-  ...{ seq: 4, facts: FACTS, tx: hash(3), payloadBytes: 1_000, gasUsed: 400_000n, gasPriceWei: 30n },
+  ...{ seq: 4, facts: FACTS, parts: 3 },
+  paid: [3, 4].map((byte) => ({ tx: hash(byte), callBytes: 1_000, gasUsed: 400_000n, gasPriceWei: 30n })),
 }
 
 const open = async (disk: Disk, sender = SENDER) => {
@@ -37,7 +39,14 @@ test('every step is there again after the power failed right after it', async ()
   }
   const { recorder } = await open(disk)
   await recorder.begin(DRAFT)
-  expect((await again()).record).toEqual({ ...DRAFT, dataHash: keccak(DRAFT.payload), attempts: [], state: 'built' })
+  expect((await again()).record).toEqual({
+    ...DRAFT,
+    dataHash: keccak(DRAFT.payload),
+    part: 0,
+    paid: [],
+    attempts: [],
+    state: 'built',
+  })
   const second = await again()
   await second.attempt(attempt(1))
   await second.attempt(attempt(2))
@@ -55,6 +64,33 @@ test('every step is there again after the power failed right after it', async ()
   await last.begin({ ...DRAFT, seq: 5 })
   const found = await again()
   expect([found.record?.seq, found.posted]).toEqual([5, POSTED])
+})
+
+test('a part that is begun has nothing of the one before it but what that cost', async () => {
+  const disk = new Disk()
+  const again = async () => {
+    disk.crash()
+    return (await open(disk)).recorder
+  }
+  const { recorder } = await open(disk)
+  await recorder.begin(DRAFT)
+  await recorder.attempt(attempt(1))
+  await recorder.mark('included')
+  const [paid] = POSTED.paid
+  if (paid === undefined) expect.fail('it has some')
+  await recorder.next({ part: 1, nonce: 8n, gasLimit: 5n }, paid)
+  const second = await again()
+  const part = { part: 1, nonce: 8n, gasLimit: 5n, payload: Uint8Array.of(5), dataHash: keccak(Uint8Array.of(5)) }
+  expect(second.record).toEqual({ ...DRAFT, ...part, paid: [paid], attempts: [], state: 'built' })
+  await second.attempt(attempt(2))
+  await second.next({ part: 2, nonce: 9n, gasLimit: 6n }, null)
+  expect((await again()).record).toMatchObject({
+    part: 2,
+    nonce: 9n,
+    payload: Uint8Array.of(6),
+    paid: [paid],
+    attempts: [],
+  })
 })
 
 test('a torn end is cut, wherever it was torn', async () => {

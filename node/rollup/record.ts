@@ -1,4 +1,4 @@
-// The poster's durable record: the batch under way, every transaction that was signed for it, and how far it came. Owns its file. What is in
+// The poster's durable record: the batch under way with its parts, every transaction that was signed for it, and how far it came. Owns its file. What is in
 // the contract counts; the record keeps the poster from paying twice and from forgetting what it let loose.
 import { type Address, asAddress, asHash, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
@@ -45,25 +45,50 @@ export interface Draft {
   /** What the contract is called with. */
   readonly payload: Uint8Array
   readonly facts: BatchFacts
+  /** Of a batch that no transaction of the L1 holds: what is supplied after the first part is posted, in this order. */
+  readonly others: readonly Part[]
+  /** The L1's block that it was built on: whatever is supplied to it comes later. */
+  readonly builtOn: number
+}
+interface Part {
+  /** Of its bytes, as the contract logs it. */
+  readonly dataHash: Hash
+  /** What the contract is called with. */
+  readonly payload: Uint8Array
 }
 export interface Attempt extends FeeCaps {
   readonly raw: Uint8Array
   readonly hash: Hash
 }
-/** A batch that became final, as its receipt says. */
-export interface Posted {
-  readonly seq: number
-  readonly facts: BatchFacts
+/** A transaction of this poster that is final, as its receipt says. */
+export interface Paid {
   readonly tx: Hash
   /** Of the whole call. */
-  readonly payloadBytes: number
+  readonly callBytes: number
   readonly gasUsed: bigint
   readonly gasPriceWei: bigint
 }
+/** A batch that became final with all its parts. */
+export interface Posted {
+  readonly seq: number
+  readonly facts: BatchFacts
+  /** 1 where it went as a whole. */
+  readonly parts: number
+  /** Oldest first; fewer than its parts where somebody else supplied some. */
+  readonly paid: readonly Paid[]
+}
+/** The transaction that brings a part to the L1: 0 for what is posted, from 1 on for `others`. */
+interface Leg {
+  readonly part: number
+  readonly nonce: bigint
+  readonly gasLimit: bigint
+}
 const STATES = ['built', 'sent', 'included', 'final'] as const
 type State = (typeof STATES)[number]
-export interface PosterRecord extends Draft {
+/** A batch under way. Nonce, gas, payload, attempts and state are of the part that is: those before it are final. */
+export interface PosterRecord extends Draft, Leg {
   readonly dataHash: Hash
+  readonly paid: readonly Paid[]
   readonly attempts: readonly Attempt[]
   readonly state: State
 }
@@ -77,12 +102,15 @@ export interface Recorder {
   begin(draft: Draft): Promise<void>
   attempt(attempt: Omit<Attempt, 'hash'>): Promise<void>
   mark(state: Exclude<State, 'final'>): Promise<void>
+  /** A part is begun, or begun anew; `paid` is what ended the one before it, null where nothing of this poster did. */
+  next(leg: Leg, paid: Paid | null): Promise<void>
   /** The batch is final, or given up (null): nothing of it is needed any more. */
   end(posted: Posted | null): Promise<void>
   close(): Promise<void>
 }
 
-const TYPES = { draft: 1, attempt: 2, state: 3, posted: 4 } as const
+/** 1 and 4 were drafts and posted batches without parts. */
+const TYPES = { attempt: 2, state: 3, draft: 5, posted: 6, leg: 7 } as const
 
 /** A record of another account, contract or chain is put aside, and so is a damaged one: neither is needed to be safe. */
 export async function openRecord(file: LogFile, sender: Sender, log: Log): Promise<Recorder> {
@@ -140,6 +168,13 @@ class FileRecorder implements Recorder {
     this.record = { ...record, state }
   }
 
+  async next(leg: Leg, paid: Paid | null): Promise<void> {
+    const { record } = this
+    assert(record !== null, 'a part is of a batch')
+    await this.#wal.append(TYPES.leg, encodeLeg(leg, paid), { sync: true })
+    this.record = withLeg(record, leg, paid)
+  }
+
   async end(posted: Posted | null): Promise<void> {
     const { record } = this
     assert(record !== null, 'what ends has begun')
@@ -160,10 +195,20 @@ const isSame = (a: Sender, b: Sender): boolean =>
 
 const recordOf = (draft: Draft): PosterRecord => ({
   ...draft,
+  part: 0,
   dataHash: keccak(draft.payload),
+  paid: [],
   attempts: [],
   state: 'built',
 })
+const withLeg = (record: PosterRecord, leg: Leg, paid: Paid | null): PosterRecord => {
+  const payload = leg.part === 0 ? record.payload : record.others[leg.part - 1]?.payload
+  assert(payload !== undefined, 'a batch has the parts that its record says')
+  return {
+    ...{ ...record, ...leg, payload, dataHash: keccak(payload), attempts: [], state: 'built' },
+    paid: paid === null ? record.paid : [...record.paid, paid],
+  }
+}
 
 interface Folded {
   readonly record: PosterRecord | null
@@ -182,18 +227,41 @@ const step = (before: Folded, { type, payload }: WalRecord): Folded => {
   if (record === null) throw new NodeError(RecordErrors.UNKNOWN, { type })
   if (type === TYPES.attempt)
     return { ...before, record: { ...record, attempts: [...record.attempts, decodeAttempt(payload)] } }
+  if (type === TYPES.leg) {
+    const { leg, paid } = decodeLeg(payload)
+    return { ...before, record: withLeg(record, leg, paid) }
+  }
   const state = type === TYPES.state ? STATES[asNumber(decodeRlp(payload))] : undefined
   if (state === undefined) throw new NodeError(RecordErrors.UNKNOWN, { type })
   return { ...before, record: { ...record, state } }
 }
 
-const encodePosted = ({ seq, facts, tx, payloadBytes, gasUsed, gasPriceWei }: Posted): Uint8Array =>
-  encodeRlp([rlpInt(seq), factsToRlp(facts), tx, ...[payloadBytes, gasUsed, gasPriceWei].map(rlpInt)])
+const encodePosted = ({ seq, facts, parts, paid }: Posted): Uint8Array =>
+  encodeRlp([rlpInt(seq), factsToRlp(facts), rlpInt(parts), paid.map(paidToRlp)])
 const decodePosted = (bytes: Uint8Array): Posted => {
-  const [seq, facts, tx, payloadBytes, gasUsed, gasPrice] = asList(decodeRlp(bytes), 6)
+  const [seq, facts, parts, paid] = asList(decodeRlp(bytes), 4)
+  return { seq: asNumber(seq), facts: factsOf(facts), parts: asNumber(parts), paid: asList(paid).map(paidOf) }
+}
+const paidToRlp = ({ tx, callBytes, gasUsed, gasPriceWei }: Paid): Rlp => [
+  tx,
+  ...[callBytes, gasUsed, gasPriceWei].map(rlpInt),
+]
+const paidOf = (item: Rlp): Paid => {
+  const [tx, callBytes, gasUsed, gasPrice] = asList(item, 4)
   return {
-    ...{ seq: asNumber(seq), facts: factsOf(facts), tx: asHash(asBytes(tx, 32)) },
-    ...{ payloadBytes: asNumber(payloadBytes), gasUsed: asBigint(gasUsed), gasPriceWei: asBigint(gasPrice) },
+    ...{ tx: asHash(asBytes(tx, 32)), callBytes: asNumber(callBytes) },
+    ...{ gasUsed: asBigint(gasUsed), gasPriceWei: asBigint(gasPrice) },
+  }
+}
+
+const encodeLeg = ({ part, nonce, gasLimit }: Leg, paid: Paid | null): Uint8Array =>
+  encodeRlp([...[part, nonce, gasLimit].map(rlpInt), paid === null ? [] : [paidToRlp(paid)]])
+const decodeLeg = (bytes: Uint8Array): { readonly leg: Leg; readonly paid: Paid | null } => {
+  const [part, nonce, gasLimit, list] = asList(decodeRlp(bytes), 4)
+  const [paid] = asList(list)
+  return {
+    leg: { part: asNumber(part), nonce: asBigint(nonce), gasLimit: asBigint(gasLimit) },
+    paid: paid === undefined ? null : paidOf(paid),
   }
 }
 
@@ -203,10 +271,13 @@ const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Ui
     ...[rlpInt(draft.seq), draft.previous, draft.accumulator, rlpInt(draft.nonce), rlpInt(draft.gasLimit)],
     draft.payload,
     factsToRlp(draft.facts),
+    draft.others.map(({ dataHash, payload }) => [dataHash, payload]),
+    rlpInt(draft.builtOn),
   ])
 }
 const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly draft: Draft } => {
-  const [whose, seq, previous, accumulator, nonce, gasLimit, payload, facts] = asList(decodeRlp(bytes), 8)
+  const [whose, ...fields] = asList(decodeRlp(bytes), 10)
+  const [seq, previous, accumulator, nonce, gasLimit, payload, facts, others, builtOn] = fields
   const [chainId, settlement, account] = asList(whose, 3)
   return {
     sender: {
@@ -222,8 +293,14 @@ const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly dra
       gasLimit: asBigint(gasLimit),
       payload: asBytes(payload),
       facts: factsOf(facts),
+      others: asList(others).map(partOf),
+      builtOn: asNumber(builtOn),
     },
   }
+}
+const partOf = (item: Rlp): Part => {
+  const [dataHash, payload] = asList(item, 2)
+  return { dataHash: asHash(asBytes(dataHash, 32)), payload: asBytes(payload) }
 }
 const factsToRlp = (facts: BatchFacts): Rlp => {
   const { firstHeight, lastHeight, emptyBlocks, transactions, sizeBytes, blockBytes, oldestMs } = facts
@@ -248,7 +325,8 @@ const decodeAttempt = (bytes: Uint8Array): Attempt => {
 }
 
 /** For logs. */
-export const shown = ({ seq, dataHash, nonce, facts, attempts }: PosterRecord) => ({
+export const shown = ({ seq, part, others, dataHash, nonce, facts, attempts }: PosterRecord) => ({
+  ...(others.length > 0 && { part: part + 1, parts: others.length + 1 }),
   ...{ seq, dataHash: bytesToHex(dataHash), nonce: Number(nonce), attempts: attempts.length },
   ...{ from: facts.firstHeight, to: facts.lastHeight, bytes: facts.sizeBytes },
 })

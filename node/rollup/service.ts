@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type Address, bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
+import { mulDivUp } from '../../chain/base/math.ts'
 import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { openLogFile } from '../../chain/store/kv.ts'
@@ -12,7 +13,7 @@ import { createBatchBuilder } from '../workers/batches.ts'
 import type { Prices } from './costs.ts'
 import { createL1 } from './l1.ts'
 import { Poster, type PosterOptions, type PosterStatus } from './poster.ts'
-import { type BatchFacts, openRecord } from './record.ts'
+import { type BatchFacts, openRecord, type Paid } from './record.ts'
 import { createSettlement, type Position } from './settlement.ts'
 import { ChainSource, type ChainSourceDeps, type ChainSourceOptions } from './source.ts'
 
@@ -113,18 +114,29 @@ const statusToJson = (status: PosterStatus) => ({
   finalized: orNull(status.final, positionToJson),
   balance: orNull(status.balanceWei, quantity),
   baseFee: orNull(status.baseFeeWei, quantity),
-  underway: orNull(status.underway, ({ seq, state, nonce, facts, attempts }) => ({
-    ...{ seq: quantity(seq), state, nonce: quantity(nonce), ...factsToJson(facts) },
+  underway: orNull(status.underway, ({ seq, part, others, state, nonce, facts, attempts }) => ({
+    ...{ seq: quantity(seq), part: quantity(part + 1), parts: quantity(others.length + 1) },
+    ...{ state, nonce: quantity(nonce), ...factsToJson(facts) },
     attempts: attempts.map(({ hash, maxFeeWei, maxTipWei }) => ({
       ...{ transactionHash: bytesToHex(hash), maxFeePerGas: quantity(maxFeeWei) },
       maxPriorityFeePerGas: quantity(maxTipWei),
     })),
   })),
-  posted: orNull(status.posted, ({ seq, tx, facts, payloadBytes, gasUsed, gasPriceWei }) => ({
-    ...{ seq: quantity(seq), transactionHash: bytesToHex(tx), ...factsToJson(facts) },
-    ...{ callBytes: quantity(payloadBytes), gasUsed: quantity(gasUsed), gasPrice: quantity(gasPriceWei) },
+  posted: orNull(status.posted, ({ seq, facts, parts, paid }) => ({
+    ...{ seq: quantity(seq), parts: quantity(parts), ...factsToJson(facts) },
+    ...{ transactionHashes: paid.map(({ tx }) => bytesToHex(tx)), ...paidToJson(paid) },
   })),
 })
+/** Of all transactions that brought a batch; what a unit of gas cost is their mean, rounded up. */
+const paidToJson = (paid: readonly Paid[]) => {
+  const gasUsed = paid.reduce((sum, each) => sum + each.gasUsed, 0n)
+  const paidWei = paid.reduce((sum, each) => sum + each.gasUsed * each.gasPriceWei, 0n)
+  const callBytes = paid.reduce((sum, each) => sum + each.callBytes, 0)
+  return {
+    ...{ callBytes: quantity(callBytes), gasUsed: quantity(gasUsed), paid: quantity(paidWei) },
+    gasPrice: quantity(mulDivUp(paidWei, 1n, gasUsed)),
+  }
+}
 const positionToJson = ({ seq, height, blockHash }: Position): Json => ({
   ...{ seq: quantity(seq), height: quantity(height), blockHash: bytesToHex(blockHash) },
 })

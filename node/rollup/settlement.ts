@@ -1,10 +1,11 @@
 // The settlement contract's words: what is asked of it, how a batch is posted to it, and what its refusals mean. Owns the accumulator, which
 // the contract and everybody else find alike.
-import { type Address, asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { type Address, asHash, bytesToHex, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
-import { decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
+import { decodeEvent, decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
 import { abi as verifierAbi } from '../../contracts/settlement/ICheckpointVerifier.abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
+import type { L1Log } from './l1.ts'
 
 /** The newest checkpoint that the contract holds. */
 export interface Position {
@@ -33,6 +34,11 @@ export interface Settlement {
   position(answer: Uint8Array): Position
   /** The call that posts, and the accumulator that it leaves. */
   post(before: Position, posting: Posting): { readonly payload: Uint8Array; readonly accumulator: Hash }
+  /** The call that supplies a part of a batch that is posted. */
+  supply(seq: number, part: Uint8Array): Uint8Array
+  /** First topic of what the contract logs when somebody does, and what such a log says. Throws ABI_*. */
+  readonly suppliedTopic: Hash
+  supplied(log: Pick<L1Log, 'topics' | 'data'>): { readonly seq: number; readonly dataHash: Hash }
   /** A revert by its name and values. */
   explain(output: Uint8Array): string
 }
@@ -56,6 +62,12 @@ export const createSettlement = (address: Address): Settlement => ({
       ...{ seq, dataHash: keccak(data), blockHash: keccak(checkpoint.header) },
     })
     return { payload: encodeCall(abi.functions.post, args), accumulator }
+  },
+  supply: (seq, part) => encodeCall(abi.functions.supply, [BigInt(seq), part]),
+  suppliedTopic: asHash(hexToBytes(abi.events.BatchSupplied.topic)),
+  supplied(log) {
+    const { seq, dataHash } = decodeEvent(abi.events.BatchSupplied, log)
+    return { seq: Number(seq), dataHash: asHash(dataHash) }
   },
   explain(output) {
     const selector = selectorOf(output)

@@ -6,18 +6,30 @@ import {
   asAddress,
   asHash,
   bytesToHex,
+  concat,
   equalBytes,
   type Hash,
   type Hex,
+  hexToBytes,
 } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { minBigint } from '../../chain/base/math.ts'
 import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
-import { decodeNamed, encodeError, encodeNamed } from '../../chain/native/kit/abi.ts'
+import { decodeNamed, encodeError, encodeNamed, selectorOf } from '../../chain/native/kit/abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
 import type { ReporterAccount } from '../../node/reporter.ts'
-import { type L1, type L1Block, type L1Call, L1Errors, type L1Receipt, type Tag } from '../../node/rollup/l1.ts'
+import { partsOf } from '../../node/rollup/batch.ts'
+import {
+  type L1,
+  type L1Block,
+  type L1Call,
+  L1Errors,
+  type L1History,
+  type L1Log,
+  type L1Receipt,
+  type Tag,
+} from '../../node/rollup/l1.ts'
 import { createSettlement, type Position } from '../../node/rollup/settlement.ts'
 
 export const GWEI = 10n ** 9n
@@ -25,6 +37,7 @@ export const SETTLEMENT = asAddress(new Uint8Array(20).fill(0x5e))
 const ZERO = asHash(new Uint8Array(32))
 const settlement = createSettlement(SETTLEMENT)
 
+type SimEndpoint = L1 & Pick<L1History, 'logs'>
 interface SimTx {
   readonly hash: Hash
   readonly from: Address
@@ -63,19 +76,25 @@ const txOf = (raw: Uint8Array): SimTx => {
   }
 }
 
-/** What a batch of the tests holds: its first and last height. */
-export const simBatch = (first: number, last: number) => {
-  const data = encodeRlp([rlpInt(first), rlpInt(last)])
+/** A batch of the tests: its header says its first and last height. `bytes` of the batch differ with its height and their place. */
+export const simBatch = (first: number, last: number, bytes = 4) => {
+  const data = Uint8Array.from({ length: bytes }, (_, i) => (first * 31 + i * 7 + (i >> 8)) & 0xff)
   return {
     data,
-    checkpoint: { header: encodeRlp(rlpInt(last)), section: new Uint8Array(0) },
+    checkpoint: { header: encodeRlp([rlpInt(first), rlpInt(last)]), section: new Uint8Array(0) },
     certificate: new Uint8Array(0),
   }
 }
 
+const isPost = (payload: Uint8Array): boolean => selectorOf(payload) === abi.functions.post.selector
+const postOf = (payload: Uint8Array) => decodeNamed(abi.functions.post.inputs, payload.subarray(4))
+const supplyOf = (payload: Uint8Array) => decodeNamed(abi.functions.supply.inputs, payload.subarray(4))
+
 /** Of the batch in a call that posts it. */
-export const heightsOf = (payload: Uint8Array): { readonly first: number; readonly last: number } => {
-  const [first, last] = asList(decodeRlp(decodeNamed(abi.functions.post.inputs, payload.subarray(4)).batch), 2)
+export const heightsOf = (payload: Uint8Array): { readonly first: number; readonly last: number } =>
+  heightsIn(postOf(payload).checkpoint.header)
+const heightsIn = (header: Uint8Array) => {
+  const [first, last] = asList(decodeRlp(header), 2)
   return { first: asNumber(first), last: asNumber(last) }
 }
 
@@ -94,14 +113,16 @@ export class SimL1 {
   isOpen = true
   /** Whether the contract takes batches. */
   isPaused = false
+  /** Whether it reverts what is supplied, though an estimate says that it would not. */
+  refusesSupply = false
   gas: (data: Uint8Array) => bigint = gasOf
   /** Before each question; throws what the endpoint fails with. */
-  onCall: (method: keyof L1, raw?: Uint8Array) => void = () => {}
+  onCall: (method: keyof SimEndpoint, raw?: Uint8Array) => void = () => {}
   /** Everything that was ever taken into the pool. */
   readonly seen: SimTx[] = []
 
   constructor(timeMs: number, accounts: readonly ReporterAccount[]) {
-    const balances = new Map(accounts.map(({ address }) => [addressKey(address), 10n ** 21n]))
+    const balances = new Map(accounts.map(({ address }) => [addressKey(address), 10n ** 24n]))
     const position = {
       seq: 0,
       height: 0,
@@ -126,10 +147,35 @@ export class SimL1 {
   }
   /** Batches of the canonical chain in order, with whose transaction each is. */
   get batches(): readonly { readonly first: number; readonly last: number; readonly from: number }[] {
-    return this.#blocks.flatMap(({ txs, receipts }) =>
-      txs
-        .filter(({ hash }) => receipts.get(bytesToHex(hash))?.isSuccess)
-        .map(({ data, from }) => ({ ...heightsOf(data), from: from[0] ?? 0 })),
+    return this.#done().flatMap(({ tx: { data, from } }) =>
+      isPost(data) ? [{ ...heightsOf(data), from: from[0] ?? 0 }] : [],
+    )
+  }
+  /** What was supplied on the canonical chain, in order, and by whom. */
+  get supplied(): readonly { readonly seq: number; readonly part: Uint8Array; readonly from: number }[] {
+    return this.#done().flatMap(({ tx: { data, from } }) => {
+      if (isPost(data)) return []
+      const { seq, batch } = supplyOf(data)
+      return [{ seq: Number(seq), part: batch, from: from[0] ?? 0 }]
+    })
+  }
+  /** The bytes of each batch up to a block, its parts found by their hashes as derivation does; null where some are missing. */
+  wholesAt(block: number): readonly (Uint8Array | null)[] {
+    const done = this.#done().filter((each) => each.block <= block)
+    const parts = done.flatMap(({ tx: { data } }) => (isPost(data) ? [] : [supplyOf(data).batch]))
+    return done.flatMap(({ tx: { data } }) => {
+      if (!isPost(data)) return []
+      const { batch } = postOf(data)
+      const named = partsOf(batch)
+      if (named === null) return [batch]
+      const found = named.others.map((hash) => parts.find((part) => equalBytes(keccak(part), hash)))
+      return [found.includes(undefined) ? null : concat(named.first, ...found.filter((part) => part !== undefined))]
+    })
+  }
+  /** Transactions of the canonical chain that did what they say. */
+  #done(): readonly { readonly tx: SimTx; readonly block: number }[] {
+    return this.#blocks.flatMap(({ number, txs, receipts }) =>
+      txs.filter(({ hash }) => receipts.get(bytesToHex(hash))?.isSuccess).map((tx) => ({ tx, block: number })),
     )
   }
   /** Transactions of the canonical chain that the contract refused. */
@@ -166,24 +212,29 @@ export class SimL1 {
 
   /** null: it reverts. */
   #run({ position }: State, { data }: SimTx): Position | null {
+    if (this.refusesSupply && !isPost(data)) return null
     return this.#refusal(position, data) === null ? this.#after(position, data) : null
   }
   #after(position: Position, data: Uint8Array): Position {
-    const { batch, checkpoint } = decodeNamed(abi.functions.post.inputs, data.subarray(4))
+    if (!isPost(data)) return position
+    const { batch, checkpoint } = postOf(data)
     const posting = { data: batch, checkpoint, certificate: new Uint8Array(0) }
     const { accumulator } = settlement.post(position, posting)
-    const height = asNumber(decodeRlp(checkpoint.header))
+    const { last: height } = heightsIn(checkpoint.header)
     return { ...position, seq: position.seq + 1, height, accumulator, blockHash: keccak(checkpoint.header) }
   }
   #refusal(position: Position, data: Uint8Array): Uint8Array | null {
-    const { seq, previousAccumulator, batch } = decodeNamed(abi.functions.post.inputs, data.subarray(4))
+    if (!isPost(data)) {
+      const { seq } = supplyOf(data)
+      return Number(seq) > position.seq ? encodeError(abi.errors.NoSuchCheckpoint, { seq }) : null
+    }
+    const { seq, previousAccumulator, checkpoint } = postOf(data)
     if (this.isPaused) return encodeError(abi.errors.NoVerifier, {})
     if (Number(seq) !== position.seq + 1)
       return encodeError(abi.errors.WrongSequence, { given: seq, expected: BigInt(position.seq + 1) })
     if (!equalBytes(previousAccumulator, position.accumulator))
       return encodeError(abi.errors.WrongAccumulator, { given: previousAccumulator, expected: position.accumulator })
-    const [first] = asList(decodeRlp(batch), 2)
-    return asNumber(first) === position.height + 1 ? null : encodeError(abi.errors.BadHeader, {})
+    return heightsIn(checkpoint.header).first === position.height + 1 ? null : encodeError(abi.errors.BadHeader, {})
   }
 
   /** The last blocks are replaced by as many empty ones and one more; their transactions wait again, or are forgotten. */
@@ -222,8 +273,8 @@ export class SimL1 {
   }
 
   /** What a process asks. */
-  endpoint(): L1 {
-    const ask = async <T>(method: keyof L1, answer: () => T, raw?: Uint8Array): Promise<T> => {
+  endpoint(): SimEndpoint {
+    const ask = async <T>(method: keyof SimEndpoint, answer: () => T, raw?: Uint8Array): Promise<T> => {
       this.onCall(method, raw)
       return answer()
     }
@@ -242,8 +293,18 @@ export class SimL1 {
           return this.gas(call.data)
         }),
       receipt: (tx) => ask('receipt', () => this.#receipt(tx)),
+      logs: ({ topics, from, to }) => ask('logs', () => this.#logs(topics, from, to)),
       send: (raw) => ask('send', () => this.#admit(raw), raw),
     }
+  }
+  /** Of what was supplied; nobody asks this L1 for other logs. */
+  #logs(topics: readonly Hash[], from: number, to: number): readonly L1Log[] {
+    return this.#done().flatMap(({ tx, block }) => {
+      if (isPost(tx.data) || block < from || block > to) return []
+      const { seq, batch } = supplyOf(tx.data)
+      const word = asHash(hexToBytes(`0x${seq.toString(16).padStart(64, '0')}`))
+      return [{ address: SETTLEMENT, topics: [...topics, word], data: keccak(batch), transaction: tx.hash }]
+    })
   }
   #receipt(tx: Hash): L1Receipt | null {
     for (const { receipts } of this.#blocks.toReversed()) {

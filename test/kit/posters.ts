@@ -1,0 +1,138 @@
+// Posters before one simulated L1: their disks, their chain in its plainest form, and time that goes by as a test says.
+import { expect } from 'vitest'
+import type { Log, Meter } from '../../chain/base/ports.ts'
+import { type BatchSource, Poster, type PosterOptions } from '../../node/rollup/poster.ts'
+import { openRecord } from '../../node/rollup/record.ts'
+import { createSettlement } from '../../node/rollup/settlement.ts'
+import { Disk, death } from './disk.ts'
+import { GWEI, SETTLEMENT, SimL1, simAccount, simBatch } from './l1.ts'
+
+const START = 1_800_000_000_000
+export const MINUTE = 60_000
+export const BLOCK_MS = 3_000
+const BLOCK_BYTES = 100
+const OPTIONS: PosterOptions = {
+  ...{ chainId: 80_002n, batchBytes: 10_000, maxAgeMs: MINUTE, holdMs: 30 * MINUTE, turnMs: 2 * MINUTE },
+  ...{ holdFeeWei: 500n * GWEI, maxFeeWei: 20_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 10n ** 18n },
+}
+export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
+export const meter: Meter = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+}
+
+/** Bytes of the batch that a large block is alone in, by its height; null: it is a small one. */
+export type Heavy = (height: number) => number | null
+const allSmall: Heavy = () => null
+
+/** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold, of the large ones one. */
+export const sourceOf = (nowMs: () => number, rank: BatchSource['rank'], heavy: Heavy = allSmall): BatchSource => ({
+  rank,
+  async next({ height: after }, maxBytes) {
+    const head = Math.floor((nowMs() - START) / BLOCK_MS)
+    if (head <= after) return null
+    const alone = heavy(after + 1)
+    const most = Math.min(head, after + Math.max(1, Math.floor(maxBytes / BLOCK_BYTES)))
+    let last = after + 1
+    while (alone === null && last < most && heavy(last + 1) === null) last++
+    const timeOf = (height: number): number => START + height * BLOCK_MS
+    const [firstHeight, lastHeight] = [after + 1, last]
+    const sizeBytes = alone ?? (last - after) * BLOCK_BYTES
+    const facts = {
+      firstHeight,
+      lastHeight,
+      emptyBlocks: 0,
+      transactions: last - after,
+      sizeBytes,
+      blockBytes: 0,
+      oldestMs: timeOf(after + 1),
+    }
+    return {
+      facts,
+      isFull: last < head,
+      newestMs: timeOf(last),
+      epoch: 0,
+      ...simBatch(firstHeight, lastHeight, alone ?? undefined),
+    }
+  },
+})
+
+export class World {
+  nowMs = START
+  readonly l1: SimL1
+  readonly said: string[] = []
+  readonly posters: { poster: Poster; readonly disk: Disk; readonly id: number; readonly rank: BatchSource['rank'] }[] =
+    []
+  readonly options: PosterOptions
+  readonly heavy: Heavy
+
+  constructor(options: Partial<PosterOptions> = {}, heavy = allSmall) {
+    this.heavy = heavy
+    this.options = { ...OPTIONS, ...options }
+    this.l1 = new SimL1(START - 100 * 2_000, [simAccount(1), simAccount(2)])
+  }
+
+  /** `rank`: its place in the order of each epoch. */
+  async add(rank: number | BatchSource['rank'] = 0): Promise<void> {
+    const rankOf = typeof rank === 'number' ? () => rank : rank
+    const id = this.posters.length + 1
+    const disk = new Disk()
+    this.posters.push({ poster: await this.#start(disk, id, rankOf), disk, id, rank: rankOf })
+  }
+  async #start(disk: Disk, id: number, rank: BatchSource['rank']): Promise<Poster> {
+    const note = (_: object, text: string): void => void this.said.push(text)
+    const log: Log = { debug() {}, info: note, warn: note, error: note }
+    const account = simAccount(id)
+    const sender = { chainId: this.options.chainId, settlement: SETTLEMENT, account: account.address }
+    const recorder = await openRecord(disk.open().log, sender, log)
+    const clock = { nowMs: () => this.nowMs }
+    const source = sourceOf(clock.nowMs, rank, this.heavy)
+    const ports = { l1: this.l1.endpoint(), settlement: createSettlement(SETTLEMENT), source, account, recorder }
+    return new Poster({ ...ports, clock, log, meter }, this.options)
+  }
+  async restart(i = 0): Promise<void> {
+    const own = this.posters[i] ?? expect.fail('one that runs')
+    own.disk.crash()
+    own.poster = await this.#start(own.disk, own.id, own.rank)
+  }
+
+  /** Two seconds: a block of the L1, then a turn of each poster. A process that dies is started again. */
+  async tick(): Promise<void> {
+    this.nowMs += 2_000
+    this.l1.mine()
+    for (const [i, { poster }] of this.posters.entries())
+      await poster.turn().catch(async (error: unknown) => {
+        if (error !== death) throw error
+        await this.restart(i)
+      })
+  }
+  async run(ms: number): Promise<void> {
+    for (const until = this.nowMs + ms; this.nowMs < until; ) await this.tick()
+  }
+  async until(condition: () => boolean): Promise<void> {
+    for (let i = 0; !condition(); i++) {
+      if (i > 10_000) expect.fail('it never came to that')
+      await this.tick()
+    }
+  }
+
+  get status() {
+    return (this.posters[0] ?? expect.fail('one that runs')).poster.status
+  }
+  /** Batches follow each other without a gap, and none is twice there. */
+  check(): void {
+    let height = 0
+    for (const { first, last } of this.l1.batches) {
+      expect({ first, isEmpty: last < first }).toEqual({ first: height + 1, isEmpty: false })
+      height = last
+    }
+    expect(this.l1.head.state.position.height).toBe(height)
+  }
+}
+export const worldOf = async (options: Partial<PosterOptions> = {}, heavy = allSmall): Promise<World> => {
+  const world = new World(options, heavy)
+  await world.add()
+  return world
+}
+export const finalSeq = (world: World): number => world.l1.final.state.position.seq
