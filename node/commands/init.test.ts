@@ -14,6 +14,8 @@ import { init } from './init.ts'
 import { keys } from './keys.ts'
 import { start } from './start.ts'
 
+const ANY_PORTS = ['--rpc-port', '0', '--metrics-port', '0', '--p2p-listen', '/ip4/127.0.0.1/tcp/0']
+
 const run = async (
   command: Command,
   argv: readonly string[],
@@ -47,7 +49,7 @@ test('init, keys new, genesis, start: the encrypted key signs final blocks', asy
   expect(readFileSync(join(dir, 'config.toml'), 'utf8')).toContain('\nkeyFile = "keys/validator.json"\n')
 
   const go = (stop: AbortSignal, env: Record<string, string>, out?: (object: object) => void) =>
-    run(start, ['--dir', dir, '--rpc-port', '0', '--metrics-port', '0'], { stop, env, ...(out && { out }) })
+    run(start, ['--dir', dir, ...ANY_PORTS], { stop, env, ...(out && { out }) })
   const never = new AbortController().signal
   await expect(go(never, {})).rejects.toMatchObject({ code: 'START_NO_KEY' })
 

@@ -1,10 +1,10 @@
 // A local EVM with Polygon's chain id and rules: a process of its own that mines when it is told, on a port that it finds.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { assert } from '../../chain/base/errors.ts'
 import { request } from '../../rpc/client/http.ts'
+import { foundry } from './foundry.ts'
 
 export interface Anvil {
   readonly url: string
@@ -26,11 +26,9 @@ const FLAGS = [
   '--port',
   '0',
 ]
-const ARCH: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 export async function startAnvil(): Promise<Anvil> {
-  const name = `@foundry-rs/anvil-${process.platform}-${ARCH[process.arch] ?? process.arch}/bin/anvil`
-  const child = spawn(createRequire(import.meta.url).resolve(name), FLAGS, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(foundry('anvil'), FLAGS, { stdio: ['ignore', 'pipe', 'inherit'] })
   const url = await listening(child.stdout)
   const rpc = (method: string, params: readonly unknown[] = []): Promise<unknown> => request(url, method, params)
   return {
