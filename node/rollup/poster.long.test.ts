@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { asHash, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
+import { asAddress, asHash, bytesToHex, concat, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { installCurves, keccak } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import type { Timers } from '../../chain/base/ports.ts'
+import { rlpInt } from '../../chain/base/rlp.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { decodeNamed } from '../../chain/native/kit/abi.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
@@ -19,12 +20,13 @@ import { Disk } from '../../test/kit/disk.ts'
 import { noMeter, seal, silent } from '../../test/kit/sealed.ts'
 import { EPOCH_BLOCKS, mixedChain, settledGenesisText } from '../../test/kit/settled.ts'
 import { sync } from '../commands/sync.ts'
+import { developmentAccounts } from '../development.ts'
 import { accountOf } from '../reporter.ts'
 import { createBatchBuilder } from '../workers/batches.ts'
 import { decodeBatch } from './batch.ts'
 import { deploy, implementationOf, planDeployment, type Step, survey } from './deploy.ts'
 import { createL1 } from './l1.ts'
-import { Poster, type PosterOptions } from './poster.ts'
+import { LIMITS, Poster, type PosterOptions } from './poster.ts'
 import { openRecord } from './record.ts'
 import { blsCertificates, startPoster } from './service.ts'
 import { createSettlement } from './settlement.ts'
@@ -33,6 +35,10 @@ import { ChainSource } from './source.ts'
 installCurves(nativeCurves)
 const GWEI = 10n ** 9n
 const BLOCKS = 20
+/** Of one block, from accounts that its other transactions leave alone, to addresses that are new: three parts of 100 kB. */
+const TRANSFERS = 2_500
+const SENDERS = developmentAccounts(4).map(({ privateKey }) => privateKey)
+const PARTS = 3
 const OPTIONS: PosterOptions = {
   ...{ chainId: ANVIL_CHAIN, batchBytes: 100_000, maxAgeMs: 0, holdMs: 3_600_000, turnMs: 0 },
   ...{ holdFeeWei: 500n * GWEI, maxFeeWei: 5_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 0n },
@@ -211,6 +217,41 @@ test('the poster of a node posts turn by turn, is hurried, and goes on after a r
   rmSync(dir, { recursive: true })
 })
 
+test('a block of 2,500 transfers, which no transaction holds, goes in parts; killed after each, the poster goes on', async () => {
+  const { chainId } = chain.genesis
+  const numbers = Array.from({ length: TRANSFERS / SENDERS.length }, (_, i) => i)
+  const fees = { chainId, gasLimit: 21_000n, maxFeeWei: 10n ** 11n, maxTipWei: 10n ** 9n, data: new Uint8Array(0) }
+  for (const secret of SENDERS) {
+    const sender = accountOf(hexToBytes(secret))
+    for (const i of numbers) {
+      const to = asAddress(keccak(concat(sender.address, rlpInt(i))).subarray(12))
+      await chain.submit(await sender.sign({ ...fees, nonce: BigInt(i), to }), 'local')
+    }
+  }
+  await seal(chain, 1)
+  const { number } = chain.head().header
+  expect(chain.txs(number)).toHaveLength(TRANSFERS)
+  const disk = new Disk()
+  let [poster, turn] = [null as Poster | null, async (): Promise<void> => {}]
+  const parts = new Set<number>()
+  for (let i = 0; poster?.status.posted?.facts.lastHeight !== number && i < 100; i++) {
+    const part = poster?.status.underway?.part ?? 0
+    if (poster === null || !parts.has(part)) {
+      parts.add(part)
+      disk.crash()
+      ;({ poster, turn } = await world(disk))
+    }
+    await turn()
+    await anvil.mine()
+  }
+  const { posted } = poster?.status ?? expect.fail('one that runs')
+  expect(posted).toMatchObject({ parts: PARTS, facts: { firstHeight: number, transactions: TRANSFERS } })
+  expect([posted?.paid.length, parts.size]).toEqual([PARTS, PARTS])
+  expect(posted?.facts.sizeBytes).toBeGreaterThan(LIMITS.transactionBytes)
+  const sizes = await Promise.all((posted?.paid ?? []).map(({ tx }) => sizeOf(tx)))
+  expect(Math.max(...sizes)).toBeLessThan(LIMITS.transactionBytes)
+}, 180_000)
+
 test('a folder with the genesis file alone becomes the chain, from what the contract’s transactions hold', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'novachain-derived-'))
   writeFileSync(join(dir, 'genesis.json'), settledGenesisText())
@@ -239,6 +280,11 @@ test('an account that may not post is refused by name, and spends nothing', asyn
   expect(settlement.explain(hexToBytes(output))).toBe(`NotPoster(caller ${bytesToHex(poor.address)})`)
 })
 
+/** Of the input of a transaction in a block. */
+const sizeOf = async (tx: Uint8Array): Promise<number> => {
+  const { input } = (await anvil.rpc('eth_getTransactionByHash', [bytesToHex(tx)])) as { readonly input: string }
+  return hexToBytes(input).length
+}
 const addressOf = () => plan.at(-1)?.address ?? expect.fail('the last is the proxy')
 
 const positionOf = async (address: Parameters<typeof createSettlement>[0]) => {
