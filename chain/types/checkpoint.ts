@@ -53,14 +53,15 @@ export function encodeBlsCertificate(qc: Qc, set: ValidatorSet): Uint8Array {
 
 const text = (value: string): Hash => keccak(new TextEncoder().encode(value))
 const DOMAIN_TYPE = text('EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)')
-const CHECKPOINT_TYPE = text('Checkpoint(uint64 height,bytes32 blockHash)')
+/** EIP-712's hash of the type; the verifier of operator keys says it as CHECKPOINT_TYPEHASH. */
+export const CHECKPOINT_TYPE_HASH = text('Checkpoint(uint64 height,bytes32 blockHash)')
 
 /** What a validator's operator key signs (EIP-712) once a block is final, for `EcdsaCheckpointVerifier` on whatever chain. */
 export function checkpointDigest(domain: Domain, block: { readonly height: number; readonly blockHash: Hash }): Hash {
   const separator = keccak(
     concat(DOMAIN_TYPE, text('NovaChain'), text('1'), uint(domain.chainId, 32), domain.genesisHash),
   )
-  const struct = keccak(concat(CHECKPOINT_TYPE, uint(block.height, 32), block.blockHash))
+  const struct = keccak(concat(CHECKPOINT_TYPE_HASH, uint(block.height, 32), block.blockHash))
   return keccak(concat(Uint8Array.of(0x19, 0x01), separator, struct))
 }
 

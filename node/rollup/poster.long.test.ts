@@ -29,7 +29,7 @@ import { createL1 } from './l1.ts'
 import { LIMITS, Poster, type PosterOptions } from './poster.ts'
 import { openRecord } from './record.ts'
 import { blsCertificates, startPoster } from './service.ts'
-import { createSettlement } from './settlement.ts'
+import { createSettlement, refuseOperators } from './settlement.ts'
 import { ChainSource } from './source.ts'
 
 installCurves(nativeCurves)
@@ -260,6 +260,25 @@ test('a folder with the genesis file alone becomes the chain, from what the cont
   expect(said).toMatchObject({ code: 0, json: { height: number, blocks: number, stateRoot: bytesToHex(stateRoot) } })
   expect(said.json.hash).toBe(bytesToHex(chain.head().hash))
   rmSync(dir, { recursive: true })
+})
+
+test('a contract whose verifier reads operators’ signatures is refused by its name, one of consensus keys is not', async () => {
+  const { chainId } = chain.genesis
+  const genesisBlock = chain.block(0) ?? expect.fail('it is kept')
+  const other = planDeployment({
+    ...{ chainId, genesisHash: chain.genesisHash, genesisStateRoot: genesisBlock.header.stateRoot },
+    ...{
+      genesisValidatorsHash: validatorsHash(chain.setOf(1) ?? expect.fail('it is known')),
+      epochBlocks: EPOCH_BLOCKS,
+    },
+    ...{ verifier: 'ecdsa', owner: poor.address, delaySeconds: 60, posters: [account.address] },
+  })
+  const deps = { l1, account: poor, clock: { nowMs: () => 0 }, pause: () => anvil.mine(), done: () => {} }
+  await deploy(deps, other, { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI })
+  const { hash } = await l1.block('latest')
+  const contract = other.at(-1)?.address ?? expect.fail('four contracts')
+  await expect(refuseOperators(l1, contract, hash)).rejects.toMatchObject({ code: 'SETTLEMENT_VERIFIER' })
+  await refuseOperators(l1, addressOf(), hash)
 })
 
 test('an account that may not post is refused by name, and spends nothing', async () => {

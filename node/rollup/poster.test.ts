@@ -9,9 +9,12 @@ import { Disk, death } from '../../test/kit/disk.ts'
 import { GWEI, heightsOf, SETTLEMENT, simAccount, simBatch } from '../../test/kit/l1.ts'
 import { BLOCK_MS, finalSeq, MINUTE, meter, quiet, sourceOf, World, worldOf } from '../../test/kit/posters.ts'
 import { L1Errors } from './l1.ts'
-import { Poster, rankOf } from './poster.ts'
+import { Poster } from './poster.ts'
 import { openRecord } from './record.ts'
 import { createSettlement } from './settlement.ts'
+import { rankOf } from './source.ts'
+
+const UNREACHABLE = { host: 'sim', method: 'any', reason: 'timeout' }
 
 test('a batch is posted when its first block is old enough, not before, and never without blocks', async () => {
   const world = await worldOf()
@@ -289,6 +292,37 @@ test('the next in the order posts after a missed deadline, and not before', asyn
   world.check()
 })
 
+test('two posters take turns by epoch; one that is down is stood in for after its deadline, and has its turns again when it is back', async () => {
+  const epochBlocks = 20
+  const world = new World({}, { epochBlocks })
+  const operators = [1, 2].map((id) => simAccount(id).address)
+  for (const self of operators) await world.add((epoch) => rankOf(epoch, operators, self))
+  const electedOf = (height: number): number =>
+    rankOf(Math.floor((height - 1) / epochBlocks), operators, operators[0] ?? null) === 0 ? 1 : 2
+  const untilHeight = (height: number): Promise<void> =>
+    world.until(() => world.l1.final.state.position.height >= height)
+  await untilHeight(10 * epochBlocks)
+  const calm = world.l1.batches
+  expect(calm.map(({ from }) => from)).toEqual(calm.map(({ first }) => electedOf(first)))
+  expect(new Set(calm.map(({ from }) => from)).size).toBe(2)
+  // The second is down, as it is: nothing of it is under way any more.
+  await world.until(() => world.posters[1]?.poster.status.underway === null)
+  world.down.add(1)
+  const [before, downMs] = [world.l1.batches.length, world.nowMs]
+  await untilHeight(20 * epochBlocks)
+  const alone = world.l1.batches.slice(before)
+  expect(new Set(alone.map(({ from }) => from))).toEqual(new Set([1]))
+  expect(alone.some(({ first }) => electedOf(first) === 2)).toBe(true)
+  expect(world.nowMs - downMs).toBeLessThan(60 * MINUTE)
+  world.down.delete(1)
+  await world.restart(1)
+  const back = world.l1.batches.length
+  await untilHeight(34 * epochBlocks)
+  expect(new Set(world.l1.batches.slice(back).map(({ from }) => from)).size).toBe(2)
+  expect(world.l1.reverted).toBe(0)
+  world.check()
+})
+
 test('the order of an epoch is the same for all, everybody is in it once, and strangers come last', () => {
   const operators = [1, 2, 3, 4].map((id) => simAccount(id).address)
   const orders = Array.from({ length: 20 }, (_, epoch) => operators.map((self) => rankOf(epoch, operators, self)))
@@ -301,7 +335,7 @@ test('an endpoint that fails, for as long as it likes, delays and no more', asyn
   const world = await worldOf({ batchBytes: 2_000 })
   let calls = 0
   world.l1.onCall = () => {
-    if (++calls % 7 < 3) throw new NodeError(L1Errors.UNREACHABLE, { host: 'sim', method: 'any', reason: 'timeout' })
+    if (++calls % 7 < 3) throw new NodeError(L1Errors.UNREACHABLE, UNREACHABLE)
   }
   await world.run(10 * MINUTE)
   world.l1.onCall = () => {}
@@ -346,6 +380,21 @@ test('an endpoint that shows a contract of another kind is not believed', async 
   own.poster = new Poster({ ...ports, clock, log, meter }, world.options)
   await world.run(3 * MINUTE)
   expect([world.status.waits, world.l1.seen.length, said.length > 0]).toEqual(['l1', 0, true])
+})
+
+test('a contract that asks for signatures of operator keys is refused at once: nothing is sent that would revert', async () => {
+  const world = new World()
+  world.l1.isOfOperators = true
+  await world.add()
+  let calls = 0
+  world.l1.onCall = (method) => {
+    if (method === 'call' && ++calls === 3) throw new NodeError(L1Errors.UNREACHABLE, UNREACHABLE)
+  }
+  const { poster } = world.posters[0] ?? expect.fail('one')
+  await poster.turn()
+  expect(poster.status.waits).toBe('l1')
+  await expect(poster.turn()).rejects.toMatchObject({ code: 'SETTLEMENT_VERIFIER' })
+  expect(world.l1.seen).toEqual([])
 })
 
 test('a contract that refuses is asked again, more and more seldom, and named; no gas is spent on it', async () => {

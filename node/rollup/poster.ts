@@ -1,15 +1,7 @@
 // The poster: brings batches to the settlement contract. The contract is the truth, the record on disk only helps. Owns when it posts, what it
 // bids, and what it does when the L1 forgets, delays or contradicts itself. Each turn looks at the contract at `latest` and `finalized` and
 // takes the next step; whatever fails is tried again with the next turn, and dying between any two steps loses and doubles nothing.
-import {
-  type Address,
-  bytesToHex,
-  compareBytes,
-  concat,
-  equalBytes,
-  type Hex,
-  hexToBytes,
-} from '../../chain/base/bytes.ts'
+import { bytesToHex, equalBytes, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { maxBigint, mulDivUp } from '../../chain/base/math.ts'
@@ -28,7 +20,7 @@ import {
   type Recorder,
   shown,
 } from './record.ts'
-import type { Position, Posting, Settlement } from './settlement.ts'
+import { type Position, type Posting, refuseOperators, type Settlement } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
   TOO_LARGE: {
@@ -171,6 +163,8 @@ export class Poster {
   #waits: Waits = 'l1'
   /** Whoever runs the node does not want to wait. */
   #isUrgent = false
+  /** The contract has a verifier that reads what this node has. */
+  #isKnown = false
 
   constructor(deps: PosterDeps, options: PosterOptions) {
     this.#deps = deps
@@ -195,7 +189,7 @@ export class Poster {
     this.#isUrgent = true
   }
 
-  /** One step. What the L1 does wrong is told and waited out; a record that cannot be written is thrown. */
+  /** One step. What the L1 does wrong is told and waited out. Throws SETTLEMENT_VERIFIER, and a record that cannot be written. */
   async turn(): Promise<void> {
     try {
       this.#waits = await this.#step()
@@ -211,6 +205,7 @@ export class Poster {
     // In this order: what is final when it is asked is no newer than what is the newest after.
     const final = await this.#finalView()
     const latest = await this.#ownView()
+    await this.#refuseVerifier(latest)
     if (latest.position.seq < final.position.seq) throw backwards('the batches of its newest block', final, latest)
     const { record } = this.#deps.recorder
     if (record === null) return this.#begin({ final, latest })
@@ -253,6 +248,13 @@ export class Poster {
     this.#final = view
     this.#meters.final.set(view.position.height)
     return view
+  }
+
+  /** Throws SETTLEMENT_VERIFIER. Asked until it is answered once: whoever sets another verifier under a poster meets refusals of its batches. */
+  async #refuseVerifier({ block }: View): Promise<void> {
+    if (this.#isKnown) return
+    await refuseOperators(this.#deps.l1, this.#deps.settlement.address, block.hash)
+    this.#isKnown = true
   }
 
   #watchBalance(balanceWei: bigint): void {
@@ -679,15 +681,3 @@ const backwards = (what: string, had: View, have: View): NodeError => {
 const isFork = (had: View, have: View): boolean =>
   (had.block.number === have.block.number && !equalBytes(had.block.hash, have.block.hash)) ||
   (had.position.seq === have.position.seq && !equalBytes(had.position.accumulator, have.position.accumulator))
-
-/**
- * The place of one validator in the order of an epoch: by a hash of the epoch and each address, so that everybody finds the same order and a
- * change of the set moves nobody else. Whoever is not in the set comes after all.
- */
-export function rankOf(epoch: number, operators: readonly Address[], self: Address | null): number {
-  if (self === null) return operators.length
-  const lot = (operator: Address): Uint8Array => keccak(concat(new TextEncoder().encode(`post ${epoch} `), operator))
-  const own = lot(self)
-  if (!operators.some((operator) => equalBytes(operator, self))) return operators.length
-  return operators.filter((operator) => compareBytes(lot(operator), own) < 0).length
-}

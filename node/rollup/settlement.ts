@@ -1,11 +1,29 @@
 // The settlement contract's words: what is asked of it, how a batch is posted to it, and what its refusals mean. Owns the accumulator, which
 // the contract and everybody else find alike.
-import { type Address, asHash, bytesToHex, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
+import {
+  type Address,
+  asAddress,
+  asHash,
+  bytesToHex,
+  equalBytes,
+  type Hash,
+  type Hex,
+  hexToBytes,
+} from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { decodeEvent, decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
+import { CHECKPOINT_TYPE_HASH } from '../../chain/types/checkpoint.ts'
 import { abi as verifierAbi } from '../../contracts/settlement/ICheckpointVerifier.abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
-import type { L1Log } from './l1.ts'
+import { type L1, L1Errors, type L1Log } from './l1.ts'
+
+export const SettlementErrors = defineErrors('SETTLEMENT', {
+  VERIFIER: {
+    text: (d: { settlement: Hex; verifier: Hex }) =>
+      `the settlement contract ${d.settlement} asks for signatures of operator keys (EcdsaCheckpointVerifier at ${d.verifier}), which no node gathers: nothing is posted. Have its owner set a BlsCheckpointVerifier, or deploy with --verifier bls; rollup.settlement names it`,
+  },
+})
 
 /** The newest checkpoint that the contract holds. */
 export interface Position {
@@ -94,3 +112,18 @@ export const accumulatorOf = (
 ): Hash => keccak(encodeValues(ACCUMULATED, [previous, BigInt(seq), dataHash, blockHash]))
 
 const plain = (value: unknown): string => (value instanceof Uint8Array ? bytesToHex(value) : String(value))
+
+const TYPE_QUESTION = keccak(new TextEncoder().encode('CHECKPOINT_TYPEHASH()')).subarray(0, 4)
+/** Throws SETTLEMENT_VERIFIER where a contract's verifier reads operators' signatures, at a block; L1_* and ABI_* where it is not answered. */
+export async function refuseOperators(l1: Pick<L1, 'call'>, settlement: Address, at: Hash): Promise<void> {
+  const answer = await l1.call(settlement, encodeCall(abi.functions.verifier, []), at)
+  const verifier = asAddress(decodeNamed(abi.functions.verifier.outputs, answer).current)
+  const type = await l1.call(verifier, TYPE_QUESTION, at).catch((error: unknown) => {
+    // Others have no such function, and revert.
+    if (error instanceof NodeError && error.code === L1Errors.REFUSED.code) return null
+    throw error
+  })
+  if (type === null || !equalBytes(type, CHECKPOINT_TYPE_HASH)) return
+  const facts = { settlement: bytesToHex(settlement), verifier: bytesToHex(verifier) }
+  throw new NodeError(SettlementErrors.VERIFIER, facts)
+}

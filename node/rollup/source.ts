@@ -1,6 +1,7 @@
 // The next batch out of this node's chain: which blocks, how many of them, and what vouches for the last. Owns the search for as many as fit;
 // the bytes are `batch.ts`'s, made off the thread, and certificates somebody else's.
-import { type Address, bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
+import { type Address, bytesToHex, compareBytes, concat, equalBytes } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/block.ts'
@@ -8,7 +9,7 @@ import { sentTxs } from '../../chain/types/system-tx.ts'
 import { epochOf, isEpochEnd } from '../../chain/types/validators.ts'
 import type { Qc } from '../../chain/types/vote.ts'
 import { BATCH_LIMITS, type EncodedBatch } from './batch.ts'
-import { type Batch, type BatchSource, rankOf } from './poster.ts'
+import type { Batch, BatchSource } from './poster.ts'
 import type { Position } from './settlement.ts'
 import type { Encoding } from './tx-columns.ts'
 
@@ -196,4 +197,16 @@ export class ChainSource implements BatchSource {
       certificate,
     }
   }
+}
+
+/**
+ * The place of one validator in the order of an epoch: by a hash of the epoch and each address, so that everybody finds the same order and a
+ * change of the set moves nobody else. Whoever is not in the set comes after all.
+ */
+export function rankOf(epoch: number, operators: readonly Address[], self: Address | null): number {
+  if (self === null) return operators.length
+  const lot = (operator: Address): Uint8Array => keccak(concat(new TextEncoder().encode(`post ${epoch} `), operator))
+  const own = lot(self)
+  if (!operators.some((operator) => equalBytes(operator, self))) return operators.length
+  return operators.filter((operator) => compareBytes(lot(operator), own) < 0).length
 }

@@ -17,6 +17,7 @@ import { NodeError } from '../../chain/base/errors.ts'
 import { minBigint } from '../../chain/base/math.ts'
 import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
 import { decodeNamed, encodeError, encodeNamed, selectorOf } from '../../chain/native/kit/abi.ts'
+import { CHECKPOINT_TYPE_HASH } from '../../chain/types/checkpoint.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
 import type { ReporterAccount } from '../../node/reporter.ts'
 import { partsOf } from '../../node/rollup/batch.ts'
@@ -113,6 +114,8 @@ export class SimL1 {
   isOpen = true
   /** Whether the contract takes batches. */
   isPaused = false
+  /** Whether its verifier reads signatures of operator keys. */
+  isOfOperators = false
   /** Whether it reverts what is supplied, though an estimate says that it would not. */
   refusesSupply = false
   gas: (data: Uint8Array) => bigint = gasOf
@@ -284,8 +287,7 @@ export class SimL1 {
       balance: (of, at) => ask('balance', () => this.#at(at).state.balances.get(addressKey(of)) ?? 0n),
       code: () => ask('code', () => new Uint8Array(1)),
       storage: () => ask('storage', () => ZERO),
-      call: (_to, _data, at) =>
-        ask('call', () => encodeNamed(abi.functions.latest.outputs, { settled: settledOf(this.#at(at)) })),
+      call: (_to, question, at) => ask('call', () => this.#answer(question, at)),
       estimate: (call: L1Call) =>
         ask('estimate', () => {
           const refusal = this.#refusal(this.head.state.position, call.data)
@@ -296,6 +298,14 @@ export class SimL1 {
       logs: ({ topics, from, to }) => ask('logs', () => this.#logs(topics, from, to)),
       send: (raw) => ask('send', () => this.#admit(raw), raw),
     }
+  }
+  #answer(question: Uint8Array, at: Hash): Uint8Array {
+    const { latest, verifier } = abi.functions
+    const selector = selectorOf(question)
+    if (selector === latest.selector) return encodeNamed(latest.outputs, { settled: settledOf(this.#at(at)) })
+    if (selector === verifier.selector) return encodeNamed(verifier.outputs, { current: SETTLEMENT })
+    if (this.isOfOperators) return CHECKPOINT_TYPE_HASH
+    throw refusedBy('eth_call', 'execution reverted', null)
   }
   /** Of what was supplied; nobody asks this L1 for other logs. */
   #logs(topics: readonly Hash[], from: number, to: number): readonly L1Log[] {

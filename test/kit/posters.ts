@@ -24,16 +24,27 @@ export const meter: Meter = {
 
 /** Bytes of the batch that a large block is alone in, by its height; null: it is a small one. */
 export type Heavy = (height: number) => number | null
-const allSmall: Heavy = () => null
+/** What the posters' chain is like. */
+export interface SimChain {
+  readonly heavy?: Heavy
+  /** No batch goes past the end of an epoch; none where it has no epochs. */
+  readonly epochBlocks?: number
+}
 
 /** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold, of the large ones one. */
-export const sourceOf = (nowMs: () => number, rank: BatchSource['rank'], heavy: Heavy = allSmall): BatchSource => ({
+export const sourceOf = (
+  nowMs: () => number,
+  rank: BatchSource['rank'],
+  { heavy = () => null, epochBlocks = Number.POSITIVE_INFINITY }: SimChain = {},
+): BatchSource => ({
   rank,
   async next({ height: after }, maxBytes) {
+    const epoch = Math.floor(after / epochBlocks)
     const head = Math.floor((nowMs() - START) / BLOCK_MS)
     if (head <= after) return null
     const alone = heavy(after + 1)
-    const most = Math.min(head, after + Math.max(1, Math.floor(maxBytes / BLOCK_BYTES)))
+    const limit = Math.min(head, (epoch + 1) * epochBlocks)
+    const most = Math.min(limit, after + Math.max(1, Math.floor(maxBytes / BLOCK_BYTES)))
     let last = after + 1
     while (alone === null && last < most && heavy(last + 1) === null) last++
     const timeOf = (height: number): number => START + height * BLOCK_MS
@@ -50,9 +61,9 @@ export const sourceOf = (nowMs: () => number, rank: BatchSource['rank'], heavy: 
     }
     return {
       facts,
-      isFull: last < head,
+      isFull: last < limit,
       newestMs: timeOf(last),
-      epoch: 0,
+      epoch,
       ...simBatch(firstHeight, lastHeight, alone ?? undefined),
     }
   },
@@ -65,10 +76,12 @@ export class World {
   readonly posters: { poster: Poster; readonly disk: Disk; readonly id: number; readonly rank: BatchSource['rank'] }[] =
     []
   readonly options: PosterOptions
-  readonly heavy: Heavy
+  readonly chain: SimChain
+  /** Posters, by their places, whose processes are stopped. */
+  readonly down = new Set<number>()
 
-  constructor(options: Partial<PosterOptions> = {}, heavy = allSmall) {
-    this.heavy = heavy
+  constructor(options: Partial<PosterOptions> = {}, chain: SimChain = {}) {
+    this.chain = chain
     this.options = { ...OPTIONS, ...options }
     this.l1 = new SimL1(START - 100 * 2_000, [simAccount(1), simAccount(2)])
   }
@@ -87,7 +100,7 @@ export class World {
     const sender = { chainId: this.options.chainId, settlement: SETTLEMENT, account: account.address }
     const recorder = await openRecord(disk.open().log, sender, log)
     const clock = { nowMs: () => this.nowMs }
-    const source = sourceOf(clock.nowMs, rank, this.heavy)
+    const source = sourceOf(clock.nowMs, rank, this.chain)
     const ports = { l1: this.l1.endpoint(), settlement: createSettlement(SETTLEMENT), source, account, recorder }
     return new Poster({ ...ports, clock, log, meter }, this.options)
   }
@@ -101,11 +114,13 @@ export class World {
   async tick(): Promise<void> {
     this.nowMs += 2_000
     this.l1.mine()
-    for (const [i, { poster }] of this.posters.entries())
+    for (const [i, { poster }] of this.posters.entries()) {
+      if (this.down.has(i)) continue
       await poster.turn().catch(async (error: unknown) => {
         if (error !== death) throw error
         await this.restart(i)
       })
+    }
   }
   async run(ms: number): Promise<void> {
     for (const until = this.nowMs + ms; this.nowMs < until; ) await this.tick()
@@ -130,8 +145,8 @@ export class World {
     expect(this.l1.head.state.position.height).toBe(height)
   }
 }
-export const worldOf = async (options: Partial<PosterOptions> = {}, heavy = allSmall): Promise<World> => {
-  const world = new World(options, heavy)
+export const worldOf = async (options: Partial<PosterOptions> = {}, chain: SimChain = {}): Promise<World> => {
+  const world = new World(options, chain)
   await world.add()
   return world
 }
