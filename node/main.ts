@@ -40,6 +40,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   validators: async () => (await import('./commands/validators.ts')).validators,
   stake: async () => (await import('./commands/stake.ts')).stake,
   rollup: async () => (await import('./commands/rollup.ts')).rollup,
+  bridge: async () => (await import('./commands/bridge.ts')).bridge,
   did: async () => (await import('./commands/did.ts')).did,
   tx: async () => (await import('./commands/tx.ts')).tx,
   genesis: async () => (await import('./commands/genesis.ts')).genesis,

@@ -1,5 +1,9 @@
 // Messages between a chain of ours, whose blocks are made by hand with its validators' real signatures, and the contracts on anvil with Polygon's
-// chain id: over by the CommitQC of a checkpoint and a proof of the outbox, back by what validators attest, and paid back where it came too late.
+// chain id: over by the CommitQC of a checkpoint and a proof of the outbox, back by what validators attest, and paid back where it came too late. By
+// hand, by the relayer, and by the commands, which have the chain's own JSON-RPC.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   Contract,
   ContractFactory,
@@ -11,10 +15,11 @@ import {
   Wallet,
 } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { asAddress, asHash, bytesToHex, concat, hexToBytes } from '../../chain/base/bytes.ts'
+import { asAddress, asHash, bytesToHex, concat, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves, installCurves, keccak } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { assert } from '../../chain/base/errors.ts'
+import { openCalls } from '../../chain/calls.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { abi as bridgeAbi } from '../../chain/native/bridge/abi.ts'
 import { PROOF } from '../../chain/native/bridge/certificate.ts'
@@ -31,9 +36,16 @@ import { WrappedTokenFactory } from '../../contracts/bridge/WrappedTokenFactory.
 import { NovaProxy } from '../../contracts/governed/NovaProxy.artifact.ts'
 import { BlsCheckpointVerifier } from '../../contracts/settlement/BlsCheckpointVerifier.artifact.ts'
 import { NovaSettlement } from '../../contracts/settlement/NovaSettlement.artifact.ts'
+import { startRelaying } from '../../node/bridge/relaying.ts'
+import { bridge as command } from '../../node/commands/bridge.ts'
 import { developmentAccounts } from '../../node/development.ts'
+import { accountOf } from '../../node/reporter.ts'
+import { createFilters } from '../../rpc/filters.ts'
+import { LIMITS } from '../../rpc/method.ts'
 import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../kit/anvil.ts'
-import { buildNext, certify, openSealedChain, sealedGenesisText } from '../kit/sealed.ts'
+import { run } from '../kit/commands.ts'
+import { beforeStart, evidenceOn, openDoor } from '../kit/memory-chain.ts'
+import { buildNext, certify, openSealedChain, sealedGenesisText, silent } from '../kit/sealed.ts'
 import { secretOf } from '../kit/sets.ts'
 
 installCurves(nativeCurves)
@@ -55,6 +67,8 @@ let anvil: Anvil
 let provider: JsonRpcProvider
 let poster: Wallet
 let chain: Chain
+let door: Awaited<ReturnType<typeof openDoor>>
+const dir = mkdtempSync(join(tmpdir(), 'crossing-'))
 let settlement: Contract
 let vault: Contract
 let wrapped: Contract
@@ -96,7 +110,20 @@ beforeAll(async () => {
     ],
   }
   const genesis = parseGenesis(JSON.stringify(json))
-  chain = await openSealedChain(genesis, createMemoryKv())
+  const kv = createMemoryKv()
+  chain = await openSealedChain(genesis, kv)
+  const clock = { nowMs: () => Date.now() }
+  door = await openDoor({
+    ...{ chain, clock, limits: LIMITS, filters: createFilters(chain, clock, LIMITS), version: 'NovaChain/test' },
+    calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
+    ...{
+      net: { peers: () => 0 },
+      self: { peerId: null, addresses: [], validatorKeys: [] },
+      consensus: beforeStart(chain),
+    },
+    ...{ evidence: await evidenceOn(chain), content: null, rollup: null, dev: null },
+    bridge: { certificate: (_, id) => ({ epoch: 0, signed: 4n, total: 4n, proof: proofBy(id) }) },
+  })
 
   const deploy = async (artifact: { abi: readonly string[]; bytecode: string }, ...args: unknown[]) => {
     const made = await new ContractFactory(artifact.abi, artifact.bytecode, poster).getDeployTransaction(...args)
@@ -133,6 +160,8 @@ beforeAll(async () => {
   await mined(call(vault, 'setRoute', COIN, WRAPPED_POL, 10n ** 24n, 10n ** 24n, true))
 })
 afterAll(async () => {
+  await door?.close()
+  rmSync(dir, { recursive: true })
   provider?.destroy()
   await anvil?.close()
   await chain?.close()
@@ -174,8 +203,8 @@ const named = (logs: readonly Parsed[], name: string): Parsed => {
 /** As both ABIs take it, and as the module's own code does. */
 const messageOf = (log: Parsed): readonly unknown[] => [...(log.args.message ?? [])]
 
-/** Settles the head by its CommitQC, and proves a link of the outbox in its state. */
-async function proven(sequence: number): Promise<readonly unknown[]> {
+/** A block, settled by its CommitQC; its height. */
+async function settle(): Promise<number> {
   const block = await seal()
   const { number: height } = block.header
   const certificate = encodeBlsCertificate(certify(chain, block), chain.validators())
@@ -184,6 +213,11 @@ async function proven(sequence: number): Promise<readonly unknown[]> {
   )
   expect(receipt?.status).toBe(1)
   ;({ accumulator } = await call(settlement, 'latest'))
+  return height
+}
+/** A link of the outbox, in the state of a block that is settled. */
+async function proven(sequence: number): Promise<readonly unknown[]> {
+  const height = await settle()
   const slotOf = (n: number): bigint => {
     const inner = keccak(
       encodeValues(
@@ -204,6 +238,10 @@ async function proven(sequence: number): Promise<readonly unknown[]> {
 function attested(logs: readonly { topics: readonly string[]; data: string }[]) {
   const sent = logs.map((log) => vaultFace.parseLog(log)).find((log) => log?.name === 'MessageSent')
   const id = asHash(hexToBytes(String(sent?.args.id)))
+  return { id, message: [...(sent?.args.message ?? [])], proof: proofBy(id) }
+}
+/** Every validator's word for a message of the vault. */
+const proofBy = (id: Hash): Uint8Array => {
   const { members } = chain.validators()
   const digest = signBytes(
     { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash },
@@ -211,8 +249,7 @@ function attested(logs: readonly { topics: readonly string[]; data: string }[]) 
     attestPayload(ANVIL_CHAIN, asAddress(hexToBytes(String(vault.target).toLowerCase())), id),
   )
   const signature = curves().blsAggregate(members.map((member) => curves().blsSign(secretOf(member), digest)))
-  const proof = encodeValues(PROOF, [0n, bitmapOf([...members.keys()], members.length), signature])
-  return { id, message: [...(sent?.args.message ?? [])], proof }
+  return encodeValues(PROOF, [0n, bitmapOf([...members.keys()], members.length), signature])
 }
 /** Why the vault would refuse a call. */
 const refusal = (name: string, ...args: unknown[]): Promise<string | null> =>
@@ -256,6 +293,115 @@ test('the L1’s coin comes over and goes back', async () => {
   expect(await provider.getBalance(String(vault.target))).toBe(0n)
 })
 
+/** Blocks on both chains, each of ours settled, while something works. */
+async function meanwhile<T>(work: Promise<T>): Promise<T> {
+  let isOver = false
+  const done = work.finally(() => {
+    isOver = true
+  })
+  done.catch(() => {})
+  while (!isOver) {
+    await settle()
+    await anvil.mine(2)
+  }
+  return done
+}
+const novaUrl = (): string => `http://127.0.0.1:${door.port}`
+const before = () => ['--rpc', novaUrl(), '--l1', anvil.url, '--l1-chain-id', `${ANVIL_CHAIN}`]
+
+test('a relayer finds what was sent, brings what was not brought, and goes on from where it was', async () => {
+  const timers = {
+    after(_: number, work: () => void) {
+      const timer = setTimeout(work, 10)
+      return () => clearTimeout(timer)
+    },
+  }
+  const faults: unknown[] = []
+  const nova = new JsonRpcProvider(novaUrl(), undefined, { cacheTimeout: -1 })
+  const novaToken = new Contract(`0x${WRAPPED_POL.slice(26)}`, WrappedToken.abi, nova)
+  const deps = {
+    account: accountOf(hexToBytes(ANVIL_SECRETS[1])),
+    clock: { nowMs: () => Date.now() },
+    timers,
+    log: silent,
+  }
+  const start = () =>
+    startRelaying({ ...deps, onFault: (error) => faults.push(error) }, dir, {
+      nova: { chain: chain.genesis.chainId, url: novaUrl() },
+      routes: [
+        { chain: ANVIL_CHAIN, url: anvil.url, settlement: asAddress(hexToBytes(String(settlement.target))), from: 0 },
+      ],
+      fees: {},
+    })
+  for (const part of [1n, 2n]) {
+    const [here, there] = [Wallet.createRandom(), Wallet.createRandom()]
+    await onNova('send', [ANVIL_CHAIN, there.address, COIN, part * WAD, '0x'], part * WAD)
+    await mined(call(vault, 'send', chain.genesis.chainId, here.address, COIN, part * WAD, '0x', { value: part * WAD }))
+    const relaying = await start()
+    const paid = async (): Promise<readonly unknown[]> => [
+      await call(wrapped, 'balanceOf', there.address),
+      await novaToken.getFunction('balanceOf')(here.address),
+    ]
+    const over = async (): Promise<void> => {
+      while ((await paid()).some((amount) => amount === 0n) && faults.length === 0) {}
+    }
+    await meanwhile(over())
+    await relaying.close()
+    expect(faults).toEqual([])
+    expect(await paid()).toEqual([part * WAD, part * WAD])
+  }
+  nova.destroy()
+})
+
+test('bridge send, status and claim bring one message by hand, each way', async () => {
+  const { address } = Wallet.createRandom()
+  const target = ['--settlement', String(settlement.target), '--dev-account', '1']
+  for (const isOut of [true, false]) {
+    const to = isOut ? `${ANVIL_CHAIN}` : `${chain.genesis.chainId}`
+    const where = isOut ? ['--rpc', novaUrl()] : before()
+    const sent = await meanwhile(run(command, ['send', to, address, '1', '--dev-account', '1', ...where]))
+    expect([sent.text, sent.code]).toEqual([expect.stringMatching(/^id /), 0])
+    const { id, block } = sent.json
+    await meanwhile(Promise.resolve())
+    await anvil.mine(3)
+    const claimed = await meanwhile(run(command, ['claim', id, '--block', `${block}`, ...before(), ...target]))
+    expect([claimed.text, claimed.json.deed]).toEqual([expect.stringMatching(/^id /), 'deliver'])
+    const { json } = await run(command, ['status', id, ...before()])
+    expect([json.novachain.status, json.other.status]).toEqual(isOut ? ['sent', 'delivered'] : ['delivered', 'sent'])
+    const again = await run(command, ['claim', id, '--block', `${block}`, ...before(), ...target])
+    expect(again.refusal).toBe('BRIDGECMD_SETTLED')
+    const elsewhere = await run(command, [
+      'claim',
+      `0x${'77'.repeat(32)}`,
+      '--block',
+      `${block}`,
+      ...before(),
+      ...target,
+    ])
+    expect(elsewhere.refusal).toBe('BRIDGECMD_UNKNOWN')
+  }
+  const nowhere = await run(command, ['send', '5', address, '1', '--dev-account', '1', '--rpc', novaUrl()])
+  expect([nowhere.refusal, /UnknownChain/.test(nowhere.text)]).toEqual(['BRIDGECMD_REFUSED', true])
+})
+
+test('bridge relay runs until it is told to stop, and says then how far it is', async () => {
+  const stop = new AbortController()
+  let said: { readonly chains?: readonly { readonly chain: string }[] } = {}
+  const flags = {
+    ...{ rpc: novaUrl(), 'dev-account': '1', chains: `${ANVIL_CHAIN}=${anvil.url}`, dir },
+    settlements: `${ANVIL_CHAIN}=${String(settlement.target)}`,
+  }
+  const out = (object: object): void => {
+    said = object
+    stop.abort()
+  }
+  const context = { args: ['relay'], flags, switches: new Set<string>(), env: {}, signal: stop.signal, out }
+  const running = command.run(context)
+  stop.abort()
+  expect(await running).toBe(0)
+  expect(said.chains?.map((each) => each.chain)).toEqual([`${ANVIL_CHAIN}`, `${chain.genesis.chainId}`])
+})
+
 test('what comes too late is refused there and paid back here, both ways', async () => {
   const before = await call(wrapped, 'totalSupply')
   const out = named(await onNova('send', [ANVIL_CHAIN, bob.address, COIN, WAD, '0x'], WAD), 'MessageSent')
@@ -264,7 +410,7 @@ test('what comes too late is refused there and paid back here, both ways', async
 
   await anvil.rpc('evm_increaseTime', [40 * 86_400])
   await anvil.mine()
-  const proof = await proven(3)
+  const proof = await proven(6)
   expect(await refusal('deliver', messageOf(out), proof)).toBe('PastDeadline')
   const refused = await mined(call(vault, 'refuse', messageOf(out), proof))
   const notice = attested(refused?.logs ?? [])
@@ -273,6 +419,6 @@ test('what comes too late is refused there and paid back here, both ways', async
 
   await seal(40 * 86_400_000)
   const back = named(await onNova('refuse', [late.message, late.proof]), 'MessageSent')
-  expect((await mined(call(vault, 'refund', late.message, messageOf(back), await proven(4))))?.status).toBe(1)
+  expect((await mined(call(vault, 'refund', late.message, messageOf(back), await proven(7))))?.status).toBe(1)
   expect(await call(wrapped, 'totalSupply')).toBe(before)
 })

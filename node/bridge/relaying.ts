@@ -1,0 +1,184 @@
+// The relayer as a process runs it: its chains and their endpoints, its files, its pace. Owns what is said of a chain that is not told more about.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Address, asAddress, bytesToHex } from '../../chain/base/bytes.ts'
+import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import type { Clock, Log, Timers } from '../../chain/base/ports.ts'
+import { abi } from '../../chain/native/bridge/abi.ts'
+import { isNobody } from '../../chain/native/bridge/message.ts'
+import { BRIDGE } from '../../chain/native/index.ts'
+import { decodeNamed, encodeCall } from '../../chain/native/kit/abi.ts'
+import { openLogFile } from '../../chain/store/kv.ts'
+import type { ReporterAccount } from '../reporter.ts'
+import { createAsker, createL1, type L1 } from '../rollup/l1.ts'
+import { Carrier } from './carrier.ts'
+import { createEndpoint, type Endpoint } from './endpoint.ts'
+import { Lane } from './lane.ts'
+import { Relayer, type ShoreStatus } from './relayer.ts'
+import { placeFile } from './service.ts'
+import { moduleSide, type Side, vaultSide } from './sides.ts'
+
+export const RelayingErrors = defineErrors('RELAY', {
+  UNCONNECTED: { text: (d: { chain: bigint }) => `NovaChain has no bridge to chain ${d.chain}` },
+})
+
+/** One chain beside NovaChain. */
+export interface Route {
+  readonly chain: bigint
+  readonly url: string
+  readonly settlement: Address
+  /** Block to begin at; 0 or 1: with its first message. */
+  readonly from: number
+}
+interface Fees {
+  /** For a unit of gas, tip included. */
+  readonly maxFeeWei: bigint
+  readonly tipWei: bigint
+  readonly lowBalanceWei: bigint
+}
+export interface RelayingOptions {
+  readonly nova: { readonly chain: bigint; readonly url: string }
+  readonly routes: readonly Route[]
+  /** In place of what `feesOf` says of a chain beside NovaChain. */
+  readonly fees: Partial<Fees>
+}
+export interface RelayingDeps {
+  readonly account: ReporterAccount
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: Log
+  /** What it cannot go on after: a disk that does not take its records. */
+  readonly onFault: (error: unknown) => void
+}
+export interface Relaying {
+  status(): readonly ShoreStatus[]
+  /** Returns when nothing is written any more. */
+  close(): Promise<void>
+}
+
+const GWEI = 10n ** 9n
+const COIN = 10n ** 18n
+/** By chain id: Polygon and its test network, Ethereum and its own, the C-Chain of Avalanche and its own. */
+const PROFILES: ReadonlyMap<bigint, Fees> = new Map([
+  ...[137n, 80_002n].map(
+    (id) => [id, { maxFeeWei: 5_000n * GWEI, tipWei: 30n * GWEI, lowBalanceWei: 5n * COIN }] as const,
+  ),
+  ...[1n, 11_155_111n].map(
+    (id) => [id, { maxFeeWei: 200n * GWEI, tipWei: GWEI / 10n, lowBalanceWei: COIN / 50n }] as const,
+  ),
+  ...[43_114n, 43_113n].map((id) => [id, { maxFeeWei: 200n * GWEI, tipWei: GWEI, lowBalanceWei: COIN / 5n }] as const),
+])
+const OTHERS: Fees = { maxFeeWei: 500n * GWEI, tipWei: GWEI, lowBalanceWei: COIN / 10n }
+const feesOf = (chain: bigint): Fees => PROFILES.get(chain) ?? OTHERS
+
+/** The vault that NovaChain takes messages of. Throws L1_*, RELAY_UNCONNECTED. */
+export async function vaultOf(nova: L1, chain: bigint): Promise<Address> {
+  const { hash } = await nova.block('latest')
+  const answer = await nova.call(BRIDGE, encodeCall(abi.functions.chainOf, [chain]), hash)
+  const vault = asAddress(decodeNamed(abi.functions.chainOf.outputs, answer).found.vault)
+  if (isNobody(vault)) throw new NodeError(RelayingErrors.UNCONNECTED, { chain })
+  return vault
+}
+
+/** One end of a route: its chain, its contract, and what that sent to the other. */
+export interface End {
+  readonly l1: L1
+  readonly side: Side
+  readonly sent: Endpoint
+}
+/** The ends of a route, as they are asked and called; `signal` ends what is being asked. Throws L1_*, RELAY_UNCONNECTED. */
+export async function sidesOf(
+  of: { readonly nova: RelayingOptions['nova']; readonly route: Omit<Route, 'from'> },
+  signal?: AbortSignal,
+): Promise<{ readonly here: End; readonly there: End }> {
+  const ending = signal && { signal }
+  const novaAt = { url: of.nova.url, chainId: of.nova.chain, ...ending }
+  const thereAt = { url: of.route.url, chainId: of.route.chain, ...ending }
+  const [nova, l1] = [createL1(novaAt), createL1(thereAt)]
+  const asker = createAsker(novaAt)
+  const vault = await vaultOf(nova, of.route.chain)
+  return {
+    here: { l1: nova, side: moduleSide(nova, asker), sent: createEndpoint(novaAt, of.route.chain) },
+    there: {
+      l1,
+      side: vaultSide({ l1, nova: asker }, { vault, settlement: of.route.settlement }),
+      sent: createEndpoint(thereAt, of.nova.chain),
+    },
+  }
+}
+
+/** NovaChain has to answer when it starts; the others may come later. Throws L1_*, WAL_*, RELAY_UNCONNECTED. */
+export async function startRelaying(deps: RelayingDeps, dir: string, options: RelayingOptions): Promise<Relaying> {
+  const { account, clock, timers, log, onFault } = deps
+  const { nova, routes } = options
+  mkdirSync(dir, { recursive: true })
+  const stop = new AbortController()
+  const files: { close(): Promise<void> }[] = []
+  const carrierOf = async (chain: bigint, l1: L1, side: Side, fees: Fees): Promise<Carrier> => {
+    const file = await openLogFile(join(dir, `carrier-${chain}.rlp`))
+    files.push(file)
+    return Carrier.open({ l1, account, file, clock, log }, { chain, contract: side.contract, ...fees })
+  }
+  const laneOf = (end: End, of: { readonly source: bigint; readonly target: bigint; readonly from: number }) => {
+    const place = placeFile(join(dir, `lane-${of.source}-${of.target}.json`))
+    return Lane.open({ endpoint: end.sent, contract: end.side.contract, place, log }, of)
+  }
+  const ends = await Promise.all(routes.map((route) => sidesOf({ nova, route }, stop.signal)))
+  const shores = []
+  const out: Lane[] = []
+  for (const [i, { here, there }] of ends.entries()) {
+    const { chain, from } = routes[i] as Route // as many as there are ends
+    out.push(await laneOf(here, { source: nova.chain, target: chain, from: 1 }))
+    const lane = await laneOf(there, { source: chain, target: nova.chain, from })
+    const carrier = await carrierOf(chain, there.l1, there.side, { ...feesOf(chain), ...options.fees })
+    shores.push({ chain, side: there.side, carrier, lanes: [lane] })
+  }
+  const [first] = ends
+  if (first !== undefined) {
+    const { l1, side } = first.here
+    shores.push({ chain: nova.chain, side, carrier: await carrierOf(nova.chain, l1, side, OTHERS), lanes: out })
+  }
+  const relayer = new Relayer({ shores, clock, log })
+  const halt = startTurns(relayer, timers, onFault)
+  log.info(
+    { account: bytesToHex(account.address), chains: shores.map(({ chain }) => `${chain}`) },
+    'messages are relayed',
+  )
+  return {
+    status: () => relayer.status,
+    async close() {
+      stop.abort()
+      await halt()
+      for (const file of files) await file.close()
+    },
+  }
+}
+
+/** How often a chain is looked at, and after a turn that failed. */
+const POLL_MS = 2_000
+const FAILED_MS = 10_000
+
+/** Each chain at its own pace. What ends them returns when none is under way any more. */
+function startTurns(relayer: Relayer, timers: Timers, onFault: (error: unknown) => void): () => Promise<void> {
+  let isClosed = false
+  const running = new Map<bigint, { unset: () => void; turning: Promise<void> }>()
+  const turn = async (chain: bigint): Promise<void> => {
+    await relayer.turn(chain)
+    const isFailing = relayer.status.some((each) => each.chain === chain && each.waits === 'endpoint')
+    again(chain, isFailing ? FAILED_MS : POLL_MS)
+  }
+  const again = (chain: bigint, ms: number): void => {
+    if (isClosed) return
+    const turning = running.get(chain)?.turning ?? Promise.resolve()
+    const unset = timers.after(ms, () => {
+      running.set(chain, { unset: () => {}, turning: turn(chain).catch(onFault) })
+    })
+    running.set(chain, { unset, turning })
+  }
+  for (const { chain } of relayer.status) again(chain, 0)
+  return async () => {
+    isClosed = true
+    for (const { unset } of running.values()) unset()
+    await Promise.all([...running.values()].map(({ turning }) => turning))
+  }
+}
