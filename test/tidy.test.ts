@@ -47,6 +47,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'rpc/client': [
     ...['chain/base', 'chain/types', 'chain/light.ts', 'chain/native/did', 'chain/native/kit/abi.ts', 'rpc/client'],
     ...['chain/native/audit/abi.ts', 'chain/native/resources/abi.ts', 'chain/native/token/abi.ts'],
+    'chain/native/bridge/abi.ts',
   ],
   rpc: [
     ...['chain/base', 'chain/types', 'chain/chain.ts', 'chain/native/index.ts', 'chain/native/kit/abi.ts'],

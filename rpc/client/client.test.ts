@@ -120,6 +120,23 @@ test('bad values are refused before anything is sent', async () => {
   expect((await refusalOf(alone.getVmState(vmId))).code).toBe('CONTRACT_NO_PROVIDER')
 })
 
+test('what no chain takes is refused, and a message that nobody sent is null', async () => {
+  const nova = createClient(signer(7))
+  const [to, amount] = [signer(7).address, 1n]
+  const unknown = await refusalOf(nova.initiateBridge({ chain: 137, to, amount }))
+  expect(unknown.data).toMatchObject({ call: 'send', error: 'UnknownChain', args: { chain: 137n } })
+  expect(await nova.getTransfer(digestOf(text('nobody’s')))).toBeNull()
+  const codes = [
+    nova.initiateBridge({ chain: 1.5, to, amount }),
+    nova.initiateBridge({ chain: 137, to: '0x12', amount }),
+    nova.initiateBridge({ chain: 137, to, amount: -1n }),
+    nova.initiateBridge({ chain: 137, to, amount, data: 'zz' }),
+    nova.initiateBridge({ chain: 137, to, amount, token: 'CPU' }),
+    nova.getTransfer('0x12'),
+  ].map(async (promise) => (await refusalOf(promise)).code)
+  expect(await Promise.all(codes)).toEqual(codes.map(() => 'SDK_BAD_VALUE'))
+})
+
 test('any DID resolves, also one that nobody ever touched', async () => {
   const nova = createClient(provider)
   const did = `did:novacron:polygon:0x${'ab'.repeat(20)}`

@@ -43,6 +43,12 @@ export interface BoundContract<A extends Abi> {
   ): Promise<Outputs<Functions<A>[K]>>
   /** A transaction, once it is in a block, which is final. Throws CONTRACT_*. */
   send<K extends keyof Functions<A> & string>(name: K, ...args: Inputs<Functions<A>[K]>): Promise<TransactionReceipt>
+  /** The same with so much of the chain's coin. */
+  pay<K extends keyof Functions<A> & string>(
+    valueWei: bigint,
+    name: K,
+    ...args: Inputs<Functions<A>[K]>
+  ): Promise<TransactionReceipt>
 }
 
 /** The contract at an address, through a signer or, for reading alone, a provider. */
@@ -59,6 +65,19 @@ export function bindContract<const A extends Abi>(parts: {
       throw new NodeError(ContractErrors.REVERTED, { call: name, error: 'no such function', args: {} })
     return { fn, data: bytesToHex(encodeCall(fn, args as never)) } // Inputs<F> is what its parameters say
   }
+  const pay = async (value: bigint, name: string, args: readonly unknown[]): Promise<TransactionReceipt> => {
+    if (!isSigner(runner)) throw new NodeError(ContractErrors.NO_SIGNER, { call: name })
+    providerOf(runner)
+    const { data } = dataOf(name, args)
+    try {
+      const sent = await runner.sendTransaction({ to: at, data, value })
+      const receipt = await sent.wait()
+      if (receipt === null) throw new NodeError(ContractErrors.NOT_MINED, { call: name, hash: sent.hash })
+      return receipt
+    } catch (error) {
+      throw refusal(name, error)
+    }
+  }
   return {
     async read(name, ...args) {
       const { fn, data } = dataOf(name, args)
@@ -68,19 +87,8 @@ export function bindContract<const A extends Abi>(parts: {
       })
       return decodeValues(fn.outputs, hexToBytes(output as Hex)) as never // Outputs<F> by the same entry
     },
-    async send(name, ...args) {
-      if (!isSigner(runner)) throw new NodeError(ContractErrors.NO_SIGNER, { call: name })
-      providerOf(runner)
-      const { data } = dataOf(name, args)
-      try {
-        const sent = await runner.sendTransaction({ to: at, data })
-        const receipt = await sent.wait()
-        if (receipt === null) throw new NodeError(ContractErrors.NOT_MINED, { call: name, hash: sent.hash })
-        return receipt
-      } catch (error) {
-        throw refusal(name, error)
-      }
-    },
+    send: (name, ...args) => pay(0n, name, args),
+    pay: (valueWei, name, ...args) => pay(valueWei, name, args),
   }
 }
 

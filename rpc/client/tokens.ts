@@ -1,12 +1,12 @@
 // What a back end does with the resource tokens: balances, transfers, minting, stakes. Owns the shapes in which its users see them: tokens by
 // symbol, amounts in the smallest unit as ethers' parseUnits(text, 18) makes them, times in seconds. Runs in a browser.
-import { MaxUint256, type TransactionReceipt } from 'ethers'
+import type { TransactionReceipt } from 'ethers'
 import { bytesToHex, type Hex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { abi as registryAbi } from '../../chain/native/resources/abi.ts'
 import { abi as tokenAbi } from '../../chain/native/token/abi.ts'
 import { bindContract, type Runner, unlessRefused } from './contract.ts'
-import { addressOf, countOf, SdkErrors } from './values.ts'
+import { addressOf, countOf, SdkErrors, uintOf } from './values.ts'
 
 /** Where they are, on every network. */
 export const RESOURCES: Hex = '0x0000000000000000000000000000000000000820'
@@ -60,11 +60,12 @@ export function tokenClient(runner: Runner): TokenClient {
       const [balance] = await bound(token).read('balanceOf', addressOf('account', account))
       return balance
     },
-    transfer: async ({ token, to, amount }) => bound(token).send('transfer', addressOf('to', to), amountOf(amount)),
-    mint: async ({ token, to, amount }) => bound(token).send('mint', addressOf('to', to), amountOf(amount)),
+    transfer: async ({ token, to, amount }) =>
+      bound(token).send('transfer', addressOf('to', to), uintOf('amount', amount)),
+    mint: async ({ token, to, amount }) => bound(token).send('mint', addressOf('to', to), uintOf('amount', amount)),
     async stake({ token, amount, seconds }) {
       const at = addressOf('token', tokenAt(token))
-      const receipt = await registry.send('stake', at, amountOf(amount), countOf('seconds', seconds, 64))
+      const receipt = await registry.send('stake', at, uintOf('amount', amount), countOf('seconds', seconds, 64))
       const log = receipt.logs.find(({ topics }) => topics[0] === registryAbi.events.Staked.topic)
       const [id = 0n, , reward = 0n, end = 0n] = (log?.data.slice(2).match(/.{64}/g) ?? []).map((word) =>
         BigInt(`0x${word}`),
@@ -91,11 +92,4 @@ const tokenAt = (token: TokenSymbol): Hex => {
   if (!SYMBOLS.includes(token))
     throw new NodeError(SdkErrors.BAD_VALUE, { name: 'token', expected: SYMBOLS.join(', '), given: String(token) })
   return TOKENS[token]
-}
-const amountOf = (amount: bigint): bigint => {
-  if (typeof amount !== 'bigint' || amount < 0n || amount > MaxUint256)
-    throw new NodeError(SdkErrors.BAD_VALUE, {
-      ...{ name: 'amount', expected: 'a bigint from 0 to 2^256 - 1', given: String(amount).slice(0, 80) },
-    })
-  return amount
 }

@@ -26,6 +26,12 @@ export const countOf = (name: string, count: number, bits: number): bigint => {
     throw refused(name, `a whole number below 2^${bits}`, count)
   return BigInt(count)
 }
+/** Users of plain JavaScript give numbers for amounts. */
+export const uintOf = (name: string, value: bigint): bigint => {
+  if (typeof value !== 'bigint' || value < 0n || value >= 2n ** 256n)
+    throw refused(name, 'a bigint from 0 to 2^256 - 1', value)
+  return value
+}
 /** Text is padded to a word from the right, as `bytes32("…")` in Solidity. */
 export const kindOf = (kind: string): Uint8Array => {
   if (/^0x[0-9a-fA-F]{64}$/.test(kind)) return hexOf('kind', kind)

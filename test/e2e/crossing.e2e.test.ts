@@ -40,6 +40,7 @@ import { startRelaying } from '../../node/bridge/relaying.ts'
 import { bridge as command } from '../../node/commands/bridge.ts'
 import { developmentAccounts } from '../../node/development.ts'
 import { accountOf } from '../../node/reporter.ts'
+import { bridgeClient } from '../../rpc/client/client.ts'
 import { createFilters } from '../../rpc/filters.ts'
 import { LIMITS } from '../../rpc/method.ts'
 import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../kit/anvil.ts'
@@ -384,6 +385,20 @@ test('bridge send, status and claim bring one message by hand, each way', async 
   expect([nowhere.refusal, /UnknownChain/.test(nowhere.text)]).toEqual(['BRIDGECMD_REFUSED', true])
 })
 
+test('the SDK sends both ways and says what each chain knows', async () => {
+  const nova = new JsonRpcProvider(novaUrl(), undefined, { cacheTimeout: -1, pollingInterval: 20 })
+  const here = bridgeClient(new Wallet(ANVIL_SECRETS[1], nova))
+  const there = bridgeClient(new Wallet(ANVIL_SECRETS[1], provider), String(vault.target))
+  const order = { to: bob.address, amount: 3n }
+  const out = await meanwhile(here.initiateBridge({ ...order, chain: Number(ANVIL_CHAIN) }))
+  const back = await meanwhile(there.initiateBridge({ ...order, chain: Number(chain.genesis.chainId) }))
+  expect(await here.getTransfer(out.id)).toMatchObject({ status: 'sent', chain: 80_002, sequence: out.sequence })
+  expect(await there.getTransfer(back.id)).toMatchObject({ status: 'sent', sequence: back.sequence })
+  expect([await here.getTransfer(back.id), await there.getTransfer(out.id)]).toEqual([null, null])
+  expect(back.deadline).toBe(((await provider.getBlock(back.receipt.blockNumber))?.timestamp ?? 0) + 86_400)
+  nova.destroy()
+})
+
 test('bridge relay runs until it is told to stop, and says then how far it is', async () => {
   const stop = new AbortController()
   let said: { readonly chains?: readonly { readonly chain: string }[] } = {}
@@ -410,7 +425,7 @@ test('what comes too late is refused there and paid back here, both ways', async
 
   await anvil.rpc('evm_increaseTime', [40 * 86_400])
   await anvil.mine()
-  const proof = await proven(6)
+  const proof = await proven(7)
   expect(await refusal('deliver', messageOf(out), proof)).toBe('PastDeadline')
   const refused = await mined(call(vault, 'refuse', messageOf(out), proof))
   const notice = attested(refused?.logs ?? [])
@@ -419,6 +434,6 @@ test('what comes too late is refused there and paid back here, both ways', async
 
   await seal(40 * 86_400_000)
   const back = named(await onNova('refuse', [late.message, late.proof]), 'MessageSent')
-  expect((await mined(call(vault, 'refund', late.message, messageOf(back), await proven(7))))?.status).toBe(1)
+  expect((await mined(call(vault, 'refund', late.message, messageOf(back), await proven(8))))?.status).toBe(1)
   expect(await call(wrapped, 'totalSupply')).toBe(before)
 })
