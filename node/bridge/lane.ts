@@ -114,8 +114,7 @@ export class Lane {
     this.#height = number
     await this.#mustStand()
     await this.#readAgain()
-    const to = Math.min(number, this.#last.height + this.#range)
-    if (to > this.#last.height && this.pending.size < PENDING_MAX) await this.#advance(to)
+    if (number > this.#last.height && this.pending.size < PENDING_MAX) await this.#advance(number)
     await this.#keep()
   }
 
@@ -132,10 +131,9 @@ export class Lane {
     throw new NodeError(LaneErrors.BACKWARDS, { chain: this.options.source, had: height, have: height - 1 })
   }
 
-  async #advance(to: number): Promise<void> {
+  async #advance(final: number): Promise<void> {
     const before = this.#last
-    const from = before.height + 1
-    const sent = await this.#sent(from, to)
+    const { to, sent } = await this.#next(before.height + 1, final)
     // The hash after the logs: an endpoint that changed its mind in between is found out by the next look.
     const hash = await this.#hashAt(to)
     let { sequence } = before
@@ -150,15 +148,22 @@ export class Lane {
     this.#last = { height: to, hash, sequence }
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
   }
-  async #sent(from: number, to: number): Promise<readonly Sent[]> {
-    const { endpoint, contract } = this.#deps
-    try {
-      return await endpoint.sent(contract, from, to)
-    } catch (error) {
-      const isRange = error instanceof NodeError && (error.code === 'L1_REFUSED' || error.code === 'L1_ANSWER')
-      if (isRange) this.#range = Math.max(1, this.#range >> 1)
-      throw error
+  /** As many blocks as the endpoint takes at once. */
+  async #next(from: number, final: number): Promise<{ readonly to: number; readonly sent: readonly Sent[] }> {
+    for (;;) {
+      const to = Math.min(final, from + this.#range - 1)
+      try {
+        return { to, sent: await this.#sent(from, to) }
+      } catch (error) {
+        const isRange = error instanceof NodeError && (error.code === 'L1_REFUSED' || error.code === 'L1_ANSWER')
+        if (!isRange || to === from) throw error
+        this.#range = (to - from + 1) >> 1
+      }
     }
+  }
+  #sent(from: number, to: number): Promise<readonly Sent[]> {
+    const { endpoint, contract } = this.#deps
+    return endpoint.sent(contract, from, to)
   }
 
   #add({ height, message }: Sent, before: Place): void {

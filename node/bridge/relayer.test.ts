@@ -326,6 +326,20 @@ test('a message that an endpoint left out is found when the next one comes', asy
   expect(world.ends).toEqual(['sent delivered', 'sent delivered'])
 })
 
+test('an endpoint that gives few blocks at once is asked for fewer, and nothing else waits for that', async () => {
+  const world = await World.open()
+  world.polygon.onCall = fault('UNREACHABLE')
+  await world.run(300_000)
+  world.polygon.send(NOVA, BOB)
+  world.nova.send(POLYGON, BOB)
+  world.polygon.onCall = () => {}
+  world.polygon.rangeMax = 7
+  await world.tick()
+  expect(world.statusOf(POLYGON).fault).toBe(null)
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(['sent delivered', 'sent delivered'])
+})
+
 test.each([1, 2, 64])('what a reorganisation of %i blocks takes away is brought again', async (count) => {
   const world = await World.open()
   world.polygon.lagBlocks = 70

@@ -71,6 +71,8 @@ export class SimChain {
   onCall: (method: string) => void = () => {}
   /** What it makes of the logs. */
   forge: (sent: readonly Sent[]) => readonly Sent[] = (sent) => sent
+  /** Blocks that logs may be asked of at once. */
+  rangeMax = Number.POSITIVE_INFINITY
   /** Blocks by which it says less than it has. */
   behind = 0
   #blocks: SimBlock[]
@@ -315,6 +317,7 @@ export class SimChain {
       },
       sent: async (_, from, to) => {
         this.#asked('sent')
+        if (to - from >= this.rangeMax) throw reverted('range')
         const all = (this.at(to)?.state.outbox ?? []).map(({ sent }) => sent)
         const asked = all.filter(
           ({ height, message }) => height >= from && height <= to && message.targetChain === target,
