@@ -424,7 +424,7 @@ test(`storms: whatever comes in whatever order, each message ends once, SEED=${s
     if (dice.chance(0.1)) chain.send(to, dice.pick([BOB, MALLORY]))
     if (dice.chance(0.05)) chain.onCall = dice.pick([fault('UNREACHABLE'), fault('ANSWER'), () => {}, () => {}])
     if (dice.chance(0.05)) chain.baseFeeWei = dice.pick([GWEI, GWEI, 50n * GWEI, 1_000n * GWEI])
-    if (dice.chance(0.03) && chain !== world.nova) chain.reorganise(1 + dice.below(3))
+    if (dice.chance(0.03) && chain !== world.nova && i > 3) chain.reorganise(1 + dice.below(3))
     if (dice.chance(0.03)) world.writesLeft = 1 + dice.below(3)
     if (dice.chance(0.03)) world.sendsLeft = 1 + dice.below(3)
     await world.tick()
