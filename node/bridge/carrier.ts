@@ -190,11 +190,10 @@ export class Carrier {
     const gas = await this.#estimate(order, explain)
     if (typeof gas === 'string') return { refused: gas }
     const { tipWei, maxFeeWei: most } = this.options
-    const bid = firstBid(
-      { baseFeeWei: latest.baseFeeWei, tipWei },
-      this.#floor?.nonce === nonce ? this.#floor : null,
-      most,
-    )
+    const over = this.#floor?.nonce === nonce ? this.#floor : null
+    const prices = { baseFeeWei: latest.baseFeeWei, tipWei }
+    // What was bid before may be above what can be outbid: where it waits no more this goes through, and else the pool refuses it.
+    const bid = firstBid(prices, over, most) ?? firstBid(prices, null, most)
     if (bid === null) {
       this.#warn(
         'fee',

@@ -414,8 +414,9 @@ test('a record that is damaged or another account’s is put aside', async () =>
 })
 
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
-test(`storms: whatever comes in whatever order, each message ends once, SEED=${seed}`, async () => {
-  const dice = createDice(seed)
+// 45: a reorganisation freed a nonce that had been bid for up to the cap, and nothing was ever bid for it again.
+test.each([45, seed])('storms: whatever comes in whatever order, each message ends once, SEED=%i', async (of) => {
+  const dice = createDice(of)
   const world = await World.open(2)
   world.polygon.reverting.add(bytesToHex(MALLORY))
   for (let i = 0; i < 400; i++) {
