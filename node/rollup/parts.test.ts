@@ -5,9 +5,8 @@ import { bytesToHex, equalBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { createDice, type Dice } from '../../test/kit/dice.ts'
-import { death } from '../../test/kit/disk.ts'
 import { GWEI, SETTLEMENT, simAccount, simBatch } from '../../test/kit/l1.ts'
-import { finalSeq, type Heavy, MINUTE, World, worldOf } from '../../test/kit/posters.ts'
+import { deaths, finalSeq, type Heavy, MINUTE, World, worldOf } from '../../test/kit/posters.ts'
 import { L1Errors } from './l1.ts'
 import { LIMITS, type PosterOptions } from './poster.ts'
 import { createSettlement } from './settlement.ts'
@@ -159,22 +158,7 @@ test('dying at any write and around any sending: every part gets there once, and
     expect([supplied.length, new Set(supplied).size, world.l1.reverted]).toEqual([6, 6, 0])
     expect(world.said).not.toContain('another poster came first: its batch is final')
   }
-  for (let k = 1; k <= writes; k++) await lived((world) => world.posters[0]?.disk.dieAfter(k))
-  for (let k = 1; k <= sends; k++)
-    for (const when of ['before', 'after'] as const)
-      await lived((world) => {
-        let left = k
-        world.l1.onCall = (method, raw) => {
-          if (method !== 'send' || raw === undefined || --left !== 0) return
-          world.l1.onCall = () => {}
-          if (when === 'after')
-            void world.l1
-              .endpoint()
-              .send(raw)
-              .catch(() => {})
-          throw death
-        }
-      })
+  for (const arm of deaths(writes, sends)) await lived(arm)
 })
 
 test('no part is sent that is not on disk', async () => {

@@ -5,9 +5,9 @@ import { bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import { createDice, type Dice } from '../../test/kit/dice.ts'
-import { Disk, death } from '../../test/kit/disk.ts'
+import { Disk } from '../../test/kit/disk.ts'
 import { GWEI, heightsOf, SETTLEMENT, simAccount, simBatch } from '../../test/kit/l1.ts'
-import { BLOCK_MS, finalSeq, MINUTE, meter, quiet, sourceOf, World, worldOf } from '../../test/kit/posters.ts'
+import { BLOCK_MS, deaths, finalSeq, MINUTE, meter, quiet, sourceOf, World, worldOf } from '../../test/kit/posters.ts'
 import { L1Errors } from './l1.ts'
 import { Poster } from './poster.ts'
 import { openRecord } from './record.ts'
@@ -196,22 +196,7 @@ test('dying at any write and around any sending loses nothing, posts nothing twi
     expect(world.l1.reverted).toBe(0)
     expect(world.said).not.toContain('another poster came first: its batch is final')
   }
-  for (let k = 1; k <= writes; k++) await lived((world) => world.posters[0]?.disk.dieAfter(k))
-  for (let k = 1; k <= sends; k++)
-    for (const when of ['before', 'after'] as const)
-      await lived((world) => {
-        let left = k
-        world.l1.onCall = (method, raw) => {
-          if (method !== 'send' || raw === undefined || --left !== 0) return
-          world.l1.onCall = () => {}
-          if (when === 'after')
-            void world.l1
-              .endpoint()
-              .send(raw)
-              .catch(() => {})
-          throw death
-        }
-      })
+  for (const arm of deaths(writes, sends)) await lived(arm)
 })
 
 test('nothing is sent that is not on disk', async () => {

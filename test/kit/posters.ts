@@ -151,3 +151,25 @@ export const worldOf = async (options: Partial<PosterOptions> = {}, chain: SimCh
   return world
 }
 export const finalSeq = (world: World): number => world.l1.final.state.position.seq
+
+/** The first poster dies after each of so many writes, and before and after each of so many sendings: what arms a world for each. */
+export function deaths(writes: number, sends: number): readonly ((world: World) => void)[] {
+  const counted = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1)
+  const atSending = (k: number, isAfter: boolean) => (world: World) => {
+    let left = k
+    world.l1.onCall = (method, raw) => {
+      if (method !== 'send' || raw === undefined || --left !== 0) return
+      world.l1.onCall = () => {}
+      if (isAfter)
+        void world.l1
+          .endpoint()
+          .send(raw)
+          .catch(() => {})
+      throw death
+    }
+  }
+  return [
+    ...counted(writes).map((k) => (world: World) => world.posters[0]?.disk.dieAfter(k)),
+    ...counted(sends).flatMap((k) => [atSending(k, false), atSending(k, true)]),
+  ]
+}
