@@ -9,6 +9,7 @@ import { type Message, messageId } from '../../chain/native/bridge/message.ts'
 import { BRIDGE, bridgeReadsOf } from '../../chain/native/index.ts'
 import { encodeCall } from '../../chain/native/kit/abi.ts'
 import { SignType, signBytes } from '../../chain/types/vote.ts'
+import type { Judgement } from '../../p2p/network.ts'
 import { type Attestations, encodeAttestations } from '../../p2p/wire.ts'
 import { methods } from '../../rpc/table.ts'
 import { OTHER, section, THERE, VAULT } from '../../test/kit/bridge.ts'
@@ -130,7 +131,7 @@ test('what peers say is judged before it costs anything', async () => {
 })
 const OTHER_VAULT = VAULT.slice().fill(7) as typeof VAULT
 
-test('one validator that votes for everything displaces its own votes alone, and is not verified without end', async () => {
+test('one validator that votes for everything takes the place of its own votes alone, and is not verified without end', async () => {
   const [member] = await startMany(0)
   if (member === undefined) return expect.fail()
   const honest = message(member, 1)
@@ -142,4 +143,74 @@ test('one validator that votes for everything displaces its own votes alone, and
   }
   expect(verified).toBe(256)
   expect(of(member, honest)?.signed).toBe(member.chain.validators().members[0]?.power)
+})
+
+test('what this node itself has seen keeps its votes, however much of it waits', async () => {
+  const [member] = await startMany(0)
+  if (member === undefined) return expect.fail()
+  const own = member.chain.validators().members[0]?.power
+  const said = Array.from({ length: 1_100 }, (_, i) => message(member, 1 + i))
+  member.votes.see(said)
+  await until(() => of(member, said.at(-1) ?? expect.fail())?.signed === own)
+  expect(of(member, one(said))?.signed).toBe(own)
+})
+
+test('a key that has as many votes as it may keeps the first of them, and gets room as they are certified', async () => {
+  const [member] = await startMany(0, 1, 3)
+  if (member === undefined) return expect.fail()
+  const power = member.chain.validators().members[0]?.power ?? 0n
+  const batch = (at: number): Message[] => Array.from({ length: 64 }, (_, i) => message(member, 1 + 64 * at + i))
+  let calls = 0
+  const say = async (key: number, said: readonly Message[]): Promise<Judgement> => {
+    const height = member.chain.head().header.number
+    // Of a key so many are verified between two blocks.
+    if (calls++ % 4 === 0) await until(() => member.chain.head().header.number > height)
+    return member.votes.onPublished(
+      from(
+        key,
+        said.map((each) => voteBy(member, key, each)),
+      ),
+    )
+  }
+  for (let at = 0; at < 16; at++) expect(await say(2, batch(at))).toBe('accept')
+  expect(await say(2, batch(16))).toBe('ignore')
+  expect(of(member, one(batch(0)))?.signed).toBe(power)
+  expect(of(member, one(batch(16)))).toBe(null)
+  member.votes.see(batch(0))
+  expect(await say(1, batch(0))).toBe('accept')
+  expect(of(member, one(batch(0)))?.proof).not.toBe(null)
+  expect(await say(2, batch(16))).toBe('accept')
+  expect(of(member, one(batch(16)))?.signed).toBe(power)
+  expect(of(member, one(batch(0)))?.proof).not.toBe(null)
+})
+
+test('what is passed on is vouched for whole: a vote that is known, or of what is settled, with another signature is forged', async () => {
+  const [member] = await startMany(0)
+  if (member === undefined) return expect.fail()
+  const judge = (votes: Attestations['votes']) => member.votes.onPublished(from(VOTER, votes))
+  const [first, second] = [voteBy(member, VOTER, message(member, 1)), voteBy(member, VOTER, message(member, 2))]
+  expect(await judge([first])).toBe('accept')
+  expect(await judge([second, { ...first, signature: second.signature }])).toBe('forged')
+  expect(of(member, message(member, 2))).toBe(null)
+  expect(await judge([second, { ...first, chain: 5n }])).toBe('ignore') // of a chain that is not connected nobody can say
+  expect(of(member, message(member, 2))?.signed).toBe(member.chain.validators().members[0]?.power)
+})
+
+test('who is in the set from the next epoch on votes then for what was seen before', async () => {
+  await cluster.close()
+  const epochs = {
+    blocks: 4,
+    rolls: [
+      [0, 1, 2, 3],
+      [0, 1, 4, 5],
+    ],
+  } as const
+  cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, kernel, modules: { bridge: section }, epochs })
+  const members = await startMany(0, 1, 2, 3, 4, 5)
+  const said = message(one(members), 1)
+  for (const i of [0, 4, 5]) members[i]?.votes.see([said])
+  await until(() => (of(one(members), said)?.signed ?? 0n) > 0n)
+  expect(one(members).chain.head().header.number).toBeLessThan(4)
+  expect(of(one(members), said)?.proof).toBe(null)
+  await until(() => members.every((member) => of(member, said)?.proof != null))
 })

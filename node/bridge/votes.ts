@@ -44,13 +44,13 @@ export interface Certificate {
 }
 
 const BOUNDS = {
-  /** Votes of all keys together, and the most of one key: as many as the inbox has places. */
+  /** Votes of all keys together, and the most of one key of another node: as many as the inbox has places. */
   votes: 200_000,
   perKey: 1_024,
   leastPerKey: 64,
   /** Of one key, verified between two blocks. */
   spent: 256,
-  /** Own votes said again at a time. */
+  /** Own votes said again at a time; half of them the first of what is not certified, so that all say the same. */
   again: 4 * ATTESTED_MAX,
 } as const
 /** Peers that came later, and those whose mesh lost one, hear each again. */
@@ -71,6 +71,8 @@ export class Votes {
   readonly #events = new Map<string, Event>()
   /** Events that a key voted for, the first ones first. */
   readonly #byKey = new Map<Hex, Set<string>>()
+  /** Of the next block. */
+  #epoch: number
   /** Votes of each key that were verified in this block's time. */
   readonly #spent = new Map<Hex, number>()
   readonly #meters: { readonly votes: ReturnType<Meter['gauge']>; readonly certificates: ReturnType<Meter['counter']> }
@@ -86,6 +88,7 @@ export class Votes {
     const { chain, meter } = deps
     this.#deps = deps
     this.#domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
+    this.#epoch = this.#epochNow()
     this.#meters = {
       votes: meter.gauge(
         'bridge_messages_waiting',
@@ -134,26 +137,34 @@ export class Votes {
     if (this.#placeOf(said.key) === null) return 'ignore'
     const key = bytesToHex(said.key)
     const reads = bridgeReadsOf(this.#state())
-    const news: { readonly event: Attested; readonly signature: Uint8Array }[] = []
-    let isOld = true
+    const unproven: { readonly event: Attested; readonly signature: Uint8Array; readonly isSettled: boolean }[] = []
+    let [held, unknown] = [0, 0]
     for (const { chain, id, signature } of said.votes) {
       const vault = reads.vaultOf(chain)
-      if (vault === null || reads.isSettled(id)) continue
-      isOld = false
-      const event = { chain, vault, id }
-      if (this.#events.get(nameOf(event))?.votes.has(key) !== true) news.push({ event, signature })
+      const event = vault === null ? null : { chain, vault, id }
+      const known = event === null ? undefined : this.#events.get(nameOf(event))?.votes.get(key)
+      if (event === null) unknown++
+      else if (known === undefined) unproven.push({ event, signature, isSettled: reads.isSettled(id) })
+      // There is one signature of it; and whoever hears this from here has perhaps not heard the right one.
+      else if (equalBytes(known, signature)) held++
+      else return 'forged'
     }
-    if (isOld) return 'stale'
-    const spent = (this.#spent.get(key) ?? 0) + news.length
-    if (news.length === 0 || spent > BOUNDS.spent) return 'ignore'
+    const fresh = unproven.filter(({ isSettled }) => !isSettled)
+    if (fresh.length + held === 0) return 'stale'
+    const wanted = fresh.filter(({ event }) => this.#hasRoom(key, event))
+    const spent = (this.#spent.get(key) ?? 0) + unproven.length
+    if (wanted.length === 0 || spent > BOUNDS.spent) return 'ignore'
     this.#spent.set(key, spent)
+    // All of it, settled ones too: what is passed on is vouched for.
     const verdicts = await this.#deps.verifier.verify(
-      news.map(({ event, signature }) => [{ keys: [said.key], message: attestDigest(this.#domain, event), signature }]),
+      unproven.map(({ event, signature }) => [
+        { keys: [said.key], message: attestDigest(this.#domain, event), signature },
+      ]),
     )
     if (!verdicts.every((holds) => holds)) return 'forged'
-    for (const { event, signature } of news) this.#add(this.#eventOf(event), key, signature)
+    for (const { event, signature } of wanted) this.#take(event, key, signature)
     this.#measure()
-    return 'accept'
+    return unknown > 0 ? 'ignore' : 'accept'
   }
 
   /** null where nobody has said anything of it, or it is settled. */
@@ -163,10 +174,10 @@ export class Votes {
     return event === undefined ? null : this.#certify(event)
   }
   #certify(event: Event): Certificate {
-    const height = this.#deps.chain.head().header.number + 1
-    const epoch = epochOf(height, this.#deps.chain.genesis.epochBlocks)
+    const epoch = this.#epochNow()
     const set = this.#deps.chain.validators()
-    const places = [...set.members.keys()].filter((i) => event.votes.has(bytesToHex(set.members[i]?.blsKey ?? NONE)))
+    const keys = keysOf(set)
+    const places = keys.flatMap((key, i) => (event.votes.has(key) ? [i] : []))
     const signed = places.reduce((sum, i) => sum + (set.members[i]?.power ?? 0n), 0n)
     const { id, chain, message } = event
     const facts = { id, chain, message, epoch, signed, total: set.powerTotal }
@@ -176,7 +187,7 @@ export class Votes {
     return { ...facts, proof: event.made.proof }
   }
   #aggregate({ votes }: Event, set: ValidatorSet, places: readonly number[], epoch: number): Uint8Array {
-    const signatures = places.map((i) => votes.get(bytesToHex(set.members[i]?.blsKey ?? NONE)) ?? NONE)
+    const signatures = places.map((i) => votes.get(keysOf(set)[i] ?? '0x') ?? NONE)
     const signers = bitmapOf(places, set.members.length)
     return encodeProof([BigInt(epoch), signers, curves().blsAggregate(signatures)])
   }
@@ -192,6 +203,10 @@ export class Votes {
     const { chain } = this.#deps
     return chain.at(chain.head().header.number)
   }
+  #epochNow(): number {
+    const { chain } = this.#deps
+    return epochOf(chain.head().header.number + 1, chain.genesis.epochBlocks)
+  }
   #placeOf(key: Uint8Array): number | null {
     const place = this.#deps.chain.validators().members.findIndex(({ blsKey }) => equalBytes(blsKey, key))
     return place < 0 ? null : place
@@ -202,17 +217,37 @@ export class Votes {
     this.#events.set(nameOf(of), found)
     return found
   }
-  /** Of a key that has as many as it may the oldest goes: others of its validator then wait until it is said again. */
-  #add(event: Event, key: Hex, signature: Uint8Array): void {
+  get #most(): number {
     const members = this.#deps.chain.validators().members.length
-    const most = Math.min(BOUNDS.perKey, Math.max(BOUNDS.leastPerKey, Math.floor(BOUNDS.votes / members)))
+    return Math.min(BOUNDS.perKey, Math.max(BOUNDS.leastPerKey, Math.floor(BOUNDS.votes / members)))
+  }
+  /**
+   * Of a key that has as many as it may those go that are certified, for what is not; else it has no more. The first ones stay: all say the first
+   * ones first, so these come to be certified everywhere.
+   */
+  #hasRoom(key: Hex, of: Attested): boolean {
+    const own = this.#byKey.get(key) ?? new Set()
+    if (own.size < this.#most) return true
+    return this.#events.get(nameOf(of))?.made == null && this.#certifiedOf(own) !== null
+  }
+  #certifiedOf(own: ReadonlySet<string>): string | null {
+    for (const name of own) if (this.#events.get(name)?.made != null) return name
+    return null
+  }
+  /** Of another node's key, where it has room. */
+  #take(of: Attested, key: Hex, signature: Uint8Array): void {
+    if (!this.#hasRoom(key, of)) return
+    const own = this.#byKey.get(key)
+    const gone = own === undefined || own.size < this.#most ? null : this.#certifiedOf(own)
+    if (gone !== null) {
+      own?.delete(gone)
+      this.#withdraw(gone, key)
+    }
+    this.#add(this.#eventOf(of), key, signature)
+  }
+  #add(event: Event, key: Hex, signature: Uint8Array): void {
     const own = this.#byKey.get(key) ?? new Set()
     this.#byKey.set(key, own)
-    for (const oldest of own) {
-      if (own.size < most) break
-      own.delete(oldest)
-      this.#withdraw(oldest, key)
-    }
     own.add(nameOf(event))
     event.votes.set(key, signature)
     this.#events.set(nameOf(event), event)
@@ -226,14 +261,17 @@ export class Votes {
   #withdraw(name: string, key: Hex): void {
     const event = this.#events.get(name)
     event?.votes.delete(key)
-    if (event?.votes.size === 0 && event.message === null) this.#events.delete(name)
+    if (event?.votes.size === 0 && event.message === null && event.made === null) this.#events.delete(name)
   }
   /** What is settled is of no more use; nor is what a key said that left the set. */
   #forget(): void {
     this.#spent.clear()
+    const epoch = this.#epochNow()
+    if (epoch !== this.#epoch) this.#beginAnew()
+    this.#epoch = epoch
     if (this.#events.size === 0) return
     const reads = bridgeReadsOf(this.#state())
-    const keys = new Set(this.#deps.chain.validators().members.map(({ blsKey }) => bytesToHex(blsKey)))
+    const keys = new Set(keysOf(this.#deps.chain.validators()))
     for (const [key, ids] of this.#byKey) {
       if (keys.has(key)) continue
       for (const name of ids) this.#withdraw(name, key)
@@ -246,6 +284,23 @@ export class Votes {
     }
     this.#measure()
   }
+  /** Who is new in the set says what it saw before; and a key without room for more has some again, for what it says may never have been. */
+  #beginAnew(): void {
+    const own = new Set(this.#deps.signers.map(({ publicKey }) => bytesToHex(publicKey)))
+    for (const [key, names] of this.#byKey) {
+      if (own.has(key) || names.size < this.#most) continue
+      for (const name of names) {
+        if (this.#events.get(name)?.made != null) continue
+        names.delete(name)
+        this.#withdraw(name, key)
+      }
+    }
+    const keys = keysOf(this.#deps.chain.validators()).filter((key) => own.has(key))
+    const unsaid = [...this.#events.values()].flatMap(({ message, votes }) =>
+      message !== null && keys.some((key) => !votes.has(key)) ? [message] : [],
+    )
+    if (unsaid.length > 0) this.see(unsaid)
+  }
   #measure(): void {
     this.#meters.votes.set(this.#events.size)
   }
@@ -257,10 +312,12 @@ export class Votes {
       this.#deps.signers.some(({ publicKey }) => votes.has(bytesToHex(publicKey))),
     )
     if (own.length === 0) return
-    const from = this.#said % own.length
-    this.#said = from + BOUNDS.again
+    const open = own.filter(({ made }) => made === null).slice(0, BOUNDS.again / 2)
+    const others = own.filter((event) => !open.includes(event))
+    const from = others.length === 0 ? 0 : this.#said % others.length
+    this.#said = from + BOUNDS.again - open.length
     this.#salt++
-    this.#say([...own.slice(from), ...own.slice(0, from)].slice(0, BOUNDS.again))
+    this.#say([...open, ...others.slice(from), ...others.slice(0, from)].slice(0, BOUNDS.again))
   }
   #say(events: readonly Event[]): void {
     if (this.#deps.signers.length > 0 && events.length > 0)
@@ -279,6 +336,13 @@ export class Votes {
   }
 }
 const NONE = new Uint8Array(0)
+/** By place. A set is made once for each epoch. */
+const keysOf = (set: ValidatorSet): readonly Hex[] => {
+  const found = hexKeys.get(set) ?? set.members.map(({ blsKey }) => bytesToHex(blsKey))
+  hexKeys.set(set, found)
+  return found
+}
+const hexKeys = new WeakMap<ValidatorSet, readonly Hex[]>()
 const nameOf = ({ chain, vault, id }: Attested): string => `${chain} ${bytesToHex(vault)} ${bytesToHex(id)}`
 
 const read = (bytes: Uint8Array) => {

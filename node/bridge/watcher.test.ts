@@ -246,3 +246,23 @@ test('it waits where the inbox has no more room', async () => {
   await turn()
   expect(sequences().at(-1)).toBe(Number(INBOX_WINDOW) + 1)
 })
+
+test('a burst in one look is shown as far as the inbox has room, and the rest as it moves on', async () => {
+  const l1 = createL1()
+  const window = Number(INBOX_WINDOW)
+  for (let i = 0; i < 3 * window; i++) l1.send(95)
+  const kept = { text: null }
+  const { turn, sequences, route } = await open([l1.endpoint('a')], { kept })
+  await turn()
+  expect(sequences()).toHaveLength(window)
+  await turn()
+  expect(sequences()).toHaveLength(window)
+  route.settledUpTo = 5n
+  await turn()
+  expect(sequences()).toHaveLength(window + 5)
+  // The same burst again after a restart.
+  const again = await open([l1.endpoint('a')], { kept })
+  again.route.settledUpTo = 5n
+  await again.turn()
+  expect(again.sequences()).toHaveLength(window + 5)
+})

@@ -82,6 +82,8 @@ export class Watcher {
   /** The first is where to begin after a restart: all messages before it are settled. The last is how far it has looked. */
   #places: readonly [Place, ...Place[]]
   #kept = ''
+  /** Of what it has looked at, what the inbox has no room for yet. One look may bring thousands: whoever pays for them must not displace votes. */
+  #ahead: readonly Message[] = []
   /** Of each endpoint, the highest finalized block that it had. */
   readonly #heights = new Map<Endpoint, number>()
   #range = RANGE_MAX
@@ -147,8 +149,9 @@ export class Watcher {
     const finalized = await this.#finalized()
     await this.#mustStand(last)
     const to = Math.min(finalized, last.height + this.#range)
-    const isFull = (last.sequence ?? 0n) >= route.settledUpTo + INBOX_WINDOW
-    if (to > last.height && !isFull) await this.#advance(last, to, route.vault)
+    const room = route.settledUpTo + INBOX_WINDOW
+    if (to > last.height && (last.sequence ?? 0n) < room) await this.#advance(last, to, route.vault)
+    this.#show(room)
     await this.#keep(route.settledUpTo)
   }
 
@@ -183,7 +186,7 @@ export class Watcher {
   }
 
   async #advance(last: Place, to: number, vault: Address): Promise<void> {
-    const { endpoints, see, meters } = this.#deps
+    const { endpoints, meters } = this.#deps
     const from = last.height + 1
     // The hash after the logs: an endpoint that changed its mind in between is found out.
     const answers = await Promise.all(endpoints.map((endpoint) => endpoint.sent(vault, from, to)))
@@ -206,7 +209,16 @@ export class Watcher {
     this.#places = sent.length === 0 ? moved(this.#places, place) : [...this.#places, place]
     if (sent.length === 0) return
     meters.messages.add(sent.length, { chain: String(this.#options.chain) })
-    see(sent.map(({ message }) => message))
+    this.#ahead = [...this.#ahead, ...sent.map(({ message }) => message)]
+  }
+
+  /** What the inbox takes now. */
+  #show(room: bigint): void {
+    const beyond = this.#ahead.findIndex(({ sequence }) => sequence > room)
+    const now = beyond < 0 ? this.#ahead : this.#ahead.slice(0, beyond)
+    if (now.length === 0) return
+    this.#ahead = this.#ahead.slice(now.length)
+    this.#deps.see(now)
   }
 
   /** After a restart the votes for what is not settled are made again, so the place that is kept is before it. */
