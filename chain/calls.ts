@@ -20,6 +20,7 @@ import { orderedRoot } from './store/trie.ts'
 import { type Block, type Header, headerHash } from './types/block.ts'
 import type { CallAnswer, CallJob } from './types/call.ts'
 import type { Genesis, Rules } from './types/genesis.ts'
+import { requireKept } from './types/kept.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import type { Changes, Reader } from './types/state.ts'
 import { sentTxs } from './types/system-tx.ts'
@@ -52,7 +53,10 @@ export function openCalls(
     reader: (height: number) => openReader(kv, height),
     fees: genesis.fees,
     header: (height: number) => blocks.record(height),
-    txs: (height: number) => blocks.txs(height),
+    txs: (height: number) => {
+      requireKept(blocks.earliest(), 'bodies', height)
+      return blocks.txs(height)
+    },
     blockSeconds: Math.max(1, Math.floor(genesis.blockTimeMs / 1_000)),
     nextBaseFee: (parent: Parameters<typeof nextBaseFee>[0]) => nextBaseFee(parent, genesis.fees),
   }
@@ -93,10 +97,12 @@ export async function checkStore(
   )
   const height = blocks.headHeight() ?? 0
   let count = 0
-  for (let at = blocks.lowest(); at <= height; at++) {
-    const block = blocks.block(at)
-    assert(block !== null && blocks.receipts(at) !== null, `block ${at} is stored`)
-    assert(equalBytes(headerHash(block.header), block.hash), `block ${at} has its hash`)
+  const { headers, bodies, receipts } = blocks.earliest()
+  for (let at = headers; at <= height; at++) {
+    const record = blocks.record(at)
+    assert(record !== null && equalBytes(headerHash(record.header), record.hash), `block ${at} has its hash`)
+    assert(at < bodies || blocks.block(at) !== null, `block ${at} is stored`)
+    assert(at < receipts || blocks.receipts(at) !== null, `receipts of block ${at} are stored`)
     count++
   }
   return { height, blocks: count, ...(await states.check()) }
@@ -140,7 +146,7 @@ export async function reexecute(
   const blocks = openBlockStore(kv, domain.genesisHash)
   const states = createStateStore({ kv, pause }, { historyBlocks: null, proofBlocks: null, cacheBytes: 0 })
   const head = blocks.headHeight() ?? 0
-  const lowest = Math.max(blocks.lowest(), states.lowest().state + 1, 1)
+  const lowest = Math.max(blocks.earliest().bodies, states.lowest().state + 1, 1)
   const [from, to] = [range.from ?? lowest, range.to ?? head]
   if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
   // What the lane of plain transfers and the fast engine made, the reference engine makes again.

@@ -39,6 +39,7 @@ import {
 import { type EvidenceContext, ofQc, rollOfEpoch, type SignedAt } from './types/evidence.ts'
 import type { BlockContext } from './types/frame.ts'
 import { type Genesis, type Rules, rulesOf } from './types/genesis.ts'
+import type { Earliest } from './types/kept.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import { type Checkpoint, checkRun, type FinalRun, fitsCheckpoint, isCommitOf } from './types/run.ts'
@@ -103,10 +104,11 @@ export interface Chain {
   /** State after a block. Throws CHAIN_PRUNED with the heights it still has. */
   at(height: number): Reader
   proof(height: number, address: Address, keys: readonly Word[]): Promise<AccountProof>
-  /** Lowest heights that blocks and state are still kept for. */
-  kept(): { readonly blocks: number; readonly state: number; readonly proofs: number }
-  /** State and proofs from this height on stay, whatever the options say, until another height is given or the chain is opened again. */
+  /** The lowest height that each is kept from. */
+  kept(): Earliest & { readonly state: number; readonly proofs: number }
+  /** Everything from this height on stays, whatever the options say, until another height is given or the chain is opened again. */
   keepFrom(height: number): void
+  readonly keptFrom: number
   /** Base fee of the next block. */
   nextBaseFee(): bigint
   readonly pool: PoolView
@@ -272,6 +274,7 @@ class Machine implements Chain {
   readonly #intake: Intake
   /** How much of building a block was running it, lately; the rest is roots and records. */
   #runShare = 0.5
+  keptFrom = Number.POSITIVE_INFINITY
   #head: Block
 
   constructor(opened: Opened, options: ChainOptions) {
@@ -318,18 +321,10 @@ class Machine implements Chain {
   encoded(height: number): Uint8Array | null {
     return this.#deps.blocks.encoded(height)
   }
-  heightOf(blockHash: Hash): number | null {
-    return this.#deps.blocks.heightOf(blockHash)
-  }
-  txs(height: number): readonly Tx[] | null {
-    return this.#deps.blocks.txs(height)
-  }
-  receipts(height: number): readonly StoredReceipt[] | null {
-    return this.#deps.blocks.receipts(height)
-  }
-  place(txHash: Hash): TxPlace | null {
-    return this.#deps.blocks.place(txHash)
-  }
+  readonly heightOf: Chain['heightOf'] = (blockHash) => this.#deps.blocks.heightOf(blockHash)
+  readonly txs: Chain['txs'] = (height) => this.#deps.blocks.txs(height)
+  readonly receipts: Chain['receipts'] = (height) => this.#deps.blocks.receipts(height)
+  readonly place: Chain['place'] = (txHash) => this.#deps.blocks.place(txHash)
   commitOf(height: number): Qc | null {
     return this.#deps.blocks.commitOf(height)
   }
@@ -365,10 +360,11 @@ class Machine implements Chain {
     return this.#deps.states.at(height)
   }
   readonly proof: Chain['proof'] = (height, address, keys) => this.#deps.states.proof(height, address, keys)
-  kept(): { readonly blocks: number; readonly state: number; readonly proofs: number } {
-    return { blocks: 0, ...this.#deps.states.lowest() }
+  readonly kept: Chain['kept'] = () => ({ ...this.#deps.blocks.earliest(), ...this.#deps.states.lowest() })
+  keepFrom(height: number): void {
+    this.keptFrom = height
+    this.#deps.states.keepFrom(height)
   }
-  readonly keepFrom: Chain['keepFrom'] = (height) => this.#deps.states.keepFrom(height)
   nextBaseFee(): bigint {
     return this.#baseFeeAfter(this.#head.header)
   }

@@ -60,7 +60,7 @@ test('a forged vote is blamed as forged on who brings it, published or said to o
   await cluster.start(0)
   const stranger = hub.join('stranger', {
     onPublished: () => 'ignore',
-    onRequest: async () => encodeRun({ blocks: [], commit: null }),
+    onRequest: async () => encodeRun({ blocks: [], commit: null, earliest: 0 }),
     onPeer() {},
     onPeerGone() {},
   })

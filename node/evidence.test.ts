@@ -99,7 +99,8 @@ const startAll = async (): Promise<Member[]> => {
 /** A peer that has nothing and passes nothing on. */
 const deaf: Handlers = {
   onPublished: () => 'ignore',
-  onRequest: async (protocol) => (protocol === 'blocks' ? encodeRun({ blocks: [], commit: null }) : new Uint8Array(0)),
+  onRequest: async (protocol) =>
+    protocol === 'blocks' ? encodeRun({ blocks: [], commit: null, earliest: 0 }) : new Uint8Array(0),
   onPeer() {},
   onPeerGone() {},
 }

@@ -317,7 +317,7 @@ export class Guard {
     this.#asking.add(peer)
     try {
       const run = decodeRun(await network.request(peer, 'blocks', encodeRange({ from: head + 1, count: 1 })))
-      this.#answers.set(peer, run.blocks.length > 0 ? 'ahead' : 'same')
+      this.#answers.set(peer, run.blocks.length > 0 || run.earliest > head + 1 ? 'ahead' : 'same')
     } catch (error) {
       log.debug({ peer, error: String(error) }, 'a peer does not say where the chain ends')
       return
@@ -360,7 +360,7 @@ export class Guard {
   #inStore(record: SignRecord | null): Place | null {
     const { chain } = this.#deps
     const head = chain.head().header.number
-    const lowest = Math.max((record?.height ?? 1) - 1, chain.kept().blocks - 1, head - SEARCHED_BLOCKS, 0)
+    const lowest = Math.max((record?.height ?? 1) - 1, chain.kept().headers - 1, head - SEARCHED_BLOCKS, 0)
     for (let height = head; height > lowest; height--) {
       const shown = this.#atHeight(height)
       if (shown !== null) return shown

@@ -315,7 +315,7 @@ const holdContent = async (
 }
 
 /** Raised with every change of what peers say to each other. */
-const PROTOCOL_VERSION = 2
+const PROTOCOL_VERSION = 3
 
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],

@@ -53,7 +53,7 @@ const propose = async (cluster: Cluster, { timeMs, damage, shown }: Case) => {
     onPublished: () => 'ignore',
     onRequest: async (protocol) => {
       if (protocol === 'body') return encodeBodyAnswer(given)
-      return protocol === 'txs' ? encodeTxs(given?.txs ?? []) : encodeRun({ blocks: [], commit: null })
+      return protocol === 'txs' ? encodeTxs(given?.txs ?? []) : encodeRun({ blocks: [], commit: null, earliest: 0 })
     },
     onPeer() {},
     onPeerGone() {},

@@ -1,10 +1,13 @@
 // Catching up from peers: honest ones, slow ones, silent ones, and one for each kind of lie.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { asHash, bytesToHex } from '../chain/base/bytes.ts'
 import type { Kv } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
+import { openPruner } from '../chain/prune.ts'
 import { createMemoryKv } from '../chain/store/kv.ts'
 import { type Block, encodeBlock } from '../chain/types/block.ts'
+import { NOTHING_PRUNED } from '../chain/types/kept.ts'
 import { createMemoryHub, type MemoryHub } from '../p2p/memory.ts'
 import { decodeRange, decodeRun, encodeRange, joinRun, type Run } from '../p2p/wire.ts'
 import { createCluster, type Member, reached } from '../test/kit/cluster.ts'
@@ -18,11 +21,19 @@ const genesis = sealedGenesis({ epochBlocks: 70 })
 let source: Chain
 let branch: Chain
 let stranger: Chain
+/** Has only headers below 200. */
+let young: Chain
 beforeAll(async () => {
   source = await openSealedChain(genesis, createMemoryKv())
   branch = await openSealedChain(genesis, createMemoryKv())
   stranger = await openSealedChain(sealedGenesis({ epochBlocks: 70, chainId: 7 }), createMemoryKv())
   await seal(source, HEIGHT)
+  const kv = createMemoryKv()
+  young = await openSealedChain(genesis, kv)
+  const { genesisHash } = young
+  await seal(young, HEIGHT)
+  const pruner = openPruner({ kv, genesisHash, pause: nextTurn })
+  while (await pruner.slice({ ...NOTHING_PRUNED, bodies: 200 }));
   await seal(branch, 70, { coinbase: 0xdd })
   await seal(stranger, 70)
 })
@@ -124,6 +135,44 @@ for (const [lie, tell] of Object.entries(lies))
     expect(new Set(hub.blamed.map(({ peer }) => peer))).toEqual(new Set(['liar']))
     expect(node.warned.map(({ peer }) => peer)).toContain('liar')
   })
+
+test('a peer that has pruned is asked once, and again for what it has; an archive node gives the rest', async () => {
+  hub = createMemoryHub()
+  const honest = answering(young)
+  const asked: number[] = []
+  joinPeer(hub, 'young', (request) => {
+    asked.push(decodeRange(request).from)
+    return honest(request)
+  })
+  joinPeer(hub, 'archive', answering(source))
+  const node = await follow()
+  await atHeight(node, HEIGHT)
+  await node.sync.idle()
+  expectSame(node)
+  expect(asked.filter((from) => from < 200).length).toBeLessThanOrEqual(1)
+  expect(hub.blamed).toEqual([])
+})
+
+test('where all peers have pruned the next block the node says so, and asks for nothing above it', async () => {
+  hub = createMemoryHub()
+  const honest = answering(young)
+  const asked: number[] = []
+  const peer = 'young'
+  joinPeer(hub, peer, (request) => {
+    asked.push(decodeRange(request).from)
+    return honest(request)
+  })
+  const node = await follow()
+  await node.sync.idle()
+  for (let i = 0; i < 3; i++) {
+    node.sync.poke(peer)
+    await node.sync.idle()
+  }
+  expect(asked).toEqual([1])
+  expect(node.warned).toEqual([{ next: 1, from: 200 }])
+  expect(node.chain.head().header.number).toBe(0)
+  expect(hub.blamed).toEqual([])
+})
 
 test('an honest peer that is itself behind is nobody to blame', async () => {
   hub = createMemoryHub()

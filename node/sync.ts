@@ -36,6 +36,8 @@ const BUFFER_BYTES = 64 * 1024 * 1024
 const FAILED_MS = 5_000
 const LIED_MS = 600_000
 const LOG_EVERY_BLOCKS = 1_000
+/** Peers whose pruning is remembered. */
+const BEGINS_MAX = 1_024
 
 export interface SyncDeps {
   readonly chain: Chain
@@ -60,6 +62,8 @@ interface Source {
   readonly id: PeerId
   /** It has nothing from this height on, as its last answer showed. */
   end: number
+  /** It has nothing below this height, as it says of itself. */
+  begin: number
   /** Requests it may have at once: doubles with each full answer, one again when it was slow. */
   windowCount: number
   flights: number
@@ -113,6 +117,9 @@ export class Sync {
   #parentOfCheckpoint: Hash | null = null
   /** Who did not answer in this session. */
   readonly #failed = new Set<PeerId>()
+  /** Where peers begin that have pruned, so that they are not asked again for what is below. */
+  readonly #begins = new Map<PeerId, number>()
+  #saidPrunedAt: number | null = null
   #running: { readonly done: Promise<void>; readonly end: () => void; from: number; sinceMs: number } | null = null
   #loggedAt: number
   #cancelRetry = (): void => {}
@@ -168,7 +175,8 @@ export class Sync {
       sizeBytes += block.length
       blocks.push(block)
     }
-    return joinRun(blocks, blocks.length === 0 ? null : chain.commitOf(Math.max(from, 1) + blocks.length - 1))
+    const commit = blocks.length === 0 ? null : chain.commitOf(Math.max(from, 1) + blocks.length - 1)
+    return joinRun(blocks, commit, chain.kept().bodies)
   }
 
   get #head(): number {
@@ -181,6 +189,7 @@ export class Sync {
     const source = {
       id,
       end: Number.POSITIVE_INFINITY,
+      begin: this.#begins.get(id) ?? 0,
       windowCount: 1,
       flights: 0,
       failures: 0,
@@ -244,6 +253,7 @@ export class Sync {
 
   /** One request to one peer; false where nothing can be asked now. */
   #askOne(): boolean {
+    if (this.#isPrunedEverywhere) return false
     for (const source of this.#sources.values())
       if (!source.isOfThisChain && source.flights === 0 && source.end === Number.POSITIVE_INFINITY) {
         this.#askForCheckpoint(source).catch(this.#deps.fail)
@@ -283,6 +293,7 @@ export class Sync {
     let best: Source | null = null
     for (const source of this.#sources.values()) {
       if (!source.isOfThisChain || source.end <= part.from || part.flights.has(source.id)) continue
+      if (source.begin > part.from) continue
       if (source.flights >= source.windowCount) continue
       if (best === null || source.flights / source.windowCount < best.flights / best.windowCount) best = source
     }
@@ -309,8 +320,9 @@ export class Sync {
   #take(part: Part, source: Source, { run, sizeBytes }: Exclude<Answer, string>, pokes: number): void {
     const { blocks } = run
     if (blocks.length === 0) {
-      this.#meters.requests.add(1, { answer: 'empty' })
-      if (source.pokes === pokes) source.end = Math.min(source.end, part.from)
+      this.#meters.requests.add(1, { answer: run.earliest > part.from ? 'pruned' : 'empty' })
+      if (run.earliest > part.from) this.#beginsAt(source, run.earliest)
+      else if (source.pokes === pokes) source.end = Math.min(source.end, part.from)
       return
     }
     const isFull = blocks.length === part.count || sizeBytes >= RUN_BYTES
@@ -328,6 +340,29 @@ export class Sync {
     const from = part.from + part.count
     this.#parts.push({ from, count: rest, flights: new Map(), lateCount: 0, held: null })
     this.#parts.sort((a, b) => a.from - b.from)
+  }
+
+  #beginsAt(source: Source, height: number): void {
+    if (this.#begins.size >= BEGINS_MAX) this.#begins.clear()
+    this.#begins.set(source.id, height)
+    source.begin = height
+    this.#widen() // others may have it
+  }
+
+  /** Nobody has the next block any more: what they have above it is of no use here. */
+  get #isPrunedEverywhere(): boolean {
+    const next = this.#head + 1
+    const sources = [...this.#sources.values()]
+    if (sources.length === 0 || sources.some(({ begin }) => begin <= next)) return false
+    if (this.#saidPrunedAt !== next) {
+      this.#saidPrunedAt = next
+      const from = Math.min(...sources.map(({ begin }) => begin))
+      this.#deps.log.warn(
+        { next, from },
+        'no peer has the next block any more, they have pruned it: connect to an archive node, or begin from a snapshot in an empty --dir',
+      )
+    }
+    return true
   }
 
   /** This node is far behind: more at once, and of everybody. */

@@ -118,9 +118,9 @@ const CODECS: Readonly<Record<string, Codec>> = {
   ]),
   range: codec(decodeRange, encodeRange, [encodeRange({ from: 300, count: 64 })]),
   run: codec(decodeRun, encodeRun, [
-    encodeRun({ blocks: [light, light], commit: qc('commit') }),
-    encodeRun({ blocks: [block], commit: qc('commit') }),
-    encodeRun({ blocks: [], commit: null }),
+    encodeRun({ blocks: [light, light], commit: qc('commit'), earliest: 0 }),
+    encodeRun({ blocks: [block], commit: qc('commit'), earliest: 0 }),
+    encodeRun({ blocks: [], commit: null, earliest: 0 }),
   ]),
   hello: codec(decodeHello, encodeHello, [encodeHello(hello)]),
   addresses: codec(decodeAddresses, encodeAddresses, [encodeAddresses(['/ip4/1.2.3.4/tcp/30333/p2p/x', '\ufeffé'])]),

@@ -131,21 +131,24 @@ export function decodeRange(bytes: Uint8Array): Range {
   return { from: asNumber(from), count: asNumber(count) }
 }
 
-/** Consecutive blocks and the CommitQC of the last; each block brings its parent's. Empty: there are none. */
+/** Consecutive blocks and the CommitQC of the last; each block brings its parent's. Empty: there are none, and `earliest` is the lowest there is. */
 export interface Run {
   readonly blocks: readonly Block[]
   readonly commit: Qc | null
+  readonly earliest: number
 }
-export const encodeRun = ({ blocks, commit }: Run): Uint8Array => joinRun(blocks.map(encodeBlock), commit)
+export const encodeRun = ({ blocks, commit, earliest }: Run): Uint8Array =>
+  joinRun(blocks.map(encodeBlock), commit, earliest)
 /** The same of blocks that are encoded already. */
-export const joinRun = (blocks: readonly Uint8Array[], commit: Qc | null): Uint8Array =>
-  encodeRlp([blocks, commit === null ? NONE : encodeQc(commit)])
+export const joinRun = (blocks: readonly Uint8Array[], commit: Qc | null, earliest = 0): Uint8Array =>
+  encodeRlp([blocks, commit === null ? NONE : encodeQc(commit), rlpInt(earliest)])
 export function decodeRun(bytes: Uint8Array): Run {
-  const [blocks, commit] = asList(decodeSparseRlp(bytes), 2)
+  const [blocks, commit, earliest] = asList(decodeSparseRlp(bytes), 3)
   const qc = asBytes(commit)
   const run = {
     blocks: asList(blocks).map((block) => decodeBlock(asBytes(block))),
     commit: qc.length === 0 ? null : decodeQc(qc),
+    earliest: asNumber(earliest),
   }
   if ((run.commit === null) !== (run.blocks.length === 0))
     throw malformed('a run of blocks', 'blocks come with a certificate, and nothing else does')

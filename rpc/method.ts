@@ -8,6 +8,7 @@ import type { Clock } from '../chain/base/ports.ts'
 import type { BlockRef, Codec } from '../chain/base/schema.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { CallAnswer, CallJob, Json } from '../chain/types/call.ts'
+import { requireKept } from '../chain/types/kept.ts'
 import type { ConsensusStatus, KeptEvidence } from '../chain/types/query.ts'
 import type { Filters } from './filters.ts'
 
@@ -142,8 +143,10 @@ export function mustHeight(chain: Chain, ref: BlockRef): number {
   return height
 }
 
+/** Throws HISTORY_PRUNED where it is not there any more. */
 export function outlineAt(chain: Chain, ref: BlockRef): ReturnType<Chain['outline']> {
   const height = heightOf(chain, ref)
+  if (height !== null) requireKept(chain.kept(), 'headers', height)
   return height === null ? null : chain.outline(height)
 }
 

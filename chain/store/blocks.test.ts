@@ -6,6 +6,7 @@ import { NodeError } from '../base/errors.ts'
 import type { Kv } from '../base/ports.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
 import { type Block, type Header, headerHash } from '../types/block.ts'
+import type { Earliest } from '../types/kept.ts'
 import type { FoundLog, LogFilter, StoredReceipt } from '../types/query.ts'
 import { bloomOf, type Log } from '../types/receipt.ts'
 import { systemTx } from '../types/system-tx.ts'
@@ -237,24 +238,72 @@ test('a hot contract in a large block is found too, and CHAIN_TOO_MANY_LOGS boun
   await expect(store.logs({ ...filter, resultsMax: 299 })).rejects.toMatchObject({ code: 'CHAIN_TOO_MANY_LOGS' })
 })
 
-test('pruning forgets bodies, receipts and indexes below a height and keeps headers and certificates', async () => {
-  const { kv, store, made } = await chainOf(Array.from({ length: 40 }, () => [[log(1, 2)], []]))
-  let calls = 0
-  for (let writes = store.pruneWrites(30); writes.length > 0; writes = store.pruneWrites(30)) {
-    await kv.write(writes)
-    calls++
+/** Prunes slice by slice; answers how many there were. */
+const prune = async (kv: Kv, store: BlockStore, to: Earliest): Promise<number> => {
+  for (let count = 0; ; count++) {
+    const slice = await store.pruneSlice(to)
+    if (slice === null) return count
+    await kv.write([...slice.drops.map((key) => ({ key, value: null })), store.earliestWrite(slice.earliest)])
   }
-  expect(calls).toBe(2)
-  expect(store.lowest()).toBe(30)
-  const fresh = openBlockStore(kv, made[0]?.block.hash ?? hashOf(0))
-  expect(fresh.head()).toEqual(made[40]?.block)
-  expect([fresh.block(29), fresh.txs(29), fresh.receipts(29), fresh.receipt(29, 0)]).toEqual([null, null, null, null])
-  expect(fresh.place(made[29]?.txs[0]?.hash ?? hashOf(0))).toBeNull()
-  expect(fresh.record(29)?.hash).toEqual(made[29]?.block.hash)
-  expect(fresh.commitOf(29)?.height).toBe(29)
-  expect(fresh.block(30)).toEqual(made[30]?.block)
-  const found = await fresh.logs({ from: 0, to: 40, addresses: [addressOf(1)], topics: [], resultsMax: 100 })
+}
+const keysIn = async (kv: Kv, prefix: number): Promise<number> => {
+  let count = 0
+  for await (const _ of kv.entries(Uint8Array.of(prefix), Uint8Array.of(prefix + 1))) count++
+  return count
+}
+
+test('bodies, receipts, logs and headers are pruned apart, and what is gone says so', async () => {
+  const { kv, store, made } = await chainOf(Array.from({ length: 40 }, () => [[log(1, 2)], []]))
+  const filter = { addresses: [addressOf(1)], topics: [], resultsMax: 100 }
+  const fresh = () => openBlockStore(kv, made[0]?.block.hash ?? hashOf(0))
+  await prune(kv, store, { headers: 0, bodies: 0, receipts: 0, logs: 20 })
+  expect(fresh().earliest()).toEqual({ headers: 0, bodies: 0, receipts: 0, logs: 20 })
+  expect(fresh().receipt(19, 0)).toEqual(store.receipt(19, 0))
+  await expect(fresh().logs({ from: 19, to: 40, ...filter })).rejects.toMatchObject({
+    code: 'HISTORY_PRUNED',
+    rpc: 4444,
+  })
+  await prune(kv, store, { headers: 0, bodies: 10, receipts: 15, logs: 20 })
+  expect([fresh().block(9), fresh().txs(9), fresh().tx(9, 0), fresh().encoded(9)]).toEqual([null, null, null, null])
+  expect([fresh().receipts(14), fresh().receipt(14, 0)]).toEqual([null, null])
+  expect(fresh().place(made[9]?.txs[0]?.hash ?? hashOf(0))).toBeNull()
+  expect(fresh().record(9)?.hash).toEqual(made[9]?.block.hash)
+  expect(fresh().commitOf(9)?.height).toBe(9)
+  expect([fresh().block(10), fresh().receipts(15)?.length]).toEqual([made[10]?.block, 2])
+  // Headers take with them what stands in them.
+  await prune(kv, store, { headers: 30, bodies: 0, receipts: 0, logs: 0 })
+  expect(fresh().earliest()).toEqual({ headers: 30, bodies: 30, receipts: 30, logs: 30 })
+  expect([fresh().record(29), fresh().commitOf(29), fresh().heightOf(made[29]?.block.hash ?? hashOf(0))]).toEqual([
+    ...[null, null, null],
+  ])
+  expect([fresh().block(0), fresh().block(30), fresh().head()]).toEqual([0, 30, 40].map((at) => made[at]?.block))
+  const found = await fresh().logs({ from: 30, to: 40, ...filter })
   expect(found.map(({ height }) => height)).toEqual(Array.from({ length: 11 }, (_, i) => 30 + i))
+  // Of 41 headers 12 are there, 11 certificates and bodies: nothing is left behind.
+  expect(await Promise.all([0x48, 0x4e, 0x51, 0x42, 0x52, 0x54].map((table) => keysIn(kv, table)))).toEqual([
+    ...[12, 12, 11, 11, 11, 22],
+  ])
+})
+
+test('pruning never takes the head, and a power cut between slices leaves a whole store', async () => {
+  const { kv, store, made } = await chainOf(Array.from({ length: 300 }, () => [[log(1, 2)]]))
+  const to = { headers: 1_000, bodies: 1_000, receipts: 1_000, logs: 1_000 }
+  const first = await store.pruneSlice(to)
+  expect(first?.earliest).toEqual({ headers: 0, bodies: 0, receipts: 0, logs: 256 })
+  expect(await prune(kv, store, to)).toBe(8)
+  expect(openBlockStore(kv, made[0]?.block.hash ?? hashOf(0)).head()).toEqual(made[300]?.block)
+  expect(store.earliest()).toEqual({ headers: 300, bodies: 300, receipts: 300, logs: 300 })
+  // A dry run walks the same slices without writing any.
+  const again = await chainOf(Array.from({ length: 300 }, () => [[log(1, 2)]]))
+  let dropped = 0
+  for (let at = again.store.earliest(); ; ) {
+    const slice = await again.store.pruneSlice(to, at)
+    if (slice === null) break
+    dropped += slice.drops.length
+    at = slice.earliest
+  }
+  expect(again.store.earliest().logs).toBe(0)
+  expect(dropped).toBe(299 * (3 + 2 + 1) + 299 * 3)
 })
 
 test('the system transaction keeps its sender, also alone in the last chunk', async () => {

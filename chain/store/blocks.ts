@@ -2,9 +2,11 @@
 // composes a height's writes; the caller puts them into one durable batch with the state's. Every value is sealed: a damaged
 // or missing one raises STORE_CORRUPT with table and key and is never served.
 import { asHash, bytesToHex, concat, equalBytes, type Hash } from '../base/bytes.ts'
+import { keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import type { Kv, KvWrite, Pause } from '../base/ports.ts'
 import { type Block, joinBlock } from '../types/block.ts'
+import { type Earliest, inOrder, NOTHING_PRUNED, PRUNABLE, type Prunable, requireKept } from '../types/kept.ts'
 import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
 import type { Tx } from '../types/tx.ts'
 import { decodeQc, encodeQc, type Qc } from '../types/vote.ts'
@@ -55,7 +57,10 @@ type Table = keyof typeof tables
 
 /** 16 bytes of a transaction's hash: a collision costs 2^64 work and hides only its maker's own transaction. */
 const PLACE_HASH_BYTES = 16
-const PRUNE_HEIGHTS = 16
+/** Of one slice of pruning: some 10 ms, and one short batch. A height is never cut in two. */
+const PRUNE_HEIGHTS = 256
+const PRUNE_WRITES = 4_096
+const PRUNE_PAUSE = 32
 
 const uint = (value: number, sizeBytes: number): Uint8Array => {
   const out = new Uint8Array(sizeBytes)
@@ -76,7 +81,7 @@ const chunkKey = (table: Table, height: number, chunk: number): Uint8Array =>
 const META = {
   genesis: keyOf('meta', Uint8Array.of(0)),
   head: keyOf('meta', Uint8Array.of(1)),
-  lowest: keyOf('meta', Uint8Array.of(2)),
+  earliest: keyOf('meta', Uint8Array.of(2)),
 }
 
 export interface BlockWriteArgs {
@@ -92,11 +97,11 @@ export interface BlockStore {
   /** null where the genesis block is yet to be written. */
   head(): Block | null
   headHeight(): number | null
-  /** Lowest height whose transactions and receipts are kept; headers and certificates are kept for all. */
-  lowest(): number
-  /** null above the head. */
+  /** From which height on each kind is kept. */
+  earliest(): Earliest
+  /** null above the head, and below what is kept. */
   record(height: number): HeaderRecord | null
-  /** Null above the head and below `lowest()`; so are the next five. */
+  /** Null above the head and below what is kept; so are the next five. */
   block(height: number): Block | null
   /** The block as `encodeBlock` makes it, from the bytes that are stored. */
   encoded(height: number): Uint8Array | null
@@ -107,11 +112,23 @@ export interface BlockStore {
   heightOf(blockHash: Hash): number | null
   place(txHash: Hash): TxPlace | null
   commitOf(height: number): Qc | null
+  /** Throws HISTORY_PRUNED where the filter begins below what is kept, and CHAIN_TOO_MANY_LOGS. */
   logs(filter: LogFilter): Promise<readonly FoundLog[]>
   /** Everything one height adds, for one durable batch. */
   blockWrites(args: BlockWriteArgs): Promise<Batch>
-  /** Forgets transactions, receipts and indexes below `height`, 16 heights a call; empty when there is nothing left to do. */
-  pruneWrites(height: number): KvWrite[]
+  /** For whoever puts a head into a store without what is below it: says from where on each kind is there. */
+  earliestWrite(earliest: Earliest): KvWrite
+  /**
+   * The next slice of what lies below `to`, for one durable batch, going on from `from`: from what is there, or in a dry run from where
+   * the last slice ended. null when nothing is left. Never above the head.
+   */
+  pruneSlice(to: Earliest, from?: Earliest): Promise<PruneSlice | null>
+}
+
+export interface PruneSlice {
+  readonly drops: readonly Uint8Array[]
+  /** What is there once all of them are gone and this is written. */
+  readonly earliest: Earliest
 }
 
 const noPause: Pause = async () => {}
@@ -121,7 +138,7 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
   const pause = options.pause ?? noPause
   const cache = createChunkCache()
   const reads = createReads(kv, cache)
-  const { record, heightsKept, txChunk, receiptChunk } = reads
+  const { record, isKept, kept, txChunk, receiptChunk } = reads
   checkIdentity(kv, reads, genesisHash)
 
   /** A whole block, chunk by chunk. */
@@ -143,9 +160,9 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     }
     return out
   }
-  const one = <T>(height: number, index: number, read: (record: HeaderRecord) => T): T | null => {
-    const found = kept(height)
-    return found === null || index < 0 || index >= found.txCount ? null : read(found)
+  const one = <T>(what: Prunable, height: number, index: number, read: () => T): T | null => {
+    const found = kept(what, height)
+    return found === null || index < 0 || index >= found.txCount ? null : read()
   }
   const txAt = (height: number, index: number): Tx =>
     decoded('txs', chunkKey('txs', height, chunkOf(index)), () => txChunk(height, index).tx(index % CHUNK_COUNT))
@@ -155,12 +172,11 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     )
   const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
 
-  const kept = (height: number): HeaderRecord | null => (heightsKept(height) ? record(height) : null)
   const rawTxs = (height: number, txCount: number): Uint8Array[] =>
     each(height, txCount, txChunk, 'txs', (chunk, at) => chunk.raw(at))
 
   const block = (height: number): Block | null => {
-    const found = kept(height)
+    const found = kept('bodies', height)
     if (found === null) return null
     return { header: found.header, hash: found.hash, txs: rawTxs(height, found.txCount), section: found.section }
   }
@@ -171,32 +187,34 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
       return height === null ? null : block(height)
     },
     headHeight: reads.headHeight,
-    lowest: reads.lowest,
+    earliest: reads.earliest,
     record,
     block,
     encoded(height) {
-      const found = heightsKept(height) ? reads.split(height) : null
+      const found = isKept('bodies', height) ? reads.split(height) : null
       return found === null ? null : joinBlock(found.header, rawTxs(height, found.txCount), found.section)
     },
     txs(height) {
-      const found = kept(height)
+      const found = kept('bodies', height)
       return found === null ? null : each(height, found.txCount, txChunk, 'txs', (chunk, at) => chunk.tx(at))
     },
-    tx: (height, index) => one(height, index, () => txAt(height, index)),
+    tx: (height, index) => one('bodies', height, index, () => txAt(height, index)),
     receipts(height) {
-      const found = kept(height)
-      return found === null
-        ? null
-        : each(height, found.txCount, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at))
+      const found = kept('receipts', height)
+      if (found === null) return null
+      return each(height, found.txCount, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at))
     },
-    receipt: (height, index) => one(height, index, () => receiptAt(height, index)),
+    receipt: (height, index) => one('receipts', height, index, () => receiptAt(height, index)),
     heightOf: reads.heightOf,
     place: reads.place,
     commitOf: reads.commitOf,
-    logs: (filter) =>
-      findLogs(kv, { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt }, filter, pause),
+    async logs(filter) {
+      if (filter.from <= filter.to) requireKept(reads.earliest(), 'logs', Math.max(1, filter.from))
+      return findLogs(kv, { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt }, filter, pause)
+    },
     blockWrites: (args) => composeBlock(args, pause),
-    pruneWrites: (height) => composePrune(height, reads, txAt, receiptAt),
+    earliestWrite,
+    pruneSlice: (to, from = reads.earliest()) => composePrune({ reads, rawAt, receiptAt, pause }, from, to),
   }
 }
 
@@ -214,7 +232,8 @@ const decoded = <T>(table: string, key: Uint8Array, decode: () => T): T => {
 
 type Reads = ReturnType<typeof createReads>
 
-const createReads = (kv: Kv, cache: ChunkCache) => {
+/** Reading a table, and the few records that say what there is. */
+const createMeta = (kv: Kv) => {
   const get = (table: Table, key: Uint8Array): Uint8Array | null => {
     const value = kv.get(key)
     return value === undefined ? null : unseal(table, key, value)
@@ -229,16 +248,25 @@ const createReads = (kv: Kv, cache: ChunkCache) => {
     return value === null ? null : { height: numberAt(value, 0, 6), hash: asHash(value.subarray(6)) }
   }
   const headHeight = (): number | null => head()?.height ?? null
-  const lowest = (): number => {
-    const value = meta(META.lowest, 6)
-    return value === null ? 0 : numberAt(value, 0, 6)
+  const earliest = (): Earliest => {
+    const value = meta(META.earliest, 6 * PRUNABLE.length)
+    if (value === null) return NOTHING_PRUNED
+    const [headers = 0, bodies = 0, receipts = 0, logs = 0] = PRUNABLE.map((_, i) => numberAt(value, 6 * i, 6 * i + 6))
+    return { headers, bodies, receipts, logs }
   }
-  /** What is missing at or below the head was lost. */
+  return { get, meta, head, headHeight, earliest }
+}
+
+const createReads = (kv: Kv, cache: ChunkCache) => {
+  const of = createMeta(kv)
+  const { get, headHeight, earliest } = of
+  /** What is missing between the lowest header that is kept and the head was lost. */
   const required = (table: Table, key: Uint8Array, height: number): Uint8Array | null => {
     const value = get(table, key)
     const top = value === null ? headHeight() : null
-    if (top !== null && height >= 0 && height <= top) throw corrupt(table, key, 'it is missing')
-    return value
+    if (top === null || height < 0 || height > top) return value
+    if (height === 0 || height >= earliest().headers) throw corrupt(table, key, 'it is missing')
+    return null
   }
   const recordAs = <T>(height: number, decode: (bytes: Uint8Array) => T): T | null => {
     const key = heightKey('headers', height)
@@ -254,27 +282,31 @@ const createReads = (kv: Kv, cache: ChunkCache) => {
   }
   const stored = (height: number): HeaderRecord => {
     const found = record(height)
-    if (found === null) throw corrupt('headers', heightKey('headers', height), 'an index names it and it is missing')
-    return found
+    if (found !== null) return found
+    requireKept(earliest(), 'headers', height)
+    throw corrupt('headers', heightKey('headers', height), 'an index names it and it is missing')
   }
+  const isKept = (what: Prunable, height: number): boolean => height === 0 || height >= earliest()[what]
   const chunk = <T>(table: 'txs' | 'receipts', height: number, index: number, decode: (bytes: Uint8Array) => T): T => {
     const key = chunkKey(table, height, chunkOf(index))
     const known = cache.get(key)
     if (known !== null) return decoded(table, key, () => decode(known))
     const bytes = get(table, key)
-    if (bytes === null) throw corrupt(table, key, 'it is missing')
+    if (bytes === null) {
+      requireKept(earliest(), table === 'txs' ? 'bodies' : 'receipts', height) // pruned since it was looked for
+      throw corrupt(table, key, 'it is missing')
+    }
     cache.set(key, bytes)
     return decoded(table, key, () => decode(bytes))
   }
   return {
-    head,
-    headHeight,
-    lowest,
+    ...of,
+    isKept,
+    /** null where that of the block is not kept. */
+    kept: (what: Prunable, height: number): HeaderRecord | null => (isKept(what, height) ? record(height) : null),
     record,
     split: (height: number) => recordAs(height, splitHeaderRecord),
     stored,
-    meta,
-    heightsKept: (height: number): boolean => height >= lowest(),
     txChunk: (height: number, index: number): TxChunk =>
       chunk('txs', height, index, (bytes) => decodeTxChunk(bytes, height)),
     receiptChunk: (height: number, index: number): ReceiptChunk => chunk('receipts', height, index, decodeReceiptChunk),
@@ -315,7 +347,8 @@ const checkIdentity = (kv: Kv, reads: Reads, genesisHash: Hash): void => {
     throw new NodeError(BlockStoreErrors.NETWORK, { have: bytesToHex(have), want: bytesToHex(genesisHash) })
   if (head === null) throw corrupt('meta', META.head, 'it is missing')
   let child: HeaderRecord | null = null
-  for (let height = head.height; height >= Math.max(0, head.height - TAIL_HEIGHTS); height--) {
+  const lowest = Math.max(reads.earliest().headers, head.height - TAIL_HEIGHTS)
+  for (let height = head.height; height >= lowest; height--) {
     const found = reads.stored(height)
     const wanted: Uint8Array = child === null ? head.hash : child.header.parentHash
     if (!equalBytes(found.hash, wanted))
@@ -379,38 +412,61 @@ const putPlace = (out: Batch, height: number, index: number, hash: Hash): void =
   out.seal()
 }
 
-const composePrune = (
-  below: number,
-  reads: Reads,
-  txAt: (height: number, index: number) => Tx,
-  receiptAt: (height: number, index: number) => IndexedReceipt,
-): KvWrite[] => {
-  const from = reads.lowest()
-  const to = Math.min(below, from + PRUNE_HEIGHTS, reads.headHeight() ?? 0)
-  if (to <= from) return []
-  const out: KvWrite[] = []
-  const drop = (key: Uint8Array): void => {
-    out.push({ key, value: null })
+const earliestWrite = (earliest: Earliest): KvWrite => ({
+  key: META.earliest,
+  value: seal(META.earliest, concat(...PRUNABLE.map((what) => uint(earliest[what], 6)))),
+})
+
+interface PruneSource {
+  readonly reads: Reads
+  readonly rawAt: (height: number, index: number) => Uint8Array
+  readonly receiptAt: (height: number, index: number) => IndexedReceipt
+  readonly pause: Pause
+}
+
+/** What needs others goes first: the keys of an index are made from receipts, those of places from transactions. */
+const composePrune = async (source: PruneSource, from: Earliest, wanted: Earliest): Promise<PruneSlice | null> => {
+  const { reads, pause } = source
+  const head = reads.headHeight() ?? 0
+  const to = inOrder(wanted)
+  for (const what of [...PRUNABLE].reverse()) {
+    const end = Math.min(to[what], head, from[what] + PRUNE_HEIGHTS)
+    if (end <= from[what]) continue
+    const drops: Uint8Array[] = []
+    let height = from[what]
+    for (; height < end && drops.length < PRUNE_WRITES; height++) {
+      if (height > 0) await DROPS[what](source, reads.stored(height), drops)
+      if (height % PRUNE_PAUSE === 0) await pause()
+    }
+    return { drops, earliest: { ...from, [what]: height } }
   }
-  for (let height = from; height < to; height++) {
-    const { txCount } = reads.stored(height)
-    const receipts: IndexedReceipt[] = []
+  return null
+}
+
+type Drop = (source: PruneSource, record: HeaderRecord, out: Uint8Array[]) => Promise<void> | void
+const dropChunks = (table: 'txs' | 'receipts', { header, txCount }: HeaderRecord, out: Uint8Array[]): void => {
+  for (let chunk = 0; chunk * CHUNK_COUNT < txCount; chunk++) out.push(chunkKey(table, header.number, chunk))
+}
+const DROPS: { readonly [K in Prunable]: Drop } = {
+  headers(_, { header, hash }, out) {
+    out.push(heightKey('headers', header.number), heightKey('commits', header.number), keyOf('hashes', hash))
+  },
+  async bodies({ rawAt, pause }, record, out) {
+    for (let index = 0; index < record.txCount; index++) {
+      out.push(placeKey(asHash(keccak(rawAt(record.header.number, index)))))
+      if (index % CHUNK_COUNT === CHUNK_COUNT - 1) await pause()
+    }
+    dropChunks('txs', record, out)
+  },
+  receipts: (_, record, out) => dropChunks('receipts', record, out),
+  async logs({ receiptAt, pause }, { header, txCount }, out) {
+    const indexer = createLogIndexer(header.number)
     for (let index = 0; index < txCount; index++) {
-      receipts.push(receiptAt(height, index))
-      drop(placeKey(txAt(height, index).hash))
+      indexer.add(index, receiptAt(header.number, index))
+      if (index % CHUNK_COUNT === CHUNK_COUNT - 1) await pause()
     }
-    const indexer = createLogIndexer(height)
-    receipts.forEach((receipt, index) => {
-      indexer.add(index, receipt)
-    })
-    for (const { key } of indexer.records()) drop(key)
-    for (let chunk = 0; chunk * CHUNK_COUNT < txCount; chunk++) {
-      drop(chunkKey('txs', height, chunk))
-      drop(chunkKey('receipts', height, chunk))
-    }
-  }
-  out.push({ key: META.lowest, value: seal(META.lowest, uint(to, 6)) })
-  return out
+    for (const { key } of indexer.records()) out.push(key)
+  },
 }
 
 const CACHE_BYTES = 8 * 1024 * 1024

@@ -98,7 +98,7 @@ export class ChainSource implements BatchSource {
   /** What is posted must go on from what is there. */
   #refuseOther({ height, blockHash }: Pick<Position, 'height' | 'blockHash'>): void {
     const { chain } = this.#deps
-    const kept = chain.kept().blocks
+    const kept = chain.kept().bodies
     if (height + 1 < kept) throw new NodeError(SourceErrors.FORGOTTEN, { height: height + 1, kept })
     const own = chain.outline(height)?.hash ?? null
     if (own !== null && !equalBytes(own, blockHash))

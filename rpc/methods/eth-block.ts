@@ -4,6 +4,7 @@ import { bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { blockRef, count, data, flag, hash, list, number, optional } from '../../chain/base/schema.ts'
 import type { Json } from '../../chain/types/call.ts'
+import { requireKept } from '../../chain/types/kept.ts'
 import { isSystemTx } from '../../chain/types/system-tx.ts'
 import { effectiveGasPrice } from '../../chain/types/tx.ts'
 import { blockToJson, hexQuantity, receiptsToJson, receiptToJson, txToJson } from '../format.ts'
@@ -11,11 +12,13 @@ import { type Ctx, defineMethod, heightOf, mustHeight, outlineAt, RpcErrors } fr
 
 const fullBlock = ({ chain }: Ctx, height: number | null, full: boolean): Json => {
   if (height === null) return null
+  requireKept(chain.kept(), 'bodies', height)
   const block = chain.block(height)
   return block === null ? null : blockToJson(block, full ? chain.txs(height) : null)
 }
 
 const txAt = ({ chain }: Ctx, height: number | null, index: number): Json => {
+  if (height !== null) requireKept(chain.kept(), 'bodies', height)
   const block = height === null ? null : chain.outline(height)
   const tx = height === null ? null : chain.stored.tx(height, index)
   return block === null || tx === null ? null : txToJson(tx, { block, index })
@@ -30,6 +33,7 @@ const findReceipt = ({ chain }: Ctx, txHash: Hash): Json => {
   const place = chain.place(txHash)
   if (place === null) return null
   const { height, index } = place
+  requireKept(chain.kept(), 'receipts', height)
   const [block, tx, receipt] = [
     chain.outline(height),
     chain.stored.tx(height, index),
@@ -68,6 +72,7 @@ const feeHistory = async (
 ): Promise<Json> => {
   const size = Math.min(blocks, newest + 1, 1_024)
   const oldest = newest - size + 1
+  requireKept(chain.kept(), percentiles.length > 0 ? 'receipts' : 'headers', oldest)
   const heights = Array.from({ length: size }, (_, i) => oldest + i)
   const headers = heights.map((height) => chain.outline(height)?.header)
   const after = chain.outline(newest + 1)?.header.baseFeeWei ?? chain.nextBaseFee()
@@ -194,6 +199,7 @@ export const ethBlock = [
     params: [['block', blockRef]],
     run({ chain }, [ref]) {
       const height = heightOf(chain, ref)
+      if (height !== null) requireKept(chain.kept(), 'receipts', height)
       return height === null ? null : receiptsToJson(chain, height)
     },
   }),

@@ -48,10 +48,10 @@ const capabilities = ({ chain }: Ctx): Json => {
   return {
     head: { number: hexQuantity(header.number), hash: bytesToHex(hash) },
     state: from(kept.state),
-    tx: from(kept.blocks),
-    logs: from(kept.blocks),
-    receipts: from(kept.blocks),
-    blocks: from(kept.blocks),
+    tx: from(kept.bodies),
+    logs: from(kept.logs),
+    receipts: from(kept.receipts),
+    blocks: from(kept.bodies),
     stateproofs: from(Math.max(kept.proofs, kept.state)),
   }
 }

@@ -5,6 +5,7 @@ import { type BlockRef, blockRef, type Codec, count, either, flag, object, optio
 import type { Chain } from '../../chain/chain.ts'
 import { encodeHeader, encodeSection } from '../../chain/types/block.ts'
 import type { Json } from '../../chain/types/call.ts'
+import { requireKept } from '../../chain/types/kept.ts'
 import { encodeQc } from '../../chain/types/vote.ts'
 import { validatorToJson } from '../format.ts'
 import { defineMethod, mustHeight, RpcErrors } from '../method.ts'
@@ -36,6 +37,7 @@ export const lightMethods = [
     ],
     run({ chain }, [ref, withValidators]) {
       const height = heightIn(chain, ref)
+      requireKept(chain.kept(), 'headers', height)
       const block = chain.outline(height)
       const certificate = chain.commitOf(height)
       if (block === null) throw new NodeError(RpcErrors.UNKNOWN_BLOCK, undefined)

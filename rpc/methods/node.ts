@@ -17,17 +17,26 @@ import {
 import type { Chain } from '../../chain/chain.ts'
 import { encodeEthereumBlock, encodeHeader, encodeSection } from '../../chain/types/block.ts'
 import type { Json } from '../../chain/types/call.ts'
+import { requireKept } from '../../chain/types/kept.ts'
 import type { PoolQueue } from '../../chain/types/query.ts'
 import { encodeReceipt } from '../../chain/types/receipt.ts'
 import type { Tx } from '../../chain/types/tx.ts'
 import { epochOf, validatorsHash } from '../../chain/types/validators.ts'
 import { certificateToJson, consensusToJson, hexQuantity, txToJson, validatorToJson } from '../format.ts'
-import { type Ctx, defineMethod, mustHeight, RpcErrors } from '../method.ts'
+import { type Ctx, defineMethod, mustHeight, outlineAt, RpcErrors } from '../method.ts'
 
 const mustBlock = ({ chain }: Ctx, ref: BlockRef) => {
-  const block = chain.block(mustHeight(chain, ref))
+  const height = mustHeight(chain, ref)
+  requireKept(chain.kept(), 'bodies', height)
+  const block = chain.block(height)
   if (block === null) throw new NodeError(RpcErrors.UNKNOWN_BLOCK, undefined)
   return block
+}
+
+const mustOutline = (chain: Chain, ref: BlockRef) => {
+  const outline = outlineAt(chain, ref)
+  if (outline === null) throw new NodeError(RpcErrors.UNKNOWN_BLOCK, undefined)
+  return outline
 }
 
 const byNonce = (txs: readonly Tx[], show: (tx: Tx) => Json): Json =>
@@ -87,7 +96,7 @@ const debug = [
     summary: 'RLP of a header.',
     params: [['block', blockRef]],
     access: 'local',
-    run: (ctx, [ref]) => bytesToHex(encodeHeader(mustBlock(ctx, ref).header)),
+    run: ({ chain }, [ref]) => bytesToHex(encodeHeader(mustOutline(chain, ref).header)),
   }),
   defineMethod('debug_getRawBlock', {
     summary: 'RLP of a block, as Ethereum encodes it.',
@@ -99,8 +108,11 @@ const debug = [
     summary: 'Encoded receipts of a block.',
     params: [['block', blockRef]],
     access: 'local',
-    run: ({ chain }, [ref]) =>
-      (chain.receipts(mustHeight(chain, ref)) ?? []).map((each) => bytesToHex(encodeReceipt(each))),
+    run({ chain }, [ref]) {
+      const height = mustHeight(chain, ref)
+      requireKept(chain.kept(), 'receipts', height)
+      return (chain.receipts(height) ?? []).map((each) => bytesToHex(encodeReceipt(each)))
+    },
   }),
   defineMethod('debug_getRawTransaction', {
     summary: 'The signed bytes of a transaction.',
@@ -166,15 +178,17 @@ const nova = [
     summary: 'The certificate that made a block final; null for genesis.',
     params: [['block', blockRef]],
     run({ chain }, [ref]) {
-      const qc = chain.commitOf(mustHeight(chain, ref))
+      const height = mustHeight(chain, ref)
+      requireKept(chain.kept(), 'headers', height)
+      const qc = chain.commitOf(height)
       return qc === null ? null : certificateToJson(qc)
     },
   }),
   defineMethod('nova_getConsensusSection', {
     summary: 'RLP of what consensus adds to a block; its keccak is parentBeaconBlockRoot. Null for genesis.',
     params: [['block', blockRef]],
-    run(ctx, [ref]) {
-      const { section } = mustBlock(ctx, ref)
+    run({ chain }, [ref]) {
+      const { section } = mustOutline(chain, ref)
       return section === null ? null : bytesToHex(encodeSection(section))
     },
   }),
