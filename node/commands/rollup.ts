@@ -125,6 +125,7 @@ interface Shown {
 
 const WAITS: Readonly<Record<Waits, string>> = {
   blocks: 'for blocks',
+  signatures: 'for signatures of operators, which the contract asks for',
   age: 'until the batch is large or old enough',
   turn: 'for the validator whose turn it is',
   fee: 'for gas to become cheaper',

@@ -13,8 +13,8 @@ import { EcdsaCheckpointVerifier } from '../../contracts/settlement/EcdsaCheckpo
 import { NovaSettlement } from '../../contracts/settlement/NovaSettlement.artifact.ts'
 import type { ReporterAccount } from '../reporter.ts'
 import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
+import { LIMITS } from './fitting.ts'
 import type { L1 } from './l1.ts'
-import { LIMITS } from './poster.ts'
 
 export const DeployErrors = defineErrors('DEPLOY', {
   FACTORY: {

@@ -7,8 +7,9 @@ import { NodeError } from '../../chain/base/errors.ts'
 import { createDice, type Dice } from '../../test/kit/dice.ts'
 import { GWEI, SETTLEMENT, simAccount, simBatch } from '../../test/kit/l1.ts'
 import { deaths, finalSeq, type Heavy, MINUTE, World, worldOf } from '../../test/kit/posters.ts'
+import { LIMITS } from './fitting.ts'
 import { L1Errors } from './l1.ts'
-import { LIMITS, type PosterOptions } from './poster.ts'
+import type { PosterOptions } from './poster.ts'
 import { createSettlement } from './settlement.ts'
 
 /** At 4,000 gas a byte a transaction holds 3,470 of them: 2,500 and what the call has beside them. */

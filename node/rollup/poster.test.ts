@@ -484,3 +484,24 @@ const storm = async (world: World, dice: Dice): Promise<void> => {
     },
   ])()
 }
+
+test('a batch that lacks signatures waits as it is: with blocks that come later it would lack others', async () => {
+  const asked: number[] = []
+  let isSigned = false
+  const world = await worldOf(
+    {},
+    {
+      async certify(height) {
+        asked.push(height)
+        return isSigned ? new Uint8Array(0) : null
+      },
+    },
+  )
+  await world.run(2 * MINUTE)
+  expect(world.status).toMatchObject({ waits: 'signatures', underway: null })
+  expect([new Set(asked).size, asked.length > 10]).toEqual([1, true])
+  isSigned = true
+  await world.until(() => finalSeq(world) === 1)
+  expect(world.l1.batches.map(({ last }) => last)).toEqual([asked[0]])
+  world.check()
+})

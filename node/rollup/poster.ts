@@ -7,9 +7,8 @@ import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { maxBigint, mulDivUp } from '../../chain/base/math.ts'
 import type { Clock, Log, Meter } from '../../chain/base/ports.ts'
 import type { ReporterAccount } from '../reporter.ts'
-import { splitBatch } from './batch.ts'
-import { BatchErrors } from './columns.ts'
 import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
+import { type Fitted, FittingErrors, fitted, LIMITS } from './fitting.ts'
 import { type L1, type L1Block, L1Errors, type L1History, type L1Receipt } from './l1.ts'
 import {
   type Attempt,
@@ -23,20 +22,14 @@ import {
 import { type Position, type Posting, refuseOperators, type Settlement } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
-  TOO_LARGE: {
-    text: (d: { height: number; sizeBytes: number; gas: bigint | null }) =>
-      `the batch from height ${d.height} on needs a transaction of ${d.sizeBytes} bytes${d.gas === null ? '' : ` and ${d.gas} gas`}, above ${LIMITS.transactionBytes} bytes or ${LIMITS.transactionGas} gas that the L1 takes, and cannot be made smaller`,
-  },
   BACKWARDS: {
     text: (d: { what: string; had: string; have: string }) =>
       `the L1 endpoint takes back what was final, ${d.what}: ${d.had} before, ${d.have} now. Nothing is posted until it comes back; compare it with another endpoint`,
   },
 })
 
-/** Of a transaction on Polygon, which takes less than a block does. */
-export const LIMITS = { transactionGas: 16_777_216n, transactionBytes: 131_072 } as const
-
-export interface Batch extends Posting {
+/** All that is posted but its certificate. */
+export interface Batch extends Omit<Posting, 'certificate'> {
   readonly facts: BatchFacts
   /** It has as many blocks as go into one. */
   readonly isFull: boolean
@@ -46,11 +39,10 @@ export interface Batch extends Posting {
   readonly epoch: number
 }
 export interface BatchSource {
-  /**
-   * Blocks after a position, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: none that can be
-   * certified yet.
-   */
+  /** Blocks after a position, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: there are none. */
   next(after: Pick<Position, 'height' | 'blockHash'>, maxBytes: number): Promise<Batch | null>
+  /** What vouches for a block, as the contract's verifier reads it; null: not all signatures are here yet, and asking again is how they come. */
+  certify(height: number): Promise<Uint8Array | null>
   /** Whose turn: 0 for the elected poster of the epoch, 1 for the one after a missed deadline, and so on. */
   rank(epoch: number): number
 }
@@ -93,15 +85,14 @@ const BOUNDS = {
   refusedMaxMs: 3_600_000,
   /** Between two warnings of one kind. */
   quietMs: 600_000,
-  /** No batch is cut smaller. */
-  batchMinBytes: 1_024,
 } as const
 /** Over the estimate, in percent: state may change before the transaction is in a block. */
 const GAS_SLACK = 20n
 
 /** Why nothing is sent now. */
 export type Waits =
-  | 'blocks' // none that are certified
+  | 'blocks' // none that are new
+  | 'signatures' // of operators, where the contract asks for them
   | 'age' // neither large nor old enough
   | 'turn' // another validator is first
   | 'fee' // gas is too dear
@@ -165,6 +156,8 @@ export class Poster {
   #isUrgent = false
   /** The contract has a verifier that reads what this node has. */
   #isKnown = false
+  /** Was due and lacks signatures: blocks that come later are not added, or it would lack others. */
+  #unsigned: Batch | null = null
 
   constructor(deps: PosterDeps, options: PosterOptions) {
     this.#deps = deps
@@ -463,7 +456,8 @@ export class Poster {
     // What builds on a batch that a reorganisation takes away would be lost with it.
     if (latest.position.seq > final.position.seq) return 'finality'
     const { height } = final.position
-    const batch = await source.next(final.position, this.#options.batchBytes)
+    const unsigned = this.#unsigned?.facts.firstHeight === height + 1 ? this.#unsigned : null
+    const batch = unsigned ?? (await source.next(final.position, this.#options.batchBytes))
     if (batch === null) return 'blocks'
     const { firstHeight, lastHeight } = batch.facts
     assert(
@@ -474,8 +468,8 @@ export class Poster {
     if (early !== null) return early
     const bid = this.#firstBid(batch.facts, latest)
     if (bid === null) return 'fee'
-    const made = await this.#fit(latest, batch, bid)
-    if (made === null) return 'refused'
+    const made = await this.#fitted(batch, latest, bid)
+    if (typeof made === 'string') return made
     const { first, others, gasLimit, facts } = made
     if (!this.#canPay(gasLimit * BigInt(1 + others.length) * bid.maxFeeWei, latest)) return 'balance'
     const seq = latest.position.seq + 1
@@ -487,6 +481,24 @@ export class Poster {
     this.#sentMs = null
     this.#isUrgent = false
     return this.#firstAttempt(recorder.record, latest)
+  }
+
+  /** As it can be sent now. */
+  async #fitted(batch: Batch, latest: OwnView, bid: FeeCaps): Promise<Fitted | Waits> {
+    const { source, settlement } = this.#deps
+    const deps = {
+      ...{ source, settlement, sizeOf: (payload: Uint8Array) => this.#sizeOf(latest.nonce, payload, bid) },
+      gasOf: (payload: Uint8Array, facts: BatchFacts) => this.#gasOf(payload, facts),
+    }
+    const { batchBytes } = this.#options
+    const made = await fitted(deps, { batch, after: latest.position, batchBytes }).catch((error: unknown) => {
+      if (!(error instanceof NodeError) || error.code !== FittingErrors.TOO_LARGE.code) throw error
+      this.#refused({}, error.message)
+      return null
+    })
+    this.#unsigned = made !== null && 'unsigned' in made ? made.unsigned : null
+    if (made === null) return 'refused'
+    return 'unsigned' in made ? 'signatures' : made
   }
 
   /** Why it is too soon for this poster; null where it is not. */
@@ -517,47 +529,6 @@ export class Poster {
     const text = 'gas of the L1 costs more than the poster may pay: batches wait'
     this.#warn('fee', { baseFeeWei: `${block.baseFeeWei}`, mostWei: `${most}` }, text)
     return null
-  }
-
-  /**
-   * Estimated on the live node, with slack; cut smaller while the L1 would not take it, to fewer blocks, and one block into parts: what is supplied
-   * is less of a call than what is posted. null: the contract refuses it.
-   */
-  async #fit(latest: OwnView, batch: Batch, bid: FeeCaps): Promise<Fitted | null> {
-    let fitted: Cut = { batch, first: batch, others: [] }
-    for (let bytes = this.#options.batchBytes; ; ) {
-      const { first, others } = fitted
-      const { facts, data } = fitted.batch
-      const { payload } = this.#deps.settlement.post(latest.position, first)
-      const sizeBytes = await this.#sizeOf(latest.nonce, payload, bid)
-      const isShort = sizeBytes <= LIMITS.transactionBytes
-      // Of what no transaction holds endpoints refuse to say the gas.
-      const gasLimit = isShort ? await this.#gasOf(payload, facts) : null
-      if (isShort && gasLimit === null) return null
-      if (gasLimit !== null && gasLimit <= LIMITS.transactionGas) return { first, others, facts, gasLimit }
-      const isUncut = isOneBlock(facts) && others.length === 0 && data.length > bytes
-      bytes = isUncut ? bytes : Math.floor(bytes / 2)
-      const smaller = await this.#cut(latest, fitted.batch, bytes)
-      if (smaller === null) {
-        const error = new NodeError(PosterErrors.TOO_LARGE, { height: facts.firstHeight, sizeBytes, gas: gasLimit })
-        this.#refused({}, error.message)
-        return null
-      }
-      fitted = smaller
-    }
-  }
-
-  /** In transactions with so many bytes of the batch; null: it cannot be. */
-  async #cut(latest: OwnView, batch: Batch, bytes: number): Promise<Cut | null> {
-    if (bytes < BOUNDS.batchMinBytes) return null
-    if (!isOneBlock(batch.facts)) {
-      const fewer = await this.#deps.source.next(latest.position, bytes)
-      return fewer === null ? null : { batch: fewer, first: fewer, others: [] }
-    }
-    const parts = partsIn(batch.data, bytes)
-    if (parts === null) return null
-    const [data = batch.data, ...others] = parts
-    return { batch, first: { ...batch, data }, others }
   }
 
   async #gasOf(payload: Uint8Array, { firstHeight, lastHeight }: BatchFacts): Promise<bigint | null> {
@@ -643,27 +614,6 @@ const paidOf = ({ payload }: PosterRecord, { attempt, receipt }: Found): Paid =>
   ...{ gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei },
 })
 const gasUsedOf = (paid: readonly Paid[]): bigint => paid.reduce((sum, { gasUsed }) => sum + gasUsed, 0n)
-
-/** What is posted of a batch, and what is supplied after it. */
-interface Cut {
-  readonly batch: Batch
-  readonly first: Posting
-  readonly others: readonly Uint8Array[]
-}
-interface Fitted extends Omit<Cut, 'batch'> {
-  readonly facts: BatchFacts
-  readonly gasLimit: bigint
-}
-const isOneBlock = ({ firstHeight, lastHeight }: BatchFacts): boolean => firstHeight === lastHeight
-/** null: more parts than a first one names. */
-const partsIn = (data: Uint8Array, maxBytes: number): readonly Uint8Array[] | null => {
-  try {
-    return splitBatch(data, maxBytes)
-  } catch (error) {
-    if (error instanceof NodeError && error.code === BatchErrors.LIMIT.code) return null
-    throw error
-  }
-}
 
 /** A raised bid and a nonce may take some bytes more. */
 const FIELD_SLACK_BYTES = 64

@@ -40,7 +40,7 @@ export interface ChainSourceDeps {
     }): Promise<EncodedBatch>
   }
   /** As the contract's verifier reads it; null: not all signatures are here yet. */
-  readonly certify: (height: number) => Promise<Uint8Array | null>
+  readonly certify: BatchSource['certify']
 }
 export interface ChainSourceOptions {
   readonly encoding: Encoding
@@ -90,9 +90,13 @@ export class ChainSource implements BatchSource {
     const key = `${first} ${limit} ${maxBytes}`
     if (this.#last?.key === key || this.#isFullFrom(first, maxBytes)) return this.#last?.batch ?? null
     const { count, encoded } = await this.#fit(first, limit, maxBytes)
-    const batch = await this.#batchOf(first, count, encoded, first + count - 1 < limit)
+    const batch = this.#batchOf(first, count, encoded, first + count - 1 < limit)
     this.#last = batch === null ? null : { key, batch }
     return batch
+  }
+
+  certify(height: number): Promise<Uint8Array | null> {
+    return this.#deps.certify(height)
   }
 
   /** What is posted must go on from what is there. */
@@ -169,12 +173,11 @@ export class ChainSource implements BatchSource {
     return sentTxs(this.#deps.chain.txs(height) ?? []).map(({ from }) => from)
   }
 
-  async #batchOf(first: number, count: number, encoded: EncodedBatch, isFull: boolean): Promise<Batch | null> {
-    const { chain, certify } = this.#deps
+  #batchOf(first: number, count: number, encoded: EncodedBatch, isFull: boolean): Batch | null {
+    const { chain } = this.#deps
     const last = first + count - 1
-    const certificate = await certify(last)
     const [oldest, newest] = [chain.block(first), chain.block(last)]
-    if (certificate === null || oldest === null || newest?.section == null) return null
+    if (oldest === null || newest?.section == null) return null
     const { bytes, blockBytes, txs } = encoded
     const { epochBlocks } = chain.genesis
     const sizes = { sizeBytes: bytes.length, blockBytes }
@@ -194,7 +197,6 @@ export class ChainSource implements BatchSource {
         header: encodeHeader(newest.header),
         section: isEpochEnd(last, epochBlocks) ? encodeSection(newest.section) : new Uint8Array(0),
       },
-      certificate,
     }
   }
 }

@@ -29,15 +29,22 @@ export interface SimChain {
   readonly heavy?: Heavy
   /** No batch goes past the end of an epoch; none where it has no epochs. */
   readonly epochBlocks?: number
+  /** Of a block by its height; without it signatures are always there. */
+  readonly certify?: BatchSource['certify']
 }
 
 /** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold, of the large ones one. */
 export const sourceOf = (
   nowMs: () => number,
   rank: BatchSource['rank'],
-  { heavy = () => null, epochBlocks = Number.POSITIVE_INFINITY }: SimChain = {},
+  {
+    heavy = () => null,
+    epochBlocks = Number.POSITIVE_INFINITY,
+    certify = async () => new Uint8Array(0),
+  }: SimChain = {},
 ): BatchSource => ({
   rank,
+  certify,
   async next({ height: after }, maxBytes) {
     const epoch = Math.floor(after / epochBlocks)
     const head = Math.floor((nowMs() - START) / BLOCK_MS)
