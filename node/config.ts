@@ -62,6 +62,26 @@ const KEYS = {
     fallback: '',
     says: 'file or pipe with the keystores’ password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
   },
+  'validator.signerUrl': {
+    schema: z.string().regex(/^(tls:\/\/\S+:\d{1,5})?$/, 'expected tls://host:port'),
+    fallback: '',
+    says: 'a signer on another machine that holds the keys instead of keyFile and nextKeyFile, tls://host:port (novachain signer); empty: none',
+  },
+  'validator.signerCert': {
+    schema: z.string(),
+    fallback: 'signer/client.crt',
+    says: 'certificate by which the signer knows this node, from this folder on; made by novachain signer pair',
+  },
+  'validator.signerKey': {
+    schema: z.string(),
+    fallback: 'signer/client.key',
+    says: 'its key, mode 0600',
+  },
+  'validator.signerCa': {
+    schema: z.string(),
+    fallback: 'signer/signer.crt',
+    says: 'certificate by which this node knows the signer, and no other',
+  },
   'validator.developmentIndex': {
     schema: z.coerce.number().int().min(-1).max(2_047),
     fallback: -1,

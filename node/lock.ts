@@ -1,9 +1,10 @@
 // One process for a validator's key: a file beside it names who has it. Owns who that is and when he is gone; the lock of a dead process
 // is taken over. The database's own lock keeps two processes out of one folder; this one keeps one key out of two folders.
 import { randomBytes } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Log } from '../chain/base/ports.ts'
@@ -30,9 +31,9 @@ const ATTEMPTS_MAX = 5
 /** Where a key lies on a medium that takes no lock, its owner sees to it that one process has it. */
 const LOCKLESS = ['EROFS', 'EACCES', 'EPERM', 'ENOTSUP']
 
-/** Takes the lock of this key file; the answer gives it back. Throws LOCK_HELD and LOCK_WRITE. */
+/** Takes the lock of this key file, or of a record of signatures that may not be there yet; the answer gives it back. Throws LOCK_HELD and LOCK_WRITE. */
 export async function lockKey(keyFile: string, log: Log): Promise<() => Promise<void>> {
-  const file = `${realpathSync(keyFile)}.lock`
+  const file = `${placeOf(keyFile)}.lock`
   try {
     return await takeLock(file)
   } catch (error) {
@@ -42,6 +43,10 @@ export async function lockKey(keyFile: string, log: Log): Promise<() => Promise<
     return async () => {}
   }
 }
+
+/** The same by whatever path it is reached. */
+const placeOf = (file: string): string =>
+  existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file))
 
 const takeLock = async (file: string): Promise<() => Promise<void>> => {
   const own = JSON.stringify({ host: hostname(), pid: process.pid, started: startOf(process.pid) } satisfies Holder)

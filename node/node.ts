@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Address, bytesToHex } from '../chain/base/bytes.ts'
-import { curves } from '../chain/base/crypto.ts'
 import { defineErrors } from '../chain/base/errors.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine, type EngineName } from '../chain/calls.ts'
@@ -27,12 +26,11 @@ import { installFastCurves } from './curves.ts'
 import type { EngineDeps } from './engine.ts'
 import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
-import { lockKey } from './lock.ts'
 import { Replays, refuseDoubted } from './replays.ts'
 import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
 import { type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
 import { aborted } from './service.ts'
-import { openRecordFile, openSigner, type Signer } from './signer.ts'
+import { type KeyChoice, openSigners, type Signers } from './signers.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
 import { refuseStale } from './trust.ts'
@@ -51,8 +49,7 @@ export const NodeErrors = defineErrors('NODE', {
 export interface NodeOptions {
   readonly dir: string
   readonly validator: {
-    /** BLS secrets, the second one for a key that is to take the place of the first. None follows the chain without signing. */
-    readonly keys: readonly ValidatorKey[]
+    readonly keys: KeyChoice
     /** Who earns the tips; null: the validator's operator. */
     readonly coinbase: Address | null
     /** About the first key. */
@@ -86,12 +83,6 @@ export interface NodeOptions {
   readonly historyBlocks: number | null
   readonly proofBlocks: number | null
   readonly log: Log
-}
-
-export interface ValidatorKey {
-  readonly secret: Uint8Array
-  /** Where the secret comes from, for its lock; null: a development key, which everybody has. */
-  readonly file: string | null
 }
 
 export interface RunningNode {
@@ -141,23 +132,21 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
     replays?.begin(calls)
     const journal = await openJournal(await openLogFile(join(dir, 'pool.journal')), chain, log)
     closers.push(() => journal.close())
-    const consensus = await takePart(options, chain, { log, meter, doubt: () => replays?.doubt() ?? null }, closers)
+    const keys = await openSigners(options.validator.keys, dir, chain, { log, meter }, closers)
+    const doubted = { log, meter, doubt: () => replays?.doubt() ?? null }
+    const consensus = await takePart(options, chain, keys, doubted, closers)
     report(options, { chain, calls, evidence: consensus.evidence, log, meter }, closers)
     const filters = createFilters(chain, systemClock, LIMITS)
     const ctx = {
       chain,
       calls,
       net: { peers: () => consensus.network?.peers().length ?? 0 },
-      self: {
-        peerId: consensus.network?.self ?? null,
-        addresses: consensus.network?.addresses() ?? [],
-        validatorKeys: options.validator.keys.map(({ secret }) => curves().blsPublicKey(secret)),
-      },
+      self: selfOf(consensus, keys),
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       evidence: consensus.evidence,
       bridge: consensus.votes,
       content: await holdContent(options, chain, log, closers),
-      rollup: await postBatches(options, chain, { log, meter }, closers),
+      rollup: await postBatches(options, keys, chain, { log, meter }, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: rules.development && rules.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
@@ -224,18 +213,11 @@ const openStored = async (
 const takePart = async (
   options: NodeOptions,
   chain: Chain,
+  { signers }: Signers,
   ports: Ports & Pick<EngineDeps, 'doubt'>,
   closers: (() => Promise<void>)[],
 ): Promise<Consensus> => {
   const { validator, dir } = options
-  const domain = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
-  const signers: Signer[] = []
-  for (const { secret, file } of validator.keys) {
-    if (file !== null) closers.push(await lockKey(file, ports.log))
-    // Named by its key, so that a record goes on with its key, whichever of the two that is.
-    const name = `signer-${bytesToHex(curves().blsPublicKey(secret)).slice(2, 18)}.json`
-    signers.push(await openSigner(openRecordFile(join(dir, name)), secret, domain))
-  }
   const file = await openLogFile(join(dir, 'wal', 'consensus.wal'))
   closers.push(() => file.close()) // also where what is in it is refused
   const wal = await openWal(file)
@@ -261,6 +243,13 @@ const takePart = async (
   return consensus
 }
 
+const selfOf = ({ network }: Consensus, { signers, remote }: Signers): Ctx['self'] => ({
+  peerId: network?.self ?? null,
+  addresses: network?.addresses() ?? [],
+  validatorKeys: signers.map(({ publicKey }) => publicKey),
+  signer: () => remote?.status() ?? null,
+})
+
 /** Brings evidence before slashing, where an account pays for it. */
 const report = (
   { reporter }: NodeOptions,
@@ -283,15 +272,15 @@ const vcApiOf = async ({ issuer, log }: NodeOptions, ctx: Ctx): Promise<Readonly
 }
 
 const postBatches = async (
-  { rollup, dir, validator }: NodeOptions,
+  { rollup, dir }: NodeOptions,
+  { signers }: Signers,
   chain: Chain,
   ports: Ports,
   closers: (() => Promise<void>)[],
 ): Promise<RollupService | null> => {
   if (rollup === null) return null
-  const keys = validator.keys.map(({ secret }) => curves().blsPublicKey(secret))
   const deps = { chain, clock: systemClock, timers: systemTimers, ...ports }
-  const service = await startPoster(deps, dir, { ...rollup, keys })
+  const service = await startPoster(deps, dir, { ...rollup, keys: signers.map(({ publicKey }) => publicKey) })
   closers.push(() => service.close())
   return service
 }

@@ -11,8 +11,8 @@ import { type Cluster, createCluster, type Knobs, type Member, reached } from '.
 import { death } from '../test/kit/disk.ts'
 import { developmentSecret } from './development.ts'
 import { decodeLogged, RECORDS } from './logged.ts'
+import { isSignedBy } from './record.ts'
 import { readLog } from './recovery.ts'
-import { isSignedBy } from './signer.ts'
 
 const clusters: Cluster[] = []
 afterEach(async () => {

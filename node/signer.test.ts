@@ -7,7 +7,8 @@ import { NodeError } from '../chain/base/errors.ts'
 import { decodeMessage, type Unsigned } from '../chain/types/message.ts'
 import type { Qc } from '../chain/types/vote.ts'
 import { developmentSecret } from './development.ts'
-import { openRecordFile, openSigner, type Signer, type SignOrder } from './signer.ts'
+import { openRecordFile } from './record.ts'
+import { openSigner, type Signer, type SignOrder } from './signer.ts'
 
 let dir: string
 let file: string

@@ -1,15 +1,10 @@
 // The validator's key and what it last signed. Owns the rule that nothing is signed twice: a record on disk, replaced atomically
 // and synced before a signature leaves (consensus, section 5). Whoever serves `Signer` from another machine holds the record there.
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { type Address, bytesToHex, equalBytes, type Hash, hexToBytes } from '../chain/base/bytes.ts'
+import { type Address, equalBytes, type Hash } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import {
-  decodeMessage,
   type Entry,
-  encodeMessage,
-  type Message,
   type Signed,
   type SignRecord,
   signedPart,
@@ -20,25 +15,19 @@ import {
 import {
   attestPayload,
   type Domain,
-  decodeQc,
-  encodeQc,
   peerPayload,
   type Qc,
   randaoPayload,
   SignType,
   signBytes,
 } from '../chain/types/vote.ts'
+import { type Kept, type Owner, type RecordFile, readRecord, renderRecord } from './record.ts'
 
 export const SignerErrors = defineErrors('SIGNER', {
   LOCK: {
     text: (d: { height: number; round: number; named: number | null; lock: number }) =>
       `refused to sign TIMEOUT of height ${d.height} round ${d.round} naming ${d.named ?? 'no certificate'}: this key signed ` +
       `COMMIT in round ${d.lock}, and the two together would be slashed; its record does not hold the certificate to go on with: report this`,
-  },
-  RECORD: {
-    text: (d: { file: string; reason: string }) =>
-      `the signer record ${d.file} ${d.reason}. Fix what hinders it, or put the latest copy back. If it is gone for good, move it away and ` +
-      'start: the node follows the chain without signing and says how to go on',
   },
   UNREACHABLE: { text: (d: { reason: string }) => `the signer cannot be reached: ${d.reason}` },
 })
@@ -89,15 +78,6 @@ export interface Attested {
 export const attestDigest = (domain: Domain, { chain, vault, id }: Attested): Hash =>
   signBytes(domain, SignType.attest, attestPayload(chain, vault, id))
 
-/** Where the record is kept. */
-export interface RecordFile {
-  readonly name: string
-  /** null where there is none. */
-  read(): Promise<string | null>
-  /** Whole and on disk when this returns, or the old one still. */
-  replace(text: string): Promise<void>
-}
-
 /** A key of this process with its record. Throws as `keepRecord`. */
 export const openSigner = (file: RecordFile, secret: Uint8Array, domain: Domain): Promise<Signer> =>
   keepRecord(file, bareKey(secret, domain), domain)
@@ -124,8 +104,8 @@ const bareKey = (secret: Uint8Array, domain: Domain): Signer => {
  * second copy and the higher one counts. Throws SIGNER_RECORD where it is damaged or of another network or key.
  */
 export async function keepRecord(file: RecordFile, key: Signer, domain: Domain): Promise<Signer> {
-  const owner: Owner = { genesisHash: bytesToHex(domain.genesisHash), publicKey: bytesToHex(key.publicKey) }
-  let kept = higher(await readRecord(file, owner, domain), await key.record())
+  const owner: Owner = { publicKey: key.publicKey, domain }
+  let kept = higher(await readRecord(file, owner), await key.record())
   let queue: Promise<unknown> = Promise.resolve()
 
   return {
@@ -169,16 +149,22 @@ export async function keepRecord(file: RecordFile, key: Signer, domain: Domain):
     }
     const record = { ...at, message: answer.message, highQc, entry }
     const next = { record, lockRound: lockOf(record) ?? lockBefore }
-    await writeRecord(file, owner, next)
+    await file.replace(renderRecord(next, owner))
     kept = next
     return answer
   }
 }
 
-const higher = (kept: Kept | null, other: SignRecord | null): Kept | null => {
-  if (other === null || (kept !== null && orderOf(other, kept.record) <= 0)) return kept
-  const lockBefore = kept?.record.height === other.height ? kept.lockRound : null
-  return { record: other, lockRound: lockOf(other) ?? lockBefore }
+const higher = (kept: Kept | null, other: SignRecord | null): Kept | null =>
+  other === null ? kept : raised(kept, { record: other, lockRound: lockOf(other) })
+
+/** Of two records of one key the higher one, with the higher lock of its height: nothing that either forbids is allowed. */
+export function raised(kept: Kept | null, other: Kept): Kept {
+  if (kept === null) return other
+  const [high, low] = orderOf(other.record, kept.record) > 0 ? [other, kept] : [kept, other]
+  const lowLock = low.record.height === high.record.height ? low.lockRound : null
+  const lockRound = Math.max(high.lockRound ?? -1, lowLock ?? -1)
+  return { record: high.record, lockRound: lockRound < 0 ? null : lockRound }
 }
 const orderOf = (a: Step, b: Step): number => a.height - b.height || a.round - b.round || a.step - b.step
 type Step = Pick<SignRecord, 'height' | 'round' | 'step'>
@@ -191,130 +177,3 @@ const isAboveLock = (
   { round, hqcRound }: { readonly round: number; readonly hqcRound: number | null },
   lock: number | null,
 ): boolean => (lock === null || (hqcRound ?? -1) >= lock) && (hqcRound ?? -1) <= round
-
-interface Owner {
-  readonly genesisHash: string
-  readonly publicKey: string
-}
-interface Kept {
-  readonly record: SignRecord
-  /** Round of the last COMMIT at this height. */
-  readonly lockRound: number | null
-}
-
-const readRecord = async (file: RecordFile, owner: Owner, domain: Domain): Promise<Kept | null> => {
-  const refuse = (reason: string) => new NodeError(SignerErrors.RECORD, { file: file.name, reason })
-  const text = await file.read()
-  if (text === null) return null
-  const json = parseObject(text)
-  if (json === null) throw refuse('is no JSON object')
-  for (const [field, what] of [['genesisHash', 'network'] as const, ['publicKey', 'key'] as const])
-    if (json[field] !== owner[field])
-      throw refuse(`is of the ${what} ${String(json[field] ?? '?')}, not ${owner[field]}`)
-  const message = decoded(json.message, decodeMessage)
-  if (message === null || message.kind === 'qc' || message.kind === 'tc' || message.kind === 'status')
-    throw refuse('has no signed message')
-  const at = stepOf(message)
-  if (at.height !== json.h || at.round !== json.r || at.step !== json.step)
-    throw refuse('names another height, round or step than its message')
-  if (!isSignedBy(message, hexToBytes(owner.publicKey), domain)) throw refuse('holds a signature that does not verify')
-  const { lockRound } = json
-  if (lockRound !== null && !isRound(lockRound)) throw refuse('has a bad lockRound')
-  const highQc = json.highQC === null ? null : decoded(json.highQC, decodeQc)
-  const entry = json.entry === null ? null : entryOf(decoded(json.entry, decodeMessage))
-  if ((json.highQC !== null && highQc === null) || (json.entry !== null && entry === null))
-    throw refuse('has a certificate that does not decode')
-  return { record: { ...at, message, highQc, entry }, lockRound }
-}
-
-const isRound = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
-const parseObject = (text: string): Record<string, unknown> | null => {
-  try {
-    const json: unknown = JSON.parse(text)
-    return typeof json === 'object' && json !== null ? { ...json } : null
-  } catch {
-    return null
-  }
-}
-const decoded = <T>(hex: unknown, decode: (bytes: Uint8Array) => T): T | null => {
-  if (typeof hex !== 'string' || !/^0x([0-9a-f]{2})+$/.test(hex)) return null
-  try {
-    return decode(hexToBytes(hex))
-  } catch (error) {
-    if (error instanceof NodeError) return null
-    throw error
-  }
-}
-const entryOf = (message: Message | null): Entry | null =>
-  message?.kind === 'tc' || message?.kind === 'qc' ? message : null
-
-/** Whoever made it in whatever set, the key alone says whose it is. */
-export const isSignedBy = (message: Signed, publicKey: Uint8Array, domain: Domain): boolean => {
-  const { type, payload } = signedPart(message)
-  return curves().blsVerify([publicKey], signBytes(domain, type, payload), signatureOf(message))
-}
-
-export const signatureOf = (message: Signed): Uint8Array => {
-  switch (message.kind) {
-    case 'proposal':
-      return message.proposal.signature
-    case 'vote':
-      return message.vote.signature
-    case 'timeout':
-      return message.timeout.signature
-  }
-}
-
-const writeRecord = async (file: RecordFile, owner: Owner, { record, lockRound }: Kept): Promise<void> => {
-  const { height, round, step, message, highQc, entry } = record
-  const text = JSON.stringify({
-    ...owner,
-    h: height,
-    r: round,
-    step,
-    message: bytesToHex(encodeMessage(message)),
-    lockRound,
-    highQC: highQc === null ? null : bytesToHex(encodeQc(highQc)),
-    entry: entry === null ? null : bytesToHex(encodeMessage(entry)),
-  })
-  await file.replace(`${text}\n`)
-}
-
-/** On disk: a new file, synced, takes the old one's name, and the folder is synced too. Throws SIGNER_RECORD. */
-export function openRecordFile(path: string): RecordFile {
-  const refuse = (what: string, cause: unknown) => {
-    const reason = `cannot be ${what} (${cause instanceof Error ? cause.message : String(cause)})`
-    return new NodeError(SignerErrors.RECORD, { file: path, reason }, { cause })
-  }
-  return {
-    name: path,
-    read: () =>
-      readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return null
-        throw refuse('read', error)
-      }),
-    async replace(text) {
-      try {
-        await writeSynced(`${path}.new`, text)
-        await rename(`${path}.new`, path)
-        await withHandle(dirname(path), 'r', (folder) => folder.sync())
-      } catch (cause) {
-        throw refuse('written', cause)
-      }
-    },
-  }
-}
-
-const writeSynced = (path: string, text: string): Promise<void> =>
-  withHandle(path, 'w', async (file) => {
-    await file.writeFile(text)
-    await file.sync()
-  })
-const withHandle = async (path: string, flags: string, work: (file: FileHandle) => Promise<void>): Promise<void> => {
-  const handle = await open(path, flags, 0o600)
-  try {
-    await work(handle)
-  } finally {
-    await handle.close()
-  }
-}

@@ -7,7 +7,8 @@ import { offencesBetween } from '../chain/types/evidence.ts'
 import { heightOf, stepOf } from '../chain/types/message.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
 import { developmentSecret } from './development.ts'
-import { keepRecord, openSigner, type RecordFile, type Signer, SignerErrors, type SignOrder } from './signer.ts'
+import { RecordErrors, type RecordFile } from './record.ts'
+import { keepRecord, openSigner, type Signer, SignerErrors, type SignOrder } from './signer.ts'
 
 let cluster: Cluster
 afterEach(() => cluster.close()) // the last test's own, or one closed before: closing again is nothing
@@ -123,7 +124,7 @@ test('a signer whose own record is ahead refuses, and the validator goes on abov
 test('a signer that fails for another reason than the way to it stops the validator', async () => {
   await create()
   const members = await others()
-  const fault = new NodeError(SignerErrors.RECORD, { file: 'there', reason: 'cannot be written (no space)' })
+  const fault = new NodeError(RecordErrors.RECORD, { file: 'there', reason: 'cannot be written (no space)' })
   const signer = (own: Signer) =>
     remote(own, (order, sign) => (stepOf(order.message).height > 5 ? Promise.reject(fault) : sign()))
   const member = await cluster.start(3, { signer })

@@ -4,6 +4,9 @@ import type { Clock, Random, Timers } from '../chain/base/ports.ts'
 
 export const systemClock: Clock = { nowMs: () => Date.now() }
 
+/** Since some moment; it only rises, however the machine's clock is set. */
+export const monotonicClock: Clock = { nowMs: () => performance.now() }
+
 export const systemTimers: Timers = {
   after(ms, run) {
     const timer = setTimeout(run, ms)

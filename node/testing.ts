@@ -170,7 +170,7 @@ const ctxOf = (chain: Chain, consensus: Consensus, kv: Parameters<typeof openCal
     chain,
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => consensus.network?.peers().length ?? 0 },
-    self: { peerId: consensus.network?.self ?? null, addresses: [], validatorKeys: [key] },
+    self: { peerId: consensus.network?.self ?? null, addresses: [], validatorKeys: [key], signer: () => null },
     consensus: { status: () => consensus.engine.status(), isBehind: () => consensus.sync.isSyncing },
     evidence: consensus.evidence,
     bridge: consensus.votes,

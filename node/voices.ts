@@ -10,7 +10,8 @@ import { type Message, type Signed, type SignRecord, stepOf } from '../chain/typ
 import type { ValidatorSet } from '../chain/types/validators.ts'
 import type { Network, PeerId } from '../p2p/network.ts'
 import { Guard, type GuardDeps, type SigningChoice } from './guard.ts'
-import { isSignedBy, type SignAnswer, type Signer, type SignOrder } from './signer.ts'
+import { isSignedBy } from './record.ts'
+import type { SignAnswer, Signer, SignOrder } from './signer.ts'
 import { Signing } from './signing.ts'
 
 export interface VoicesDeps {

@@ -46,6 +46,12 @@ interface Attestation {
   /** What the bridge takes; null: no more than two thirds of the power yet. */
   readonly proof: Uint8Array | null
 }
+interface RemoteSigner {
+  readonly url: string
+  readonly answers: boolean
+  readonly answerMs: number | null
+  readonly fault: string | null
+}
 export interface Ctx {
   readonly chain: Chain
   /** Work that runs code: off the thread that makes blocks. */
@@ -56,6 +62,8 @@ export interface Ctx {
     readonly peerId: string | null
     readonly addresses: readonly string[]
     readonly validatorKeys: readonly Uint8Array[]
+    /** The signer elsewhere, and whether it answers; null where the keys are here. */
+    readonly signer: () => RemoteSigner | null
   }
   /** `isBehind`: blocks are asked of peers, and the head is old. */
   readonly consensus: { status(): ConsensusStatus; isBehind(): boolean }

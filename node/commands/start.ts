@@ -14,8 +14,10 @@ import { p2pKey } from '../identity.ts'
 import { readCredentialKey } from '../issuer.ts'
 import { openKeyFile } from '../keystore.ts'
 import { giveBack } from '../memory.ts'
-import { type NodeOptions, type RunningNode, startNode, type ValidatorKey } from '../node.ts'
+import { type NodeOptions, type RunningNode, startNode } from '../node.ts'
 import { askPassword, passwordsOf } from '../password.ts'
+import { remoteOf } from '../remote/files.ts'
+import type { KeyChoice, ValidatorKey } from '../signers.ts'
 import { createLog } from '../telemetry.ts'
 import { checkpointOf } from '../trust.ts'
 import { type Supervised, supervised } from './child.ts'
@@ -35,6 +37,10 @@ export const StartErrors = defineErrors('START', {
   ROLLUP: {
     text: (d: { key: string; mode: string }) =>
       `rollup.mode is ${d.mode}, and ${d.key} is empty: set it, or rollup.mode to off`,
+  },
+  TWO_PLACES: {
+    text: (d: { key: string }) =>
+      `validator.signerUrl and ${d.key} are both set: a key lies with the signer or with this node, and two places get it slashed; empty one of them`,
   },
   SAME_KEY: {
     text: (d: { blsKey: string }) =>
@@ -63,12 +69,14 @@ export const start: Command = {
     'trust-height': 'height of a block known to be of this network; a chain with another hash there is refused',
     'trust-hash': 'hash of that block',
     'record-lost-at': 'the signer record is lost as of this height: watch 20 blocks, then sign above them',
+    'signer-url': 'signer on another machine that holds the keys, tls://host:port',
     'sign-from': 'the validator key signed nothing at this height or above: sign from there at once',
     engine: 'what runs contracts: reference or fast',
     'log-level': 'debug, info, warn or error',
   },
-  async run({ flags, env, signal, out }) {
-    const { node, supervisor } = await open({ flags, env, signal })
+  switches: { 'take-over': 'the signer serves this node from now on, whichever it served before: that one stops' },
+  async run({ flags, switches, env, signal, out }) {
+    const { node, supervisor } = await open({ flags, switches, env, signal })
     await giveBack()
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
@@ -84,9 +92,10 @@ export const start: Command = {
 /** A function of its own, so that the genesis, which may have many accounts, is forgotten once the node runs. */
 const open = async ({
   flags,
+  switches,
   env,
   signal,
-}: Pick<Parameters<Command['run']>[0], 'flags' | 'env' | 'signal'>): Promise<{
+}: Pick<Parameters<Command['run']>[0], 'flags' | 'switches' | 'env' | 'signal'>): Promise<{
   readonly node: RunningNode
   readonly supervisor: Supervised
 }> => {
@@ -103,10 +112,11 @@ const open = async ({
     'sync.trustHash': flags['trust-hash'],
     'validator.recordLostAt': flags['record-lost-at'],
     'validator.signFrom': flags['sign-from'],
+    'validator.signerUrl': flags['signer-url'],
     'engine.evm': flags.engine,
     'log.level': flags['log-level'],
   })
-  const validator = await validatorOf({ dir, genesis, config, env })
+  const validator = await validatorOf({ dir, genesis, config, env }, { takesOver: switches.has('take-over') })
   const reporter = await reporterOf({ dir, config, env })
   const issuer = await issuerOf({ dir, config, env })
   const rollup = await rollupOf({ dir, config, env })
@@ -172,7 +182,29 @@ export const contentOf = (config: Config, dir: string): NodeOptions['content'] =
 }
 
 /** Whether a key is in the validator set is the chain's to say, height by height. */
-const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeOptions['validator']> => {
+const validatorOf = async (folder: Folder, choice: Choice): Promise<NodeOptions['validator']> => {
+  const { dir, config } = folder
+  const recipient = config['validator.feeRecipient']
+  const given = (height: number): number | null => (height < 0 ? null : height)
+  return {
+    keys: config['validator.signerUrl'] === '' ? await keysOf(folder) : await elsewhere(dir, config, choice),
+    coinbase: recipient === '' ? null : asAddress(hexToBytes(recipient)),
+    signing: { recordLostAt: given(config['validator.recordLostAt']), signFrom: given(config['validator.signFrom']) },
+  }
+}
+
+/** Whether whoever the signer serves now is to lose it. */
+type Choice = Parameters<typeof remoteOf>[2]
+
+const elsewhere = async (dir: string, config: Config, choice: Choice): Promise<KeyChoice> => {
+  for (const key of ['validator.keyFile', 'validator.nextKeyFile'] as const)
+    if (config[key] !== '') throw new NodeError(StartErrors.TWO_PLACES, { key })
+  if (config['validator.developmentIndex'] >= 0)
+    throw new NodeError(StartErrors.TWO_PLACES, { key: 'validator.developmentIndex' })
+  return { kind: 'elsewhere', at: await remoteOf(dir, config, choice) }
+}
+
+const keysOf = async ({ dir, genesis, config, env }: Folder): Promise<KeyChoice> => {
   const index = config['validator.developmentIndex']
   if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
   const names = [index >= 0 ? '' : config['validator.keyFile'], config['validator.nextKeyFile']]
@@ -183,12 +215,7 @@ const validatorOf = async ({ dir, genesis, config, env }: Folder): Promise<NodeO
   const [first, second] = keys
   if (first !== undefined && second !== undefined && equalBytes(first.secret, second.secret))
     throw new NodeError(StartErrors.SAME_KEY, { blsKey: bytesToHex(curves().blsPublicKey(second.secret)) })
-  const recipient = config['validator.feeRecipient']
-  const given = (height: number): number | null => (height < 0 ? null : height)
-  return {
-    ...{ keys, coinbase: recipient === '' ? null : asAddress(hexToBytes(recipient)) },
-    signing: { recordLostAt: given(config['validator.recordLostAt']), signFrom: given(config['validator.signFrom']) },
-  }
+  return { kind: 'here', keys }
 }
 
 interface Folder {

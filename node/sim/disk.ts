@@ -5,7 +5,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Kv } from '../../chain/base/ports.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import type { LogFile } from '../../chain/store/wal.ts'
-import type { RecordFile } from '../signer.ts'
+import type { RecordFile } from '../record.ts'
 import type { Random } from './random.ts'
 
 export const DiskErrors = defineErrors('DISK', {

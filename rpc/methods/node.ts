@@ -126,9 +126,16 @@ const debug = [
   }),
 ] as const
 
+const signerToJson = (signer: ReturnType<Ctx['self']['signer']>) =>
+  signer && {
+    ...{ url: signer.url, answers: signer.answers, fault: signer.fault },
+    answerMicroseconds: signer.answerMs === null ? null : hexQuantity(Math.round(signer.answerMs * 1_000)),
+  }
+
 const admin = [
   defineMethod('admin_nodeInfo', {
-    summary: 'This node: its peer id and addresses, and the BLS keys it signs with.',
+    summary:
+      'This node: its peer id and addresses, the BLS keys it signs with, and the signer elsewhere that holds them.',
     params: [],
     access: 'local',
     run: ({ self, version, chain }) => ({
@@ -137,6 +144,7 @@ const admin = [
       genesisHash: bytesToHex(chain.genesisHash),
       addresses: self.addresses,
       validatorKeys: self.validatorKeys.map(bytesToHex),
+      signer: signerToJson(self.signer()),
     }),
   }),
 ] as const

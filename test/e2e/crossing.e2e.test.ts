@@ -119,7 +119,7 @@ beforeAll(async () => {
     calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
     ...{
       net: { peers: () => 0 },
-      self: { peerId: null, addresses: [], validatorKeys: [] },
+      self: { peerId: null, addresses: [], validatorKeys: [], signer: () => null },
       consensus: beforeStart(chain),
     },
     ...{ evidence: await evidenceOn(chain), content: null, rollup: null, dev: null },

@@ -4,7 +4,7 @@ import { NodeError } from '../../chain/base/errors.ts'
 import type { Kv, KvWrite } from '../../chain/base/ports.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import type { LogFile } from '../../chain/store/wal.ts'
-import type { RecordFile } from '../../node/signer.ts'
+import type { RecordFile } from '../../node/record.ts'
 
 /** Thrown by every write after the moment of death. */
 export const death = new NodeError({ code: 'TEST_DEATH', rpc: 0, text: () => 'dead' }, undefined)

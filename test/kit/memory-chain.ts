@@ -99,7 +99,7 @@ export async function openMemoryChain(
     chain,
     calls: openCalls(kv, genesis, { genesisHash, gasCap: LIMITS.callGas, natives }),
     net: { peers: () => 0 },
-    self: { peerId: null, addresses: [], validatorKeys: [] },
+    self: { peerId: null, addresses: [], validatorKeys: [], signer: () => null },
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
     bridge: { certificate: () => null },

@@ -74,7 +74,7 @@ export async function startRpcNode(
     chain,
     calls: openCalls(kv, genesis, { genesisHash: chain.genesisHash, gasCap: LIMITS.callGas }),
     net: { peers: () => 3 },
-    self: { peerId: null, addresses: [], validatorKeys: [] },
+    self: { peerId: null, addresses: [], validatorKeys: [], signer: () => null },
     consensus: beforeStart(chain),
     evidence: await evidenceOn(chain),
     bridge: { certificate: () => null },
