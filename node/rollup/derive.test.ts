@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { bytesToHex } from '../../chain/base/bytes.ts'
+import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { keccak } from '../../chain/base/crypto.ts'
+import { NodeError } from '../../chain/base/errors.ts'
 import type { Kv } from '../../chain/base/ports.ts'
 import { checkStore, createChainEngine } from '../../chain/calls.ts'
 import type { Chain } from '../../chain/chain.ts'
@@ -22,7 +24,8 @@ import {
   sourceOf,
 } from '../../test/kit/settled.ts'
 import { splitBatch } from './batch.ts'
-import { deriveAll } from './derive.ts'
+import { deriveAll, type SettlementSource } from './derive.ts'
+import { PostingErrors } from './postings.ts'
 
 let chain: Chain
 beforeAll(async () => {
@@ -224,6 +227,48 @@ test('a batch that no L1 transaction holds is posted in parts, whoever else supp
   expect((error as Error).message).toContain(`part 2 of the batch’s ${others.length + 1} is not there`)
   const mended = repost(posted, 2, { bytes: Uint8Array.of(9), supplied: supply([first, ...others]) })
   expect(await derive(alone, mended)).toEqual({ batches: 3 })
+})
+
+test('what somebody supplied and no endpoint gives back keeps nothing up, where another supplied the same or better', async () => {
+  const posted = postedOf(chain, cutsOf(chain, 6), () => 'full')
+  const right = posted[1]?.bytes ?? new Uint8Array(0)
+  const [first, ...others] = splitBatch(right, 700) as [Uint8Array, ...Uint8Array[]]
+  const supply = (all: readonly Uint8Array[]) => all.map((bytes) => ({ l1Transaction: '0x77' as const, bytes }))
+  const lost = new NodeError(PostingErrors.INPUT, { l1Transaction: '0x66', reason: 'the endpoint does not have it' })
+  /** The first of what was supplied for batch 2, as often as there are hashes, cannot be read. */
+  const withLost = (some: readonly Posted[], dataHashes: readonly Hash[]): SettlementSource => ({
+    async *postings() {
+      for await (const each of sourceOf(some).postings()) {
+        const unread = dataHashes.map((dataHash) => ({
+          l1Transaction: '0x66' as const,
+          dataHash,
+          load: () => Promise.reject(lost),
+        }))
+        yield each.seq === 2 ? { ...each, supplied: [...unread, ...each.supplied] } : each
+      }
+    },
+  })
+  const run = async (source: SettlementSource) => {
+    const deriver = await open(createMemoryKv(), 'node')
+    return deriveAll({ source, deriver, chainId: chain.genesis.chainId }, new AbortController().signal)
+  }
+  const inParts = repost(posted, 2, { bytes: first, supplied: supply(others) })
+  expect(
+    await run(
+      withLost(
+        inParts,
+        others.map((part) => asHash(keccak(part))),
+      ),
+    ),
+  ).toEqual({ batches: posted.length })
+  const mended = repost(posted, 2, { bytes: Uint8Array.of(9), supplied: supply([right]) })
+  expect(await run(withLost(mended, [chain.genesisHash]))).toEqual({ batches: posted.length })
+  const bad = repost(posted, 2, { bytes: Uint8Array.of(9), supplied: [] })
+  const error = await run(withLost(bad, [chain.genesisHash])).catch((cause: Error) => cause)
+  expect(error).toMatchObject({
+    code: 'SETTLED_FALSE',
+    message: expect.stringContaining('the endpoint does not have it'),
+  })
 })
 
 test('no byte of a batch may be turned: it is refused, or was not needed for the blocks', async () => {

@@ -116,23 +116,39 @@ const isKnown = (deriver: Deriver, { seq, l1Transaction, height, blockHash }: Po
   throw new NodeError(SettledErrors.OTHER_CHAIN, { seq, l1Transaction, height, ...hashes })
 }
 
-/** With the bytes that were posted, or the first of those supplied since that make the block. */
+/** With the bytes that were posted, or the first of those supplied since that make the block. What cannot be read of them is passed over: anybody supplies. */
 const settle = async (deriver: Deriver, posting: Posting, chainId: bigint): Promise<void> => {
   const { seq, height, blockHash, l1Transaction, supplied } = posting
-  const { bytes: posted, section } = await posting.load()
-  if (!equalBytes(keccak(posted), posting.dataHash))
-    throw falseBatch(posting, 'its bytes have another hash than was logged')
-  const settled: Settled = { height, hash: blockHash, section: sectionIn(posting, section) }
-  const own = await tried(deriver, { bytes: posted, supplied, settled, chainId })
+  const input = await readable(posting.load())
+  const section = input instanceof NodeError ? null : sectionIn(posting, input.section)
+  const of = { supplied, settled: { height, hash: blockHash, section }, chainId }
+  const own = input instanceof NodeError ? input : await postedFault(deriver, posting, { ...of, bytes: input.bytes })
   if (own === null) return
   if (own.code === 'DERIVE_ATTESTED')
     throw new NodeError(SettledErrors.ATTESTED, { seq, l1Transaction }, { cause: own })
+  let unread: NodeError | null = null
   for (const each of supplied) {
-    const fault = await tried(deriver, { bytes: await each.load(), supplied, settled, chainId })
-    if (fault === null) return
+    const bytes = await readable(each.load())
+    if (bytes instanceof NodeError) unread ??= bytes
+    else if ((await tried(deriver, { ...of, bytes })) === null) return
   }
-  throw falseBatch(posting, own.message, own)
+  if (own.code.startsWith(UNREAD)) throw own
+  const more = unread === null ? '' : `; of what was supplied in its place not all can be read: ${unread.message}`
+  throw falseBatch(posting, own.message + more, own)
 }
+const postedFault = async (deriver: Deriver, posting: Posting, of: Trial): Promise<NodeError | null> => {
+  if (equalBytes(keccak(of.bytes), posting.dataHash)) return tried(deriver, of)
+  throw falseBatch(posting, 'its bytes have another hash than was logged')
+}
+
+const UNREAD = 'POSTING_'
+const isUnreadable = (error: unknown): error is NodeError => error instanceof NodeError && error.code.startsWith(UNREAD)
+/** Or why the endpoint does not give it. */
+const readable = <T>(loading: Promise<T>): Promise<T | NodeError> =>
+  loading.catch((error: unknown) => {
+    if (isUnreadable(error)) return error
+    throw error
+  })
 
 /** The whole of a batch in parts: each is found by the hash that the first says. Throws BATCH_PART. */
 const wholeOf = async (bytes: Uint8Array, supplied: readonly Supplied[]): Promise<Uint8Array> => {
@@ -140,11 +156,22 @@ const wholeOf = async (bytes: Uint8Array, supplied: readonly Supplied[]): Promis
   if (parts === null) return bytes
   const whole = [parts.first]
   for (const [i, hash] of parts.others.entries()) {
-    const found = supplied.find(({ dataHash }) => equalBytes(dataHash, hash))
-    if (found === undefined) throw new NodeError(BatchErrors.PART, { part: i + 2, parts: parts.others.length + 1 })
-    whole.push(await found.load())
+    const found = await partIn(supplied.filter(({ dataHash }) => equalBytes(dataHash, hash)))
+    if (found === null) throw new NodeError(BatchErrors.PART, { part: i + 2, parts: parts.others.length + 1 })
+    whole.push(found)
   }
   return concat(...whole)
+}
+/** The first that can be read of those with one hash; null: there are none. */
+const partIn = async (same: readonly Supplied[]): Promise<Uint8Array | null> => {
+  let unread: NodeError | null = null
+  for (const each of same) {
+    const bytes = await readable(each.load())
+    if (!(bytes instanceof NodeError)) return bytes
+    unread = bytes
+  }
+  if (unread !== null) throw unread
+  return null
 }
 
 const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
@@ -157,16 +184,14 @@ const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
   }
 }
 
+interface Trial {
+  readonly bytes: Uint8Array
+  readonly supplied: readonly Supplied[]
+  readonly settled: Settled
+  readonly chainId: bigint
+}
 /** What is wrong with these bytes; null where they made the block, and it is on disk. */
-const tried = async (
-  deriver: Deriver,
-  of: {
-    readonly bytes: Uint8Array
-    readonly supplied: readonly Supplied[]
-    readonly settled: Settled
-    readonly chainId: bigint
-  },
-): Promise<NodeError | null> => {
+const tried = async (deriver: Deriver, of: Trial): Promise<NodeError | null> => {
   try {
     await deriver.derive(decodeBatch(await wholeOf(of.bytes, of.supplied), of), of.settled)
     return null
@@ -175,4 +200,4 @@ const tried = async (
     throw error
   }
 }
-const FAULTS = ['BATCH_', 'DERIVE_']
+const FAULTS = ['BATCH_', 'DERIVE_', UNREAD]

@@ -1,14 +1,14 @@
 // What the settlement contract logged, read from an L1 by JSON-RPC: its batches in order, and in the inputs of their transactions the bytes.
 // Owns the walk over the L1's blocks and who may be asked for how many. Nothing is believed here but what hashes say; `derive.ts` judges.
-import { type Address, asHash, bytesToHex, equalBytes, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
+import { type Address, asHash, bytesToHex, concat, equalBytes, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import {
   type AbiEvent,
   type AbiFunction,
+  type AbiParam,
   decodeEvent,
   decodeNamed,
-  type Named,
   selectorOf,
 } from '../../chain/native/kit/abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
@@ -67,7 +67,7 @@ export const createPostings = (deps: PostingsDeps, options: PostingsOptions): Se
     for (const { transaction, ...logged } of posted)
       yield {
         ...logged,
-        load: () => loadPosted(deps, options.settlement, transaction),
+        load: () => loadPosted(deps, options.settlement, { transaction, dataHash: logged.dataHash }),
         supplied: (supplied.get(logged.seq) ?? []).map((log) => suppliedOf(deps, options.settlement, log)),
       }
   },
@@ -81,7 +81,7 @@ const scan = async (
   const { l1, onScan } = deps
   const head = await tried(deps, () => l1.height())
   const posted: Logged[] = []
-  const supplied = new Map<number, SuppliedLog[]>()
+  const supplied = new Map<number, SuppliedLog[]>() // anybody adds to it, for the gas of a transaction each
   let span = SPAN_BLOCKS
   for (let from = fromBlock; from <= head; ) {
     const to = Math.min(head, from + span - 1)
@@ -95,8 +95,9 @@ const scan = async (
       if (isTopic(log, POSTED)) posted.push(postedOf(log))
       else if (isTopic(log, SUPPLIED)) {
         const { seq, dataHash } = eventOf(abi.events.BatchSupplied, log)
-        const entry = { transaction: log.transaction, dataHash: asHash(dataHash) }
-        supplied.set(Number(seq), [...(supplied.get(Number(seq)) ?? []), entry])
+        const list = supplied.get(Number(seq)) ?? []
+        list.push({ transaction: log.transaction, dataHash: asHash(dataHash) })
+        supplied.set(Number(seq), list)
       } else throw logFault(log, 'it was not asked for')
     }
     onScan?.({ height: to, head, batches: posted.length, settled: posted.at(-1)?.height ?? 0 })
@@ -155,35 +156,59 @@ const postedOf = (log: L1Log): Logged => {
 const inputFault = (transaction: Hash, reason: string) =>
   new NodeError(PostingErrors.INPUT, { l1Transaction: bytesToHex(transaction), reason })
 
-/** What a transaction to the contract called it with: the contract lets nobody call it otherwise. */
-const inputOf = async <F extends AbiFunction>(
+/** The arguments of a call of the contract: it lets nobody call it otherwise. */
+const argumentsOf = async (
   deps: PostingsDeps,
   settlement: Address,
   transaction: Hash,
-  fn: F,
-): Promise<Named<F['inputs']>> => {
+  fn: AbiFunction,
+): Promise<Uint8Array> => {
   const found = await tried(deps, () => deps.l1.transaction(transaction))
   if (found === null) throw inputFault(transaction, 'the endpoint does not have it; another one may')
   const { to, input } = found
   if (to === null || !equalBytes(to, settlement)) throw inputFault(transaction, 'it is to another address')
   if (selectorOf(input) !== fn.selector) throw inputFault(transaction, `it is no call of ${fn.source.slice(0, 40)}…`)
+  return concat(input.subarray(4), new Uint8Array(BEYOND_BYTES))
+}
+/**
+ * A contract takes `bytes` that end before their last word does, or that lie over the words before them, where our own decoder wants neither. What
+ * it took must be read, or anybody could supply what stops the reader; the hash that it logged says what it was.
+ */
+const BEYOND_BYTES = 160
+const [SEQ, PREVIOUS, BATCH] = abi.functions.post.inputs
+const POST_HEAD = [SEQ, PREVIOUS, BATCH] as const
+
+const batchIn = <P extends readonly AbiParam[]>(
+  params: P,
+  args: Uint8Array,
+  { transaction, dataHash }: SuppliedLog,
+): Uint8Array => {
   try {
-    return decodeNamed<F['inputs']>(fn.inputs, input.subarray(4))
+    const { batch } = decodeNamed(params, args) as { readonly batch: Uint8Array } // both have it
+    if (equalBytes(keccak(batch), dataHash)) return batch
   } catch (cause) {
     throw cause instanceof NodeError ? inputFault(transaction, cause.message) : cause
   }
+  throw inputFault(transaction, 'its bytes have another hash')
 }
 
-const loadPosted = async (deps: PostingsDeps, settlement: Address, transaction: Hash): ReturnType<Posting['load']> => {
-  const { batch, checkpoint } = await inputOf(deps, settlement, transaction, abi.functions.post)
-  return { bytes: batch, section: checkpoint.section }
+const loadPosted = async (deps: PostingsDeps, settlement: Address, log: SuppliedLog): ReturnType<Posting['load']> => {
+  const { post } = abi.functions
+  const args = await argumentsOf(deps, settlement, log.transaction, post)
+  const bytes = batchIn(POST_HEAD, args, log)
+  try {
+    return { bytes, section: decodeNamed(post.inputs, args).checkpoint.section }
+  } catch (error) {
+    // Its section the contract has looked at; here it only helps to say what is wrong.
+    if (!(error instanceof NodeError)) throw error
+    return { bytes, section: new Uint8Array(0) }
+  }
 }
 
-const suppliedOf = (deps: PostingsDeps, settlement: Address, { transaction, dataHash }: SuppliedLog): Supplied => ({
-  ...{ l1Transaction: bytesToHex(transaction), dataHash },
+const suppliedOf = (deps: PostingsDeps, settlement: Address, log: SuppliedLog): Supplied => ({
+  ...{ l1Transaction: bytesToHex(log.transaction), dataHash: log.dataHash },
   async load() {
-    const { batch } = await inputOf(deps, settlement, transaction, abi.functions.supply)
-    if (!equalBytes(keccak(batch), dataHash)) throw inputFault(transaction, 'its bytes have another hash')
-    return batch
+    const { supply } = abi.functions
+    return batchIn(supply.inputs, await argumentsOf(deps, settlement, log.transaction, supply), log)
   },
 })
