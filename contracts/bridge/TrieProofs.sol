@@ -91,7 +91,11 @@ library TrieProofs {
         switch first
         case 0xa0 { place := add(place, 33) }
         case 0x80 { place := add(place, 1) }
-        default { place := add(place, sub(first, 0xbf)) }
+        default {
+          place := add(place, sub(first, 0xbf))
+          // No child of a branch, but the path of an extension that holds its branch itself: beyond every end, where nothing is.
+          if lt(first, 0xc0) { place := not(0) }
+        }
       }
       if and(eq(byte(0, calldataload(place)), 0xa0), iszero(gt(add(place, 33), add(node.offset, node.length)))) {
         hash := calldataload(add(place, 1))

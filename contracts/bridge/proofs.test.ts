@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createMerkleProof, createMPT } from '@ethereumjs/mpt'
 import { expect, test } from 'vitest'
-import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { asHash, bigintToFixed, bytesToHex, concat, type Hash, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { encodeRlp } from '../../chain/base/rlp.ts'
@@ -14,15 +14,22 @@ import { compile } from '../build.ts'
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
 
 const path = 'contracts/test/Proofs.sol'
-const proofs = await createEvm().deploy({
-  abi: ['function valueAt(bytes32 root, bytes32 key, bytes[] nodes) view returns (bytes)'],
+const evm = createEvm()
+const proofs = await evm.deploy({
+  abi: ['valueAt', 'byOpenZeppelin'].map(
+    (name) => `function ${name}(bytes32 root, bytes32 key, bytes[] nodes) view returns (bytes)`,
+  ),
   bytecode: `0x${compile(path, readFileSync(path, 'utf8')).Proofs?.bytecode}`,
 })
 /** '0x' where it is not proven. */
-const found = async (root: Hash, key: Hash, nodes: readonly Uint8Array[]): Promise<string> => {
-  const done = await proofs.send('valueAt', [root, key, nodes])
-  return done.error === null ? String(done.result) : '0x'
-}
+const askedOf =
+  (name: string) =>
+  async (root: Hash, key: Hash, nodes: readonly Uint8Array[]): Promise<string> => {
+    const done = await proofs.send(name, [root, key, nodes])
+    return done.error === null ? String(done.result) : '0x'
+  }
+const found = askedOf('valueAt')
+const foundByOpenZeppelin = askedOf('byOpenZeppelin')
 const strictly = (root: Hash, key: Hash, nodes: readonly Uint8Array[]): string => {
   try {
     const value = provenValue(root, key, nodes)
@@ -34,7 +41,7 @@ const strictly = (root: Hash, key: Hash, nodes: readonly Uint8Array[]): string =
 }
 
 /** Keys that share as many nibbles as the dice say, so that there are extensions, deep branches and leaves of every parity. */
-async function makeTrie(dice: Dice) {
+async function makeTrie(dice: Dice, drawn = () => dice.bytes(32 + dice.below(70))) {
   const trie = await createMPT({})
   const keys: Hash[] = []
   for (let i = 0; i < 1 + dice.below(40); i++) {
@@ -49,7 +56,7 @@ async function makeTrie(dice: Dice) {
     }
     keys.push(asHash(key))
     // A word, an account, and everything up to the longest that a state has.
-    await trie.put(key, encodeRlp(dice.bytes(32 + dice.below(70))))
+    await trie.put(key, encodeRlp(drawn()))
   }
   return { trie, keys, root: asHash(trie.root()) }
 }
@@ -92,4 +99,57 @@ test('whatever nodes are shown, a key has its own value or none', async () => {
       if (strict !== '0x') expect(await found(root, key, nodes), `SEED=${SEED}, round ${round}`).toBe(strict)
     }
   }
+})
+
+test('it takes what OpenZeppelin takes, but for values that lie inside their parents, and nothing else', async () => {
+  const dice = createDice(SEED)
+  let inside = 0
+  for (let round = 0; round < 25; round++) {
+    // Words of every length: those of a byte or two lie inside their parents where keys share enough.
+    const { trie, keys, root } = await makeTrie(dice, () => dice.bytes(1 + dice.below(dice.chance(0.5) ? 3 : 32)))
+    for (const key of [...keys.slice(0, 6), asHash(keccak(dice.bytes(8)))]) {
+      const nodes = await createMerkleProof(trie, key)
+      const why = `SEED=${SEED}, round ${round}`
+      const [ours, theirs] = [await found(root, key, nodes), await foundByOpenZeppelin(root, key, nodes)]
+      if (ours !== theirs) {
+        expect(ours, why).toBe('0x')
+        expect(theirs.length, why).toBeLessThan(2 + 2 * 31)
+        inside++
+      }
+      const node = dice.pick(nodes).slice()
+      node[dice.below(node.length)] = dice.below(256)
+      const changed = nodes.map((each) => (dice.chance(0.5) ? each : node))
+      expect(['0x', await foundByOpenZeppelin(root, key, changed)], why).toContain(await found(root, key, changed))
+    }
+  }
+  expect(inside, `SEED=${SEED}`).toBeGreaterThan(0)
+})
+
+test('what stands before a node in the calldata is no part of it', async () => {
+  // An extension that holds its branch itself, which only keys that share 54 nibbles come to: it looks like a branch whose first child is a path.
+  const NIBBLE = 1
+  const leaf = (nibble: number): readonly [Uint8Array, Uint8Array] => [Uint8Array.of(0x30 + nibble), Uint8Array.of(5)]
+  const branch = Array.from({ length: 17 }, (_, i) => (i < 2 ? leaf(i) : new Uint8Array(0)))
+  const node = encodeRlp([Uint8Array.of(0x10 + NIBBLE), branch])
+  const root = asHash(keccak(node))
+  const key = asHash(new Uint8Array(32).fill(0x11))
+  // The leaf that a thief would like to be there, and its hash where that walk backwards ends.
+  const value = encodeRlp(new Uint8Array(32).fill(0xee))
+  const forged = encodeRlp([concat(Uint8Array.of(0x31), key.subarray(1)), value])
+  const word = (n: number): Uint8Array => bigintToFixed(BigInt(n), 32)
+  const fits = (bytes: Uint8Array): Uint8Array => concat(bytes, new Uint8Array((32 - (bytes.length % 32)) % 32))
+  const back = 1 + 0x10 + NIBBLE - 0xbf // from the node on
+  const junk = new Uint8Array(256)
+  // [root, key, offset of nodes | count, offsets of both | junk | first | second]
+  const [firstAt, secondAt] = [64 + junk.length, 64 + junk.length + 32 + fits(node).length]
+  junk.set(concat(Uint8Array.of(0xa0), keccak(forged)), junk.length + 32 + back)
+  const selector = hexToBytes(proofs.abi.getFunction('valueAt')?.selector as Hex)
+  const data = concat(
+    ...[selector, root, key, word(96), word(2), word(firstAt), word(secondAt), junk],
+    ...[word(node.length), fits(node), word(forged.length), fits(forged)],
+  )
+  const done = await evm.call(proofs.address, data)
+  expect(done.error).toBe(null)
+  const [answer] = proofs.abi.decodeFunctionResult('valueAt', bytesToHex(done.result as Uint8Array))
+  expect(answer).toBe('0x')
 })
