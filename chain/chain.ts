@@ -299,7 +299,7 @@ class Machine implements Chain {
     const { engine, pause, natives = nativesAt, lane, sampler } = opened
     this.#executor = createExecutor({ engine, pause, natives, lane, sampler }, genesis)
     this.pool = createPool(
-      { admit: (address) => this.#accountAtHead(address), clock: opened.clock, meter: opened.meter },
+      { admit: (address) => this.#accountAtHead(address), clock: opened.clock, meter: opened.meter, pause },
       { ...options.pool, gasLimit: genesis.gasLimit },
     )
     this.pool.rebase({ baseFeeWei: this.#baseFeeAfter(head.header) })
@@ -612,7 +612,7 @@ class Machine implements Chain {
     assert(this.#head === parent, 'one commit at a time')
     written.release()
     candidate.prepared.writes.release()
-    this.#advance(candidate)
+    await this.#advance(candidate)
   }
 
   async append(run: FinalRun): Promise<void> {
@@ -628,8 +628,8 @@ class Machine implements Chain {
       await flushed
       const batch = made
       made = []
-      flushed = kv.flush().then(() => {
-        for (const candidate of batch) this.#advance(candidate)
+      flushed = kv.flush().then(async () => {
+        for (const candidate of batch) await this.#advance(candidate)
       })
       flushed.catch(() => {}) // whoever awaits it hears of it
     }
@@ -663,10 +663,10 @@ class Machine implements Chain {
   }
 
   /** What is on disk is the head. */
-  #advance({ block, prepared, receipts, txs }: Candidate): void {
+  async #advance({ block, prepared, receipts, txs }: Candidate): Promise<void> {
     this.#head = block
     this.#candidates.clear()
-    this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
+    await this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
     this.#meters.height.set(block.header.number)
     this.#meters.txsTotal.add(sentCount(block, this.genesis.chainId))
     this.#meters.gasTotal.add(Number(block.header.gasUsed))

@@ -399,3 +399,42 @@ test('a replacement looks at a few of the transactions behind it, however many i
   pool.add(watched({ from: 0, nonce: 7, fee: 60 }))
   expect(looks).toBeLessThan(1_500)
 })
+
+test('what a large block changed is taken in by parts, and what comes between them is right in the end', async () => {
+  const COUNT = 5_000
+  const mined = (n: number): Draft => ({ from: n, nonce: 0 })
+  const ledger: Ledger = new Map()
+  let pauses = 0
+  let between = (): void => {}
+  const pool: Pool = createPool(
+    {
+      admit: (address) => ledger.get(bytesToHex(address)) ?? { nonce: 0n, balance: RICH },
+      clock: { nowMs: () => 0 },
+      pause: async () => {
+        if (pauses++ === 0) between()
+      },
+    },
+    { gasLimit: 1_000n },
+  )
+  const numbers = Array.from({ length: COUNT }, (_, n) => n)
+  for (const n of numbers) pool.add(txOf(mined(n)))
+  pool.add(txOf({ from: COUNT - 2, nonce: 1 }))
+  const answers: string[] = []
+  const add = (draft: Draft): number => answers.push(refusal(() => pool.add(txOf(draft))))
+  between = () => {
+    add(mined(0)) // its account was looked at
+    add({ from: 0, nonce: 1 })
+    add(mined(COUNT - 1)) // and this one's not
+    add({ from: COUNT - 1, nonce: 1 })
+    add({ ...mined(COUNT - 2), fee: 200 }) // takes the place of one that is mined
+  }
+  const accounts = numbers.map((n) => {
+    ledger.set(bytesToHex(addressOf(n)), { nonce: 1n, balance: RICH })
+    return { address: addressOf(n), account: { nonce: 1n, balance: RICH, codeHash: keccak(new Uint8Array(0)) } }
+  })
+  await pool.committed({ txs: numbers.map((n) => txOf(mined(n))), changes: { accounts }, baseFeeWei: 0n })
+  expect(answers).toEqual(['POOL_NONCE_TOO_LOW', 'no error', 'POOL_KNOWN', 'no error', 'no error'])
+  expect(pauses).toBe(2)
+  expect(pool.status()).toEqual({ pending: 3, queued: 0 })
+  for (const n of [0, COUNT - 1, COUNT - 2]) expect(nonces(pool.of(addressOf(n)).pending)).toEqual([1])
+})
