@@ -16,6 +16,7 @@ import { replay } from './exec/witness.ts'
 import { nativesAt } from './native/index.ts'
 import { openBlockStore } from './store/blocks.ts'
 import { createStateStore, openReader } from './store/state.ts'
+import { tableOf } from './store/tables.ts'
 import { orderedRoot } from './store/trie.ts'
 import { type Block, type Header, headerHash } from './types/block.ts'
 import type { CallAnswer, CallJob } from './types/call.ts'
@@ -230,31 +231,5 @@ export async function storeStats(
     entry.bytes += key.length + value.length
     found.set(prefix, entry)
   }
-  return [...found]
-    .map(([prefix, entry]) => ({ table: TABLES[String.fromCharCode(prefix)] ?? `0x${prefix.toString(16)}`, ...entry }))
-    .sort((a, b) => b.bytes - a.bytes)
-}
-
-/** By the first byte of their keys: `store/state.ts`, `store/blocks.ts`, `store/logs.ts`, `store/archive.ts`. */
-const TABLES: Readonly<Record<string, string>> = {
-  a: 'accounts',
-  b: 'accounts before',
-  s: 'slots',
-  t: 'slots before',
-  n: 'trie nodes',
-  o: 'trie nodes before',
-  c: 'code',
-  u: 'undo lists',
-  m: 'state head',
-  H: 'headers',
-  B: 'transactions',
-  R: 'receipts',
-  N: 'block hashes',
-  T: 'transaction places',
-  Q: 'certificates',
-  M: 'chain head',
-  L: 'log index',
-  A: 'archived certificates',
-  V: 'votes of the last heights',
-  E: 'evidence',
+  return [...found].map(([prefix, entry]) => ({ table: tableOf(prefix), ...entry })).sort((a, b) => b.bytes - a.bytes)
 }

@@ -1,15 +1,21 @@
 // Pruning: forgets bodies, receipts, logs and headers of old blocks in short atomic batches, while the chain goes on beside it. Owns the
-// order of a slice's writes and the account of what it frees; what may go is its caller's to say. State forgets in `store/state.ts`.
+// order of a slice's writes, the account of what it frees, and what is compacted after it; how much is kept is its caller's to say.
+// State is forgotten with each block (`store/state.ts`), and here only while the node stands still.
 import type { Hash } from './base/bytes.ts'
 import type { Kv, KvWrite, Pause } from './base/ports.ts'
-import { type BlockStore, openBlockStore } from './store/blocks.ts'
+import { openBlockStore } from './store/blocks.ts'
+import type { DiskKv } from './store/kv.ts'
+import { createStateStore, type StateOptions } from './store/state.ts'
+import { TABLES } from './store/tables.ts'
 import type { Earliest } from './types/kept.ts'
 
 export interface Freed {
   readonly records: number
-  /** Of keys and values as they are stored; what the disk gives back LevelDB decides when it compacts. */
+  /** Of keys and values as they are stored; what the disk gives back is LevelDB's to say when it compacts. */
   readonly bytes: number
 }
+/** Blocks of past state and of past tries that are kept; null keeps all. */
+export type HistoryKept = Omit<StateOptions, 'cacheBytes'>
 
 export interface Pruner {
   earliest(): Earliest
@@ -17,12 +23,17 @@ export interface Pruner {
   slice(to: Earliest): Promise<boolean>
   /** What all slices down to `to` would free, without freeing it. */
   measure(to: Earliest): Promise<Freed>
+  /** The same two for the history of a state that no block is added to. */
+  forget(kept: HistoryKept): Promise<boolean>
+  measureHistory(kept: HistoryKept): Promise<Freed>
 }
 
-/** `kv` may be that of a running chain: no key of a slice is one that a block writes. */
+/** `kv` may be that of a running chain: but for `forget`, no key that is written here is one that a block writes. */
 export function openPruner(deps: { readonly kv: Kv; readonly genesisHash: Hash; readonly pause: Pause }): Pruner {
   const { kv, pause } = deps
-  const blocks: BlockStore = openBlockStore(kv, deps.genesisHash, { pause })
+  const blocks = openBlockStore(kv, deps.genesisHash, { pause })
+  const states = () => createStateStore({ kv, pause }, { historyBlocks: null, proofBlocks: null, cacheBytes: 0 })
+  let history: ReturnType<typeof states> | null = null
   return {
     earliest: blocks.earliest,
     async slice(to) {
@@ -47,5 +58,69 @@ export function openPruner(deps: { readonly kv: Kv; readonly genesisHash: Hash; 
         await pause()
       }
     },
+    forget(kept) {
+      history ??= states()
+      return history.forget(kept)
+    },
+    async measureHistory({ historyBlocks, proofBlocks }) {
+      const { height } = states()
+      let [records, bytes] = [0, 0]
+      for (const [table, blocksKept] of [
+        ...PAST_STATE.map((table) => [table, historyBlocks] as const),
+        [PAST_TRIES, proofBlocks] as const,
+      ]) {
+        const end = blocksKept === null ? 0 : Math.max(0, height - blocksKept)
+        for await (const [key, value] of kv.entries(keyAt(table, 0), keyAt(table, end + 1))) {
+          records++
+          bytes += key.length + value.length
+          if (records % 1_024 === 0) await pause()
+        }
+      }
+      return { records, bytes }
+    },
   }
 }
+
+/** What blocks replaced, by their height. */
+const PAST_STATE = ['b', 't'] as const
+const PAST_TRIES = 'o'
+/** Tables in the order of heights: what was pruned is a range at their beginning. */
+const BY_HEIGHT = [...PAST_STATE, PAST_TRIES, 'H', 'B', 'R', 'Q', 'A']
+
+const keyAt = (table: string, height: number): Uint8Array => {
+  const key = new Uint8Array(7)
+  key[0] = table.charCodeAt(0)
+  for (let i = 6, rest = height; i > 0; i--, rest = Math.floor(rest / 256)) key[i] = rest & 255
+  return key
+}
+
+/** Bytes of the disk that each table takes, by name; without what was written last. */
+export async function tableSizes(kv: DiskKv): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>()
+  for (const [prefix, name] of Object.entries(TABLES)) {
+    const at = prefix.charCodeAt(0)
+    sizes.set(name, await kv.sizeBytes(Uint8Array.of(at), Uint8Array.of(at + 1)))
+  }
+  return sizes
+}
+
+/**
+ * Rewrites the tables that pruning leaves holes in, one after the other: those that lie in the order of heights up to `below`, the others
+ * whole. `below` null: all of everything. `isWanted` false ends it between two tables.
+ */
+export async function compactTables(
+  kv: DiskKv,
+  below: number | null,
+  isWanted: () => boolean = () => true,
+): Promise<void> {
+  for (const table of Object.keys(TABLES)) {
+    if (!isWanted()) return
+    const isHoled = BY_HEIGHT.includes(table) || HASHED.includes(table)
+    if (below !== null && !isHoled) continue
+    const at = table.charCodeAt(0)
+    const end = below !== null && BY_HEIGHT.includes(table) ? keyAt(table, below) : Uint8Array.of(at + 1)
+    await kv.compact(Uint8Array.of(at), end)
+  }
+}
+/** Of transactions, blocks and logs, in no order of heights. */
+const HASHED = ['N', 'T', 'L']

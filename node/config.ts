@@ -30,6 +30,12 @@ const milliseconds = z.coerce
   .int()
   .min(1_000)
   .max(30 * 86_400_000)
+/** What is kept of the past, as `prune.*` says it. */
+export const KEEP_TEXT = /^(all|none|[0-9]{1,12}|before:[0-9]{1,12})$/
+const keep = z
+  .union([z.string(), z.number().int().min(0)])
+  .transform(String)
+  .refine((text) => KEEP_TEXT.test(text), 'expected all, none, a number of blocks, or before:<height>')
 const names = z.union([
   z.array(z.string()),
   z.string().transform((text) => text.split(',').filter((name) => name !== '')),
@@ -316,6 +322,26 @@ const KEYS = {
     schema: z.coerce.number().int().min(-1),
     fallback: 256,
     says: 'blocks of past tries kept for eth_getProof; -1: all (archive)',
+  },
+  'prune.bodies': {
+    schema: keep,
+    fallback: 'all',
+    says: 'transactions of past blocks that are kept: all, none (the last 256 blocks), a number of blocks, or before:<height> to drop what is older',
+  },
+  'prune.receipts': {
+    schema: keep,
+    fallback: 'all',
+    says: 'their receipts, the same way; never kept longer than the transactions',
+  },
+  'prune.logs': {
+    schema: keep,
+    fallback: 'all',
+    says: 'the index that eth_getLogs needs, the same way; never kept longer than the receipts',
+  },
+  'prune.headers': {
+    schema: keep,
+    fallback: 'all',
+    says: 'headers and certificates, the same way; never dropped within the time in which offences are punished',
   },
   'log.level': {
     schema: z.enum(['debug', 'info', 'warn', 'error']),

@@ -6,7 +6,7 @@ import { defineErrors } from '../chain/base/errors.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine, type EngineName } from '../chain/calls.ts'
 import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
-import { openKv, openLogFile } from '../chain/store/kv.ts'
+import { type DiskKv, openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
 import type { Genesis } from '../chain/types/genesis.ts'
@@ -26,6 +26,7 @@ import { installFastCurves } from './curves.ts'
 import type { EngineDeps } from './engine.ts'
 import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
+import { type PruneChoice, startPruning } from './pruning.ts'
 import { Replays, refuseDoubted } from './replays.ts'
 import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
 import { type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
@@ -82,6 +83,8 @@ export interface NodeOptions {
   readonly rollup: Omit<RollupOptions, 'keys'> | null
   readonly historyBlocks: number | null
   readonly proofBlocks: number | null
+  /** What of past blocks is kept. */
+  readonly prune: PruneChoice
   readonly log: Log
 }
 
@@ -112,7 +115,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
   const dbDir = join(dir, 'db')
   const senders = createSenderPool(log)
   const stored = { dbDir, identify: senders.identify, sampler: replays, log, meter }
-  const chain = await openStored(options, genesis, stored).catch(async (error: unknown) => {
+  const { chain, kv } = await openStored(options, genesis, stored).catch(async (error: unknown) => {
     await senders.close()
     throw error
   })
@@ -158,6 +161,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
     closers.push(() => rpc.close())
     const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, consensus, options))
     closers.push(() => metrics.close())
+    closers.push(startPruning({ chain, kv, timers: systemTimers, log, meter }, options.prune))
     const url = `${options.rpc.host}:${rpc.port}`
     log.info(
       {
@@ -197,16 +201,20 @@ const openStored = async (
   { evm, historyBlocks, proofBlocks, checkpoint }: NodeOptions,
   genesis: Genesis,
   { dbDir, ...ports }: Ports & Pick<ChainDeps, 'identify' | 'sampler'> & { readonly dbDir: string },
-): Promise<Chain> => {
+): Promise<{ readonly chain: Chain; readonly kv: DiskKv }> => {
   const kv = await openKv(dbDir, { pause: nextTurn })
-  return openChain(
+  const opening = openChain(
     { kv, engine: createChainEngine(genesis, evm), clock: systemClock, pause: nextTurn, ...ports },
     genesis,
     { historyBlocks, proofBlocks, cacheBytes: CACHE_BYTES, pool: {}, checkpoint },
-  ).catch(async (error: unknown) => {
-    await kv.close()
-    throw error
-  })
+  )
+  return opening.then(
+    (chain) => ({ chain, kv }),
+    async (error: unknown) => {
+      await kv.close()
+      throw error
+    },
+  )
 }
 
 /** The engine with its signer, its log and its peers. */

@@ -45,9 +45,9 @@ export function createTelemetry(): Telemetry {
       const counter = new Counter({ name: PREFIX + name, help, labelNames: [...labels], registers })
       return { add: (count = 1, of = {}) => counter.inc(of, count) }
     },
-    gauge(name, help) {
-      const gauge = new Gauge({ name: PREFIX + name, help, registers })
-      return { set: (value) => gauge.set(value) }
+    gauge(name, help, labels = []) {
+      const gauge = new Gauge({ name: PREFIX + name, help, labelNames: [...labels], registers })
+      return { set: (value, of = {}) => gauge.set(of, value) }
     },
     histogram(name, help, labels = [], buckets = BUCKETS) {
       const histogram = new Histogram({

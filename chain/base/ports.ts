@@ -24,7 +24,7 @@ export interface Counter {
   add(count?: number, labels?: Readonly<Record<string, string>>): void
 }
 export interface Gauge {
-  set(value: number): void
+  set(value: number, labels?: Readonly<Record<string, string>>): void
 }
 export interface Histogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void
@@ -32,7 +32,7 @@ export interface Histogram {
 /** Base units, unit in the name: `engine_commit_seconds`. */
 export interface Meter {
   counter(name: string, help: string, labels?: readonly string[]): Counter
-  gauge(name: string, help: string): Gauge
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): Histogram
 }
 

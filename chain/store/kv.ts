@@ -35,6 +35,14 @@ export interface KvOptions {
   readonly pause?: Pause
 }
 
+/** A store on disk, with what only a disk has. */
+export interface DiskKv extends Kv {
+  /** About how many bytes of the disk the keys from <= key < to take, without what was written last. */
+  sizeBytes(from: Uint8Array, to: Uint8Array): Promise<number>
+  /** Rewrites these keys without what was deleted or replaced, which leaves the disk then. Reads and writes go on meanwhile. */
+  compact(from: Uint8Array, to: Uint8Array): Promise<void>
+}
+
 /** Directories this thread has open for writing: threads share LevelDB's handle, so its lock cannot see a second owner. */
 const owned = new Set<string>()
 const BATCH_SLICE = 16_384 // about 6 ms of handing over
@@ -53,7 +61,7 @@ const OPTIONS = {
  * Opens or creates the database in `dir`. Threads of one process may open it together: the owner first, and it closes last,
  * for the block cache is its. Throws STORE_*.
  */
-export async function openKv(dir: string, options: KvOptions = {}): Promise<Kv> {
+export async function openKv(dir: string, options: KvOptions = {}): Promise<DiskKv> {
   const readOnly = options.readOnly === true
   const path = readOnly ? existingDir(dir) : createdDir(dir)
   if (!readOnly) {
@@ -132,7 +140,11 @@ const readIfThere = (file: string): Uint8Array | null => {
 }
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
-const levelKv = (dir: string, level: Level, o: { readonly readOnly: boolean; readonly pause: Pause | null }): Kv => {
+const levelKv = (
+  dir: string,
+  level: Level,
+  o: { readonly readOnly: boolean; readonly pause: Pause | null },
+): DiskKv => {
   let closing: Promise<void> | null = null
   const refuseClosed = (): void => {
     if (closing !== null) throw new NodeError(StoreErrors.CLOSED, { dir })
@@ -155,6 +167,18 @@ const levelKv = (dir: string, level: Level, o: { readonly readOnly: boolean; rea
     entries(from, to) {
       refuseClosed()
       return levelEntries(dir, level, from, to)
+    },
+    async sizeBytes(from, to) {
+      refuseClosed()
+      return level.approximateSize(from, to)
+    },
+    async compact(from, to) {
+      refuseClosed()
+      try {
+        await level.compactRange(from, to)
+      } catch (cause) {
+        throw new NodeError(StoreErrors.WRITE, { dir, reason: faultOf(cause).reason }, { cause })
+      }
     },
     close() {
       closing ??= level.close().finally(() => {

@@ -85,6 +85,8 @@ export interface StateStore {
   lowest(): { readonly state: number; readonly proofs: number }
   /** State and proofs from this height on are not forgotten, whatever the options say, until another height is given. */
   keepFrom(height: number): void
+  /** By itself, and not beside blocks: forgets what these options do not keep, some heights a call; false when nothing is left. */
+  forget(options: Omit<StateOptions, 'cacheBytes'>): Promise<boolean>
   /** Reads everything, compares tables, tries and root; answers how much there is. Throws STORE_CORRUPT with the first fault. */
   check(): Promise<{ readonly accounts: number; readonly slots: number; readonly codes: number }>
 }
@@ -163,6 +165,8 @@ interface Meta {
   readonly root: Hash
   readonly lowest: { readonly state: number; readonly proofs: number }
 }
+const encodeMeta = ({ height, root, lowest }: Meta): Uint8Array =>
+  encodeRlp([rlpInt(height), root, rlpInt(lowest.state), rlpInt(lowest.proofs)])
 const readMeta = (kv: Kv): Meta | null => {
   const sealed = kv.get(META_KEY)
   if (sealed === undefined) return null
@@ -294,7 +298,7 @@ class Store implements StateStore {
     assert(height === this.height + 1, 'blocks are prepared on the head')
     const batch = new Batch()
     // What is pruned comes first: where a block writes again what it prunes, the later write stands.
-    const lowest = await this.#prune(height, batch)
+    const lowest = await this.#prune(height, batch, this.#options)
     for (const code of changes.codes) writeCode(code, batch)
     const newest: Newest = (table, key) => this.#newest(table, key)
     const block = new BlockWrites(this.#tables, height, newest, batch, this.#replacedBytes)
@@ -314,8 +318,7 @@ class Store implements StateStore {
     })
     await block.finish(this.#pause)
     for (const table of TABLE_NAMES) this.#replacedBytes[table] = Math.ceil(block.replaced[table].usedBytes * 1.1)
-    const meta = encodeRlp([rlpInt(height), rootOf(root), rlpInt(lowest.state), rlpInt(lowest.proofs)])
-    batch.put(META_KEY, meta)
+    batch.put(META_KEY, encodeMeta({ height, root: rootOf(root), lowest }))
     return { height, root: rootOf(root), changes, writes: batch }
   }
 
@@ -417,8 +420,11 @@ class Store implements StateStore {
   }
 
   /** Forgets versions that no kept height reads, a bounded number of heights a block; answers the new lowest heights. */
-  async #prune(height: number, batch: Batch): Promise<{ readonly state: number; readonly proofs: number }> {
-    const { historyBlocks, proofBlocks } = this.#options
+  async #prune(
+    height: number,
+    batch: Batch,
+    { historyBlocks, proofBlocks }: Omit<StateOptions, 'cacheBytes'>,
+  ): Promise<Meta['lowest']> {
     const behind = (blocks: number | null): number =>
       blocks === null ? 0 : Math.max(0, Math.min(height - blocks, this.#keptFrom))
     const [state, proofs] = [behind(historyBlocks), behind(proofBlocks)]
@@ -436,6 +442,16 @@ class Store implements StateStore {
     }
     for (let at = this.#lowest.proofs + 1; at <= next.proofs; at++) forget('nodes', at)
     return next
+  }
+
+  async forget(options: Omit<StateOptions, 'cacheBytes'>): Promise<boolean> {
+    const batch = new Batch()
+    const lowest = await this.#prune(this.height, batch, options)
+    if (lowest.state === this.#lowest.state && lowest.proofs === this.#lowest.proofs) return false
+    batch.put(META_KEY, encodeMeta({ height: this.height, root: this.root, lowest }))
+    await this.#kv.write(batch)
+    this.#lowest = lowest
+    return true
   }
 
   async applied(prepared: Prepared): Promise<void> {

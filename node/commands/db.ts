@@ -1,32 +1,53 @@
-// db: what is in the database of a stopped node, and whether it is whole.
+// db: what is in the database of a stopped node, and whether it is whole; what of its past it shall forget, and the disk it gives back.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { NodeError } from '../../chain/base/errors.ts'
-import type { Kv } from '../../chain/base/ports.ts'
 import { checkStore, storeStats } from '../../chain/calls.ts'
 import { computeGenesisHash } from '../../chain/chain.ts'
-import { checkKvFiles, openKv, StoreErrors } from '../../chain/store/kv.ts'
+import { compactTables, type HistoryKept, openPruner, tableSizes } from '../../chain/prune.ts'
+import { checkKvFiles, type DiskKv, openKv, StoreErrors } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
+import { inOrder, PRUNABLE, type Prunable } from '../../chain/types/kept.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
-import { requireNodeDir } from './start.ts'
+import { type Keep, parseKeep, pruneTargets } from '../pruning.ts'
+import { pruneChoiceOf, requireNodeDir } from './start.ts'
+import { createLine, openStopped } from './stopped.ts'
 
-const usage = 'db check|stats --dir <dir>'
+const usage = 'db check|stats|prune|compact --dir <dir>'
 
 export const db: Command = {
   usage,
-  summary: 'Check every record of a stopped node, or count what fills its disk.',
+  summary:
+    'Check every record of a stopped node, count what fills its disk, forget old blocks, or give the disk back what was deleted.',
+  verbs: [
+    'db check --dir <dir>',
+    'db stats --dir <dir>',
+    'db prune --dir <dir> [--bodies <n>] [--receipts <n>] [--logs <n>] [--headers <n>] [--history <n>] [--proofs <n>] [--dry-run]',
+    'db compact --dir <dir>',
+  ],
   argsMax: 1,
-  options: { dir: 'folder of the node' },
+  options: {
+    dir: 'folder of the node',
+    bodies: 'prune: transactions of so many blocks are kept, or all, none, before:<height>; default prune.bodies',
+    receipts: 'prune: the same of receipts; default prune.receipts',
+    logs: 'prune: the same of the index of logs; default prune.logs',
+    headers: 'prune: the same of headers and certificates; default prune.headers',
+    history: 'prune: blocks of past state kept, or all; default state.historyBlocks',
+    proofs: 'prune: blocks of past tries kept, or all; default state.proofBlocks',
+  },
+  switches: { 'dry-run': 'prune: say what would be freed, and free nothing' },
   async run(context) {
     const verb = VERBS[context.args[0] ?? '']
-    if (verb === undefined) throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected check or stats', usage })
+    if (verb === undefined)
+      throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected check, stats, prune or compact', usage })
     const dir = requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.')
     await verb(context, dir)
     return exitCode.ok
   },
 }
 
-const withStore = async (dir: string, work: (kv: Kv) => Promise<void>): Promise<void> => {
+const withStore = async (dir: string, work: (kv: DiskKv) => Promise<void>): Promise<void> => {
   const kv = await openKv(join(dir, 'db'))
   try {
     await work(kv)
@@ -72,4 +93,62 @@ const sizeOf = (bytes: number): string =>
       ? `${(bytes / 1e6).toFixed(1)} MB`
       : `${(bytes / 1e9).toFixed(2)} GB`
 
-const VERBS: Readonly<Record<string, (context: CommandContext, dir: string) => Promise<void>>> = { check, stats }
+const prune = async (context: CommandContext, dir: string): Promise<void> => {
+  const { flags, switches, out, signal } = context
+  const { chain, kv, config, close } = await openStopped(dir, context.env)
+  try {
+    const stored = pruneChoiceOf(config)
+    const keep = (what: Prunable): Keep => parseKeep(`--${what}`, flags[what] ?? textOf(stored[what]))
+    const choice = { headers: keep('headers'), bodies: keep('bodies'), receipts: keep('receipts'), logs: keep('logs') }
+    const history: HistoryKept = {
+      historyBlocks: blocksOf('history', flags.history, config['state.historyBlocks']),
+      proofBlocks: blocksOf('proofs', flags.proofs, config['state.proofBlocks']),
+    }
+    const to = inOrder(pruneTargets(chain, choice))
+    const pruner = openPruner({ kv, genesisHash: chain.genesisHash, pause: nextTurn })
+    const [blocks, past] = [await pruner.measure(to), await pruner.measureHistory(history)]
+    const [records, bytes] = [blocks.records + past.records, blocks.bytes + past.bytes]
+    const found = { from: to, blocks, history: past, records, bytes }
+    const said = `${records.toLocaleString('en')} records, ${sizeOf(bytes)}`
+    const kept = PRUNABLE.map((what) => `${what} from block ${to[what]} on`).join(', ')
+    if (switches.has('dry-run')) return out({ ...found, dryRun: true }, `would free ${said}; would keep ${kept}`)
+    const screen = createLine()
+    const tell = (): void => {
+      screen.tell(`pruned to block ${pruner.earliest().bodies} of ${to.bodies}`)
+    }
+    while (!signal.aborted && (await pruner.slice(to))) tell()
+    while (!signal.aborted && (await pruner.forget(history))) tell()
+    await compactTables(kv, chain.head().header.number, () => !signal.aborted)
+    screen.end()
+    const isDone = !signal.aborted
+    const text = isDone ? `freed ${said}; keeps ${kept}` : 'stopped between two slices; the same command goes on'
+    out({ ...found, dryRun: false, done: isDone }, text)
+  } finally {
+    await close()
+  }
+}
+
+const textOf = (keep: Keep): string =>
+  typeof keep === 'string' ? keep : 'blocks' in keep ? `${keep.blocks}` : `before:${keep.before}`
+const blocksOf = (flag: string, text: string | undefined, configured: number): number | null => {
+  if (text === undefined) return configured < 0 ? null : configured
+  if (text === 'all') return null
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text)
+  throw new NodeError(UsageErrors.ARGUMENT, {
+    reason: `--${flag} takes a number of blocks or all, have ${text}`,
+    usage,
+  })
+}
+
+const compact = ({ out, signal }: CommandContext, dir: string): Promise<void> =>
+  withStore(dir, async (kv) => {
+    const sum = async (): Promise<number> => [...(await tableSizes(kv)).values()].reduce((a, b) => a + b, 0)
+    const before = await sum()
+    await compactTables(kv, null, () => !signal.aborted)
+    const after = await sum()
+    out({ before, after }, `the tables take ${sizeOf(after)} of the disk, before it was ${sizeOf(before)}`)
+  })
+
+const VERBS: Readonly<Record<string, (context: CommandContext, dir: string) => Promise<void>>> = {
+  ...{ check, stats, prune, compact },
+}

@@ -24,9 +24,11 @@ export const InitErrors = defineErrors('INIT', {
 const usage = 'init <dir> --genesis <file|url> [--genesis-hash <hash>] [--profile validator|full|archive]'
 /** Where `keys new` puts a validator's key. */
 const KEY_FILE = 'keys/validator.json'
+/** At three seconds a block: a validator keeps a week, a full node, which others sync from, five weeks; an archive all of it. */
+const keptOf = (blocks: number) => ({ 'prune.bodies': blocks, 'prune.receipts': blocks, 'prune.logs': blocks })
 const profiles = {
-  validator: { 'validator.keyFile': KEY_FILE },
-  full: {},
+  validator: { 'validator.keyFile': KEY_FILE, ...keptOf(200_000) },
+  full: keptOf(1_000_000),
   archive: { 'state.historyBlocks': -1, 'state.proofBlocks': -1 },
 } as const
 type Profile = keyof typeof profiles

@@ -5,6 +5,7 @@ import { asAddress, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import type { Prunable } from '../../chain/types/kept.ts'
 import { parseAmount } from '../amounts.ts'
 import { type Command, exitCode } from '../args.ts'
 import { bridgeOptionsOf } from '../bridge/service.ts'
@@ -16,6 +17,7 @@ import { openKeyFile } from '../keystore.ts'
 import { giveBack } from '../memory.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node.ts'
 import { askPassword, passwordsOf } from '../password.ts'
+import { type Keep, type PruneChoice, parseKeep } from '../pruning.ts'
 import { remoteOf } from '../remote/files.ts'
 import type { KeyChoice, ValidatorKey } from '../signers.ts'
 import { createLog } from '../telemetry.ts'
@@ -146,8 +148,14 @@ const optionsOf = (
   emptyBlocksMs: config['engine.emptyBlocksMs'] === 0 ? null : config['engine.emptyBlocksMs'],
   historyBlocks: config['state.historyBlocks'] < 0 ? null : config['state.historyBlocks'],
   proofBlocks: config['state.proofBlocks'] < 0 ? null : config['state.proofBlocks'],
+  prune: pruneChoiceOf(config),
   log: createLog(config['log.level']),
 })
+
+export const pruneChoiceOf = (config: Config): PruneChoice => {
+  const of = (what: Prunable): Keep => parseKeep(`prune.${what}`, config[`prune.${what}`])
+  return { headers: of('headers'), bodies: of('bodies'), receipts: of('receipts'), logs: of('logs') }
+}
 
 const p2pOf = (config: Config, dir: string): NodeOptions['p2p'] => {
   if (config['p2p.listen'].length === 0) return null
