@@ -31,7 +31,8 @@ export const GuardErrors = defineErrors('GUARD', {
   DOPPELGANGER: {
     text: (d: { shown: string; known: string }) =>
       `another process signs with this key: ${d.shown} came from the network, and this process signed ${d.known}. The node stops ` +
-      'before both are slashed: find the other process and stop it, then start again',
+      'before both are slashed: find the other process and stop it, then start again; if nobody of yours runs it, the key is stolen: ' +
+      'change it with `novachain validators rotate-key`, before anything else',
   },
 })
 

@@ -27,7 +27,7 @@ export const KeystoreErrors = defineErrors('KEYSTORE', {
   },
   MALFORMED: {
     text: (d: { file: string; field: string; reason: string }) =>
-      `${d.file} is no keystore this version reads: ${d.field}: ${d.reason}`,
+      `${d.file} is no keystore this version reads: ${d.field}: ${d.reason}; restore it from a backup`,
   },
   COST: {
     text: (d: { file: string; what: string; have: number; max: number }) =>
@@ -38,7 +38,7 @@ export const KeystoreErrors = defineErrors('KEYSTORE', {
   },
   TYPE: {
     text: (d: { file: string; have: KeyType; want: KeyType }) =>
-      `${d.file} holds the key of ${d.have === 'account' ? 'an account' : 'a validator'}, not of ${d.want === 'account' ? 'an account' : 'a validator'}`,
+      `${d.file} holds the key of ${d.have === 'account' ? 'an account' : 'a validator'}, not of ${d.want === 'account' ? 'an account' : 'a validator'}: name the right file (\`novachain keys list\` shows which is which)`,
   },
   OTHER_KEY: {
     text: (d: { file: string; says: string; holds: string }) =>

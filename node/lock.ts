@@ -15,7 +15,8 @@ export const LockErrors = defineErrors('LOCK', {
       `the validator key is in use: ${d.file} names ${d.holder}. Two processes with one key get it slashed: ${d.way}`,
   },
   WRITE: {
-    text: (d: { file: string; reason: string }) => `cannot write the lock of the validator key ${d.file}: ${d.reason}`,
+    text: (d: { file: string; reason: string }) =>
+      `cannot write the lock of the validator key ${d.file}: ${d.reason}; free space, or let the node’s user write the folder, then start again`,
   },
 })
 
@@ -94,12 +95,31 @@ const giveBack = async (file: string, own: string): Promise<void> => {
 }
 
 const refuseLiving = (file: string, holder: Holder | null): void => {
-  const way = 'stop that process; if there is none, delete the file'
-  if (holder === null) throw held(file, 'nobody that can be read', way)
+  const name = livingName(holder)
+  if (name !== null) throw held(file, name, 'stop that process; if there is none, delete the file')
+}
+
+/** Who has the lock, in words; null where he is gone. */
+const livingName = (holder: Holder | null): string | null => {
+  if (holder === null) return 'nobody that can be read'
   const { host, pid, started } = holder
-  if (host !== hostname()) throw held(file, `process ${pid} of the machine ${host}`, way)
+  if (host !== hostname()) return `process ${pid} of the machine ${host}`
   const isSame = started === '' || startOf(pid) === '' || startOf(pid) === started
-  if (isAlive(pid) && isSame) throw held(file, `process ${pid}`, way)
+  return isAlive(pid) && isSame ? `process ${pid}` : null
+}
+
+/** Who has the lock of this key file now; null where nobody has. `pid` is null for one of another machine. */
+export function holderOfLock(
+  keyFile: string,
+): { readonly file: string; readonly name: string; readonly pid: number | null } | null {
+  try {
+    const file = `${placeOf(keyFile)}.lock`
+    const holder = holderOf(readFileSync(file, 'utf8'))
+    const name = livingName(holder)
+    return name === null ? null : { file, name, pid: holder?.host === hostname() ? holder.pid : null }
+  } catch {
+    return null // no such key, or no lock
+  }
 }
 
 const held = (file: string, holder: string, way: string) => new NodeError(LockErrors.HELD, { file, holder, way })

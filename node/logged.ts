@@ -9,7 +9,8 @@ import { decodeQc, encodeQc } from '../chain/types/vote.ts'
 export const LoggedErrors = defineErrors('LOGGED', {
   UNKNOWN: {
     text: (d: { kind: number }) =>
-      `the write-ahead log holds an input of kind ${d.kind}: another version of the node wrote it`,
+      `the write-ahead log holds an input of kind ${d.kind}: another version of the node wrote it. Start that version, or move the file ` +
+      '(wal/consensus.wal) away: the signer record still guards against signing twice',
   },
 })
 

@@ -23,6 +23,7 @@ import { type BridgeOptions, startBridge } from './bridge/service.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
 import type { ContentOptions } from './content-service.ts'
 import { installFastCurves } from './curves.ts'
+import { freeBytes, watchDisk } from './disk.ts'
 import type { EngineDeps } from './engine.ts'
 import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
@@ -112,22 +113,23 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
   const isFast = await installFastCurves((text) => log.error({}, text))
   meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
   const replays = watch(options, { log, meter })
-  const dbDir = join(dir, 'db')
+  const disk = await watchDisk({ free: freeBytes, timers: systemTimers, log, meter }, dir)
   const senders = createSenderPool(log)
-  const stored = { dbDir, identify: senders.identify, sampler: replays, log, meter }
-  const { chain, kv } = await openStored(options, genesis, stored).catch(async (error: unknown) => {
-    await senders.close()
-    throw error
-  })
-  const { genesisHash, genesis: rules } = chain
-  const closers: (() => Promise<void>)[] = [() => chain.close(), () => senders.close()]
+  const stored = { dbDir: join(dir, 'db'), identify: senders.identify, sampler: replays, log, meter }
+  const closers: (() => Promise<void>)[] = [() => senders.close(), () => disk.close()]
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer()
   }
+  const { chain, kv } = await openStored(options, genesis, stored).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
+  const { genesisHash, genesis: rules } = chain
+  closers.unshift(() => chain.close())
   try {
     if (options.p2p !== null) refuseStale(chain, systemClock.nowMs())
     const calls = createCallPool(
-      { dbDir, genesis: rules, genesisHash, gasCap: LIMITS.callGas, evm: options.evm },
+      { dbDir: stored.dbDir, genesis: rules, genesisHash, gasCap: LIMITS.callGas, evm: options.evm },
       { timeoutMs: CALL_TIMEOUT_MS, waitingMax: CALLS_WAITING_MAX },
       log,
     )
@@ -177,7 +179,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
       metricsUrl: `http://${options.metrics.host}:${metrics.port}/metrics`,
       p2p: consensus.network?.addresses() ?? [],
       block: (peers) => consensus.network?.block(peers),
-      done: Promise.race([aborted(signal), consensus.done])
+      done: Promise.race([aborted(signal), consensus.done, disk.full])
         .finally(consensus.stop)
         .finally(close)
         .then(() => log.info({ height: chain.head().header.number }, 'node stopped')),
@@ -312,7 +314,7 @@ const holdContent = async (
 }
 
 /** Raised with every change of what peers say to each other. */
-const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 3
 
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],

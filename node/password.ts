@@ -23,7 +23,7 @@ export interface PasswordSource {
 }
 
 /** What `--password-file`, its variable, or NOVACHAIN_PASSWORD say; null where none of them is given. */
-const given = async ({ file, env }: PasswordSource): Promise<string | null> => {
+export const givenPassword = async ({ file, env }: PasswordSource): Promise<string | null> => {
   const path = file ?? env.NOVACHAIN_PASSWORD_FILE
   // Editors end a file with a newline that is no part of the password.
   if (path !== undefined && path !== '') return (await readKeyFile(path)).replace(/\r?\n$/, '')
@@ -37,7 +37,7 @@ export const askPassword = (source: PasswordSource, what: string): Promise<strin
 export function passwordsOf(source: PasswordSource): (what: string) => Promise<string> {
   let known: Promise<string | null> | null = null
   return async (what) => {
-    known ??= given(source)
+    known ??= givenPassword(source)
     return (await known) ?? (await prompt(`Password of ${what}: `, what))
   }
 }
@@ -47,7 +47,7 @@ const PASSWORD_MIN_LETTERS = 8
 
 /** The password of a key that is made now: typed twice on a terminal. Throws PASSWORD_SHORT and PASSWORD_TWICE. */
 export async function askNewPassword(source: PasswordSource, what: string): Promise<string> {
-  const known = await given(source)
+  const known = await givenPassword(source)
   const password = known ?? (await prompt(`New password for ${what}: `, what))
   const have = [...password].length
   if (have < PASSWORD_MIN_LETTERS) throw new NodeError(PasswordErrors.SHORT, { have, min: PASSWORD_MIN_LETTERS })

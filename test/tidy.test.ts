@@ -99,6 +99,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['node/telemetry.ts'],
   ws: ['rpc/server.ts'],
   'smol-toml': ['node/config.ts'],
+  tar: ['node/commands/backup.ts'],
   libp2p: ['p2p', 'node/ipfs.ts'],
   '@libp2p/': ['p2p', 'node/ipfs.ts'],
   '@multiformats/': ['p2p', 'node/ipfs.ts'],

@@ -23,7 +23,10 @@ export const StoreErrors = defineErrors('STORE', {
     text: (d: { dir: string; reason: string }) =>
       `cannot write to the database ${d.dir}: ${d.reason}; free space or fix permissions, then start again`,
   },
-  READ: { text: (d: { dir: string; reason: string }) => `cannot read the database ${d.dir}: ${d.reason}` },
+  READ: {
+    text: (d: { dir: string; reason: string }) =>
+      `cannot read the database ${d.dir}: ${d.reason}; check the disk and who may read the folder (\`novachain doctor\`), then start again`,
+  },
   MISSING: { text: (d: { dir: string }) => `no database in ${d.dir}: run \`novachain init\` or correct --dir` },
   CLOSED: { text: (d: { dir: string }) => `the database ${d.dir} is closed` },
 })

@@ -14,7 +14,10 @@ export const CHUNK_COUNT = 256
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const RecordErrors = defineErrors('RECORD', {
-  MALFORMED: { text: (d: { what: string }) => `the stored record does not decode: ${d.what}` },
+  MALFORMED: {
+    text: (d: { what: string }) =>
+      `a record of the database does not decode: ${d.what}. Run \`novachain db check\`, then restore a backup or sync again into an empty --dir`,
+  },
 })
 const demand = (condition: boolean, what: string): void => {
   if (!condition) throw new NodeError(RecordErrors.MALFORMED, { what })

@@ -127,7 +127,8 @@ export interface Place {
   readonly own: string
 }
 
-const ownUrlOf = ({ config }: Folder): string => {
+/** Where a node's own JSON-RPC is asked from its machine. */
+export const ownUrlOf = (config: Config): string => {
   const host = config['rpc.host']
   return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${config['rpc.port']}`
 }
@@ -167,7 +168,7 @@ export async function patiently<T>(context: CommandContext, steps: Steps, ask: (
  */
 export async function placeOf(folder: Folder, context: CommandContext, steps: Steps): Promise<Place> {
   const { dir, genesisHash, peerId } = folder
-  const own = ownUrlOf(folder)
+  const own = ownUrlOf(folder.config)
   const url = context.flags.rpc ?? own
   const urls = [...new Set([url, own])]
   for (;;) {

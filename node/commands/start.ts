@@ -34,7 +34,9 @@ export const StartErrors = defineErrors('START', {
       `there is no validator key ${d.file}: run \`novachain keys new --dir ${d.dir}\`, or set validator.keyFile to where it is`,
   },
   DEVELOPMENT: {
-    text: () => 'validator.developmentIndex is a key that everybody knows, and this genesis is not "development": true',
+    text: (d: { index: number }) =>
+      `validator.developmentIndex ${d.index} is a key that everybody knows, and this genesis is not "development": true: set it to -1, ` +
+      'and validator.keyFile to a key of your own (`novachain keys new`)',
   },
   ROLLUP: {
     text: (d: { key: string; mode: string }) =>
@@ -214,7 +216,7 @@ const elsewhere = async (dir: string, config: Config, choice: Choice): Promise<K
 
 const keysOf = async ({ dir, genesis, config, env }: Folder): Promise<KeyChoice> => {
   const index = config['validator.developmentIndex']
-  if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, undefined)
+  if (index >= 0 && !genesis.development) throw new NodeError(StartErrors.DEVELOPMENT, { index })
   const names = [index >= 0 ? '' : config['validator.keyFile'], config['validator.nextKeyFile']]
   const passwordFile = config['validator.passwordFile']
   const password = passwordsOf({ file: passwordFile === '' ? undefined : resolve(dir, passwordFile), env })

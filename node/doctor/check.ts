@@ -1,0 +1,24 @@
+// What a check of the doctor answers. Owns its form, and the order of how bad things are.
+
+export interface Check {
+  /** One word; stable, for scripts. */
+  readonly id: string
+  readonly state: 'ok' | 'warn' | 'fail'
+  /** What was found, with its value. */
+  readonly found: string
+  /** What to type or do next; null where nothing is to be done. */
+  readonly next: string | null
+  /** A start, or what the node is to do, would be refused as unsafe: exit code 3. */
+  readonly isRefused?: true
+}
+
+export const ok = (id: string, found: string): Check => ({ id, state: 'ok', found, next: null })
+export const warn = (id: string, found: string, next: string): Check => ({ id, state: 'warn', found, next })
+export const fail = (id: string, found: string, next: string): Check => ({ id, state: 'fail', found, next })
+
+/** One sentence for a number with two limits, either of which it may pass. */
+export const graded = (
+  id: string,
+  found: string,
+  { isBad, isPoor, next }: { readonly isBad: boolean; readonly isPoor: boolean; readonly next: string },
+): Check => (isBad ? fail(id, found, next) : isPoor ? warn(id, found, next) : ok(id, found))
