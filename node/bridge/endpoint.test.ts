@@ -65,7 +65,7 @@ test('what a vault sent is read, and asked for by its address, event and target'
       : undefined
   })
   expect(await endpoint.finalized()).toEqual({ number: 100, hash: new Uint8Array(32).fill(7) })
-  expect(await endpoint.sent(VAULT, 90, 100)).toEqual([
+  expect(await endpoint.sent(VAULT, 90, 100, null)).toEqual([
     { height: 95, message: messageFrom(1) },
     { height: 96, message: messageFrom(2) },
   ])
@@ -98,14 +98,16 @@ const lies: readonly (readonly [string, object])[] = [
   ['without a block', logOf(honest, { blockNumber: null })],
 ]
 test.each(lies)('a log %s is no answer', async (_, log) => {
-  expect(await codeOf((await logs(log)).sent(VAULT, 90, 100))).toBe('L1_ANSWER')
+  expect(await codeOf((await logs(log)).sent(VAULT, 90, 100, null))).toBe('L1_ANSWER')
 })
 
 test('logs out of order, too many of them, or none at all are no answer', async () => {
   const [first, second] = [logOf(messageFrom(1)), logOf(messageFrom(2), { blockNumber: '0x5e' })]
-  expect(await codeOf((await logs(first, second)).sent(VAULT, 90, 100))).toBe('L1_ANSWER')
-  expect(await codeOf((await open(() => ({}))).sent(VAULT, 90, 100))).toBe('L1_ANSWER')
-  expect(await codeOf((await logs(...Array.from({ length: 4_097 }, () => 0))).sent(VAULT, 90, 100))).toBe('L1_ANSWER')
+  expect(await codeOf((await logs(first, second)).sent(VAULT, 90, 100, null))).toBe('L1_ANSWER')
+  expect(await codeOf((await open(() => ({}))).sent(VAULT, 90, 100, null))).toBe('L1_ANSWER')
+  expect(await codeOf((await logs(...Array.from({ length: 4_097 }, () => 0))).sent(VAULT, 90, 100, null))).toBe(
+    'L1_ANSWER',
+  )
 })
 
 test('an endpoint that hangs, answers HTML or serves another chain is none', async () => {
@@ -113,12 +115,12 @@ test('an endpoint that hangs, answers HTML or serves another chain is none', asy
     if (method === 'eth_getLogs') response.flushHeaders()
     return undefined
   }, 50)
-  expect(await codeOf(silent.sent(VAULT, 1, 2))).toBe('L1_UNREACHABLE')
+  expect(await codeOf(silent.sent(VAULT, 1, 2, null))).toBe('L1_UNREACHABLE')
   const html = await open((_, response) => {
     response.writeHead(200, { 'content-type': 'text/html' }).end('<html>rate limited</html>')
     return undefined
   })
-  expect(await codeOf(html.sent(VAULT, 1, 2))).toBe('L1_ANSWER')
+  expect(await codeOf(html.sent(VAULT, 1, 2, null))).toBe('L1_ANSWER')
   const elsewhere = await open(({ method }) => (method === 'eth_chainId' ? '0x1' : undefined))
   expect(await codeOf(elsewhere.finalized())).toBe('L1_CHAIN')
 })
@@ -133,4 +135,32 @@ test('a block that is not there is none, and one of another height no answer', a
     method === 'eth_getBlockByNumber' ? { number: '0x6', hash: HASH } : undefined,
   )
   expect(await codeOf(wrong.hashOf(5))).toBe('L1_ANSWER')
+})
+
+test('a block that is too much of an answer is asked for by sequences', async () => {
+  const count = 600
+  const slices: number[] = []
+  const serve = (isStrict: boolean) =>
+    open(({ method, params }) => {
+      if (method !== 'eth_getLogs') return undefined
+      const [{ topics }] = params as readonly [{ readonly topics: readonly (string | readonly string[] | null)[] }]
+      const sequences = topics[3] as readonly string[] | undefined
+      if (sequences === undefined || !isStrict) return Array.from({ length: 4_097 }, () => 0)
+      slices.push(sequences.length)
+      return sequences
+        .map(Number)
+        .filter((n) => n <= count)
+        .map((n) => logOf(messageFrom(n)))
+    })
+  const endpoint = await serve(true)
+  const found = await endpoint.sent(VAULT, 95, 95, 0n)
+  expect(found.map(({ message }) => Number(message.sequence))).toEqual(Array.from({ length: count }, (_, i) => i + 1))
+  expect(slices).toEqual([256, 256, 256])
+  const some = await endpoint.sent(VAULT, 95, 95, 590n)
+  expect(some.map(({ message }) => Number(message.sequence))).toEqual([
+    591, 592, 593, 594, 595, 596, 597, 598, 599, 600,
+  ])
+  expect(await codeOf(endpoint.sent(VAULT, 95, 95, null))).toBe('L1_ANSWER')
+  expect(await codeOf(endpoint.sent(VAULT, 95, 96, 0n))).toBe('L1_ANSWER')
+  expect(await codeOf((await serve(false)).sent(VAULT, 95, 95, 0n))).toBe('L1_ANSWER')
 })

@@ -21,13 +21,20 @@ export interface Endpoint {
   finalized(): Promise<{ readonly number: number; readonly hash: Hash }>
   /** null where it has no such block. */
   hashOf(height: number): Promise<Hash | null>
-  /** What a vault sent to this chain from one height to another, both included, in order. */
-  sent(vault: Address, from: number, to: number): Promise<readonly Sent[]>
+  /**
+   * What a vault sent to this chain from one height to another, both included, in order. Where one block alone is too much of an answer it is asked
+   * for by sequences, from the one after `after` on; null where that is not known.
+   */
+  sent(vault: Address, from: number, to: number, after: bigint | null): Promise<readonly Sent[]>
 }
 
 /** A thousand messages with the most data there may be. */
 const ANSWER_MAX_BYTES = 16 * 1024 * 1024
 const LOGS_MAX = 4_096
+/** Sequences that are asked for at once where a block has too many logs: with the most data there may be they are 3 MB. */
+const SLICE = 256n
+/** More than fit a block of NovaChain. */
+const SLICED_MAX = 32_768
 const MESSAGE_SENT = abi.events.MessageSent
 
 export function createEndpoint(options: L1Options, here: bigint): Endpoint {
@@ -45,7 +52,21 @@ export function createEndpoint(options: L1Options, here: bigint): Endpoint {
         if (block.number !== height) throw new Unreadable(`it is block ${block.number}`)
         return block.hash
       }),
-    sent: (vault, from, to) => sentBy(asker, { vault, from, to, there: options.chainId, here }),
+    async sent(vault, from, to, after) {
+      const range = { vault, from, to, there: options.chainId, here }
+      try {
+        return await sentBy(asker, range, null)
+      } catch (error) {
+        const isMuch = error instanceof NodeError && (error.code === 'L1_REFUSED' || error.code === 'L1_ANSWER')
+        if (!isMuch || from !== to || after === null) throw error
+      }
+      const all: Sent[] = []
+      for (let first = after + 1n; ; first += SLICE) {
+        const some = await sentBy(asker, range, first)
+        for (const each of some) all.push(each)
+        if (some.length < Number(SLICE) || all.length >= SLICED_MAX) return all
+      }
+    },
   }
 }
 
@@ -62,10 +83,17 @@ interface Range {
   readonly there: bigint
   readonly here: bigint
 }
-const sentBy = (asker: ReturnType<typeof createAsker>, range: Range): Promise<readonly Sent[]> => {
+/** All, or those of a slice of sequences. */
+const sentBy = (
+  asker: ReturnType<typeof createAsker>,
+  range: Range,
+  first: bigint | null,
+): Promise<readonly Sent[]> => {
+  const word = (value: bigint) => bytesToHex(bigintToFixed(value, 32))
+  const sequences = first === null ? [] : [Array.from({ length: Number(SLICE) }, (_, i) => word(first + BigInt(i)))]
   const filter = {
     address: bytesToHex(range.vault),
-    topics: [MESSAGE_SENT.topic, null, bytesToHex(bigintToFixed(range.here, 32))],
+    topics: [MESSAGE_SENT.topic, null, word(range.here), ...sequences],
     ...{ fromBlock: quantityOf(range.from), toBlock: quantityOf(range.to) },
   }
   return asker.ask('eth_getLogs', [filter], (value) => {
@@ -73,6 +101,9 @@ const sentBy = (asker: ReturnType<typeof createAsker>, range: Range): Promise<re
     if (value.length > LOGS_MAX) throw new Unreadable(`more than ${LOGS_MAX} logs`)
     const found = value.map((log) => sentIn(log, range))
     if (found.some(({ height }, i) => height < (found[i - 1]?.height ?? 0))) throw new Unreadable('logs out of order')
+    const isIn = ({ message: { sequence } }: Sent): boolean =>
+      first === null || (sequence >= first && sequence < first + SLICE)
+    if (!found.every(isIn)) throw new Unreadable('a log that was not asked for')
     return found
   })
 }

@@ -133,7 +133,7 @@ export class Lane {
 
   async #advance(final: number): Promise<void> {
     const before = this.#last
-    const { to, sent } = await this.#next(before.height + 1, final)
+    const { to, sent } = await this.#next(before, final)
     // The hash after the logs: an endpoint that changed its mind in between is found out by the next look.
     const hash = await this.#hashAt(to)
     let { sequence } = before
@@ -149,11 +149,12 @@ export class Lane {
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
   }
   /** As many blocks as the endpoint takes at once. */
-  async #next(from: number, final: number): Promise<{ readonly to: number; readonly sent: readonly Sent[] }> {
+  async #next(before: Place, final: number): Promise<{ readonly to: number; readonly sent: readonly Sent[] }> {
+    const from = before.height + 1
     for (;;) {
       const to = Math.min(final, from + this.#range - 1)
       try {
-        return { to, sent: await this.#sent(from, to) }
+        return { to, sent: await this.#sent(from, to, before.sequence) }
       } catch (error) {
         const isRange = error instanceof NodeError && (error.code === 'L1_REFUSED' || error.code === 'L1_ANSWER')
         if (!isRange || to === from) throw error
@@ -161,9 +162,9 @@ export class Lane {
       }
     }
   }
-  #sent(from: number, to: number): Promise<readonly Sent[]> {
+  #sent(from: number, to: number, after: bigint | null): Promise<readonly Sent[]> {
     const { endpoint, contract } = this.#deps
-    return endpoint.sent(contract, from, to)
+    return endpoint.sent(contract, from, to, after)
   }
 
   #add({ height, message }: Sent, before: Place): void {
@@ -179,7 +180,7 @@ export class Lane {
     for (const each of this.pending.values()) {
       if (!each.isDoubted) continue
       each.isDoubted = false
-      const sent = await this.#sent(each.height, each.height)
+      const sent = await this.#sent(each.height, each.height, each.message.sequence - 1n)
       if (sent.some(({ message }) => equalBytes(messageId(message), each.id))) continue
       const { source, target } = this.options
       const facts = { from: String(source), to: String(target), sequence: String(each.message.sequence) }

@@ -181,7 +181,7 @@ test('what every endpoint leaves out is missed when the next message comes', asy
   l1.send(95)
   const forgetful = {
     sent: async (_: unknown, from: number, to: number) =>
-      (await l1.truth.sent(VAULT, from, to)).filter(({ message }) => message.sequence !== 2n),
+      (await l1.truth.sent(VAULT, from, to, null)).filter(({ message }) => message.sequence !== 2n),
   }
   const { turn, sequences } = await open([l1.endpoint('a', forgetful), l1.endpoint('b', forgetful)])
   await turn()
@@ -224,7 +224,7 @@ test('where an endpoint refuses so many blocks it asks for fewer', async () => {
       asked.push(to - from + 1)
       if (to - from >= 300)
         throw new NodeError(L1Errors.REFUSED, { host: 'strict', method: 'eth_getLogs', message: 'range', output: null })
-      return l1.truth.sent(vault, from, to)
+      return l1.truth.sent(vault, from, to, null)
     },
   })
   const { turn, sequences } = await open([strict])

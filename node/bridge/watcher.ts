@@ -189,7 +189,7 @@ export class Watcher {
     const { endpoints, meters } = this.#deps
     const from = last.height + 1
     // The hash after the logs: an endpoint that changed its mind in between is found out.
-    const answers = await Promise.all(endpoints.map((endpoint) => endpoint.sent(vault, from, to)))
+    const answers = await Promise.all(endpoints.map((endpoint) => endpoint.sent(vault, from, to, last.sequence)))
     const hash = await this.#hashAt(to)
     const [sent = []] = answers
     if (answers.some((each) => textOf(each) !== textOf(sent)))

@@ -268,7 +268,7 @@ const messageAt = async (
   { id, height, chain }: { readonly id: Uint8Array; readonly height: number; readonly chain: bigint },
 ): Promise<Message> => {
   await sent.finalized()
-  const found = await sent.sent(side.contract, height, height)
+  const found = await sent.sent(side.contract, height, height, null)
   const one = found.find(({ message }) => equalBytes(messageId(message), id))
   if (one !== undefined) return one.message
   throw new NodeError(BridgeCommandErrors.NOT_THERE, { id: bytesToHex(id), chain, height })
