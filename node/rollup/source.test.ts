@@ -1,9 +1,10 @@
 // Batches out of a chain that is real: as many blocks as fit, none of the next epoch, none without what vouches for the last.
 import { Wallet } from 'ethers'
 import { beforeAll, expect, test } from 'vitest'
-import { bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
-import { installCurves, keccak } from '../../chain/base/crypto.ts'
+import { bytesToBigint, bytesToHex, concat, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { curves, installCurves, keccak } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import { encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import { decodeBlock, decodeHeader, decodeSection, headerTimeMs } from '../../chain/types/block.ts'
@@ -106,4 +107,34 @@ test('the order of an epoch is that of its set', () => {
   const ranks = members.map(({ blsKey }) => sourceOf([blsKey]).rank(0))
   expect([...ranks].sort()).toEqual([0, 1, 2, 3])
   expect(sourceOf().rank(0)).toBe(4)
+})
+
+test('of blocks that compress to nothing a batch has no more than it may hold', async () => {
+  const genesis = sealedGenesis({ validators: 1 })
+  const full = await openSealedChain(genesis, createMemoryKv())
+  const secret = hexToBytes((developmentAccounts(1)[0]?.privateKey ?? '0x') as Hex)
+  const to = new Uint8Array(20).fill(7)
+  let nonce = 0
+  const zeros = (): Uint8Array => {
+    const prices = [rlpInt(1n), rlpInt(10n ** 11n), rlpInt(1_400_000n)]
+    const fields = [rlpInt(genesis.chainId), rlpInt(nonce++), ...prices, to, rlpInt(0n), new Uint8Array(130_000), []]
+    const { signature, recovery } = curves().sign(keccak(concat(Uint8Array.of(2), encodeRlp(fields))), secret)
+    const [r, s] = [signature.subarray(0, 32), signature.subarray(32)].map((half) => rlpInt(bytesToBigint(half)))
+    return concat(Uint8Array.of(2), encodeRlp([...fields, rlpInt(recovery), r ?? to, s ?? to]))
+  }
+  const fill = async (): Promise<void> => {
+    for (let i = 0; i < 62; i++) await full.submit(zeros(), 'local')
+  }
+  await seal(full, 2, { fill })
+  const source = new ChainSource(
+    { chain: full, builder, certify: async () => CERTIFICATE },
+    { encoding: 'attested', keys: [] },
+  )
+  // Five of them would be BATCH_LIMIT, and both together a hundredth of the bytes that a batch may have.
+  for (const height of [0, 1]) {
+    const before = { height, blockHash: full.block(height)?.hash ?? expect.fail('it is kept') }
+    const { facts, isFull } = (await source.next(before, 100_000)) ?? expect.fail('there are blocks')
+    expect([facts.firstHeight, facts.lastHeight, isFull]).toEqual([height + 1, height + 1, height === 0])
+    expect(facts.sizeBytes).toBeLessThan(1_000)
+  }
 })

@@ -48,6 +48,12 @@ export interface ChainSourceOptions {
   readonly keys: readonly Uint8Array[]
 }
 
+/**
+ * Of blocks as they are stored in one batch, one beside these: what anybody can fill with zeros for little gas takes no space on the L1, and would
+ * come to more than a batch may hold (`BATCH_LIMITS`). The least transaction has 98 bytes.
+ */
+const STORED_MAX_BYTES = 8 * 1024 * 1024
+
 /** A batch this much smaller than it may be, with blocks left, is tried once more with some of them. */
 const FULL_ENOUGH = 0.9
 
@@ -117,42 +123,25 @@ export class ChainSource implements BatchSource {
 
   /** As many blocks from `first` on as `maxBytes` hold, one at least. Each try costs one encoding; few are needed. */
   async #fit(first: number, limit: number, maxBytes: number) {
-    const sizes = this.#sizes(first, limit, (4 * maxBytes) / this.#ratio)
-    let [count, most] = [this.#guess(sizes, maxBytes), limit - first + 1]
+    const sizes = new Sizes((i) => (first + i <= limit ? this.#stored(first + i).length : null))
+    const guess = (): number => sizes.within(Math.min(STORED_MAX_BYTES, maxBytes / this.#ratio))
+    let [count, most] = [guess(), Math.min(limit - first + 1, sizes.within(STORED_MAX_BYTES))]
     let [least, best] = [0, null as EncodedBatch | null]
     for (;;) {
+      count = Math.min(most, Math.max(least + 1, count))
       const encoded = await this.#encode(first, count)
-      this.#ratio = encoded.bytes.length / sizes.slice(0, count).reduce((sum, size) => sum + size, 0)
+      this.#ratio = encoded.bytes.length / sizes.of(count)
       if (encoded.bytes.length <= maxBytes) {
         ;[least, best] = [count, encoded]
         if (encoded.bytes.length > FULL_ENOUGH * maxBytes) break
       } else if (count === 1) return { count, encoded }
       else most = count - 1
       if (least >= most) break
-      count = Math.min(most, Math.max(least + 1, this.#guess(sizes, maxBytes)))
+      count = guess()
     }
     assert(best !== null, 'fewer blocks fit in the end')
     return { count: least, encoded: best }
   }
-  #guess(sizes: readonly number[], maxBytes: number): number {
-    let sum = 0
-    const count = sizes.findIndex((size) => {
-      sum += size
-      return sum * this.#ratio > maxBytes
-    })
-    return Math.max(1, count < 0 ? sizes.length : count)
-  }
-  /** Bytes of the blocks as they are stored, until there are enough of them. */
-  #sizes(first: number, limit: number, enoughBytes: number): readonly number[] {
-    const sizes: number[] = []
-    for (let sum = 0; sizes.length < limit - first + 1 && sum < enoughBytes; ) {
-      const size = this.#stored(first + sizes.length).length
-      sizes.push(size)
-      sum += size
-    }
-    return sizes
-  }
-
   #stored(height: number): Uint8Array {
     const bytes = this.#deps.chain.encoded(height)
     assert(bytes !== null, `block ${height} is kept until it is posted`)
@@ -197,6 +186,34 @@ export class ChainSource implements BatchSource {
         header: encodeHeader(newest.header),
         section: isEpochEnd(last, epochBlocks) ? encodeSection(newest.section) : new Uint8Array(0),
       },
+    }
+  }
+}
+
+/** Bytes of consecutive blocks, each looked at once and only where it matters. */
+class Sizes {
+  readonly #next: (i: number) => number | null
+  readonly #sums: number[] = [0]
+  constructor(next: (i: number) => number | null) {
+    this.#next = next
+  }
+  /** Of the first so many. */
+  of(count: number): number {
+    this.#look(() => this.#sums.length <= count)
+    return this.#sums.at(Math.min(count, this.#sums.length - 1)) ?? 0
+  }
+  /** How many have no more than that together; one at least. */
+  within(bytes: number): number {
+    this.#look((sum) => sum <= bytes)
+    const above = this.#sums.findIndex((sum) => sum > bytes)
+    return Math.max(1, (above < 0 ? this.#sums.length : above) - 1)
+  }
+  #look(isWanted: (sum: number) => boolean): void {
+    for (let sum = this.#sums.at(-1) ?? 0; isWanted(sum); ) {
+      const size = this.#next(this.#sums.length - 1)
+      if (size === null) return
+      sum += size
+      this.#sums.push(sum)
     }
   }
 }
