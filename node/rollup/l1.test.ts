@@ -58,6 +58,11 @@ test('answers are read, and asked at one block by its hash', async () => {
   ])
 })
 
+test('a nonce that nobody can sign with is no answer', async () => {
+  const l1 = await open(() => '0x20000000000000')
+  expect((await fault(l1.nonce(ADDRESS, HASH))).code).toBe('L1_ANSWER')
+})
+
 test('another chain is not spoken to', async () => {
   const asked: string[] = []
   const serve: Serve = ({ method }) => void asked.push(method)

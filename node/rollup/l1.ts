@@ -132,7 +132,8 @@ export function createL1(options: L1Options): L1 & L1Logs {
       await known()
       return ask('eth_getBlockByNumber', [tag, false], blockOf)
     },
-    nonce: (of, hash) => ask('eth_getTransactionCount', [bytesToHex(of), at(hash)], as(quantity)),
+    // Beyond it no transaction can be signed.
+    nonce: async (of, hash) => BigInt(await ask('eth_getTransactionCount', [bytesToHex(of), at(hash)], as(count))),
     balance: (of, hash) => ask('eth_getBalance', [bytesToHex(of), at(hash)], as(quantity)),
     code: (of, hash) => ask('eth_getCode', [bytesToHex(of), at(hash)], as(data)),
     storage: (of, slot, block) => ask('eth_getStorageAt', [bytesToHex(of), bytesToHex(slot), at(block)], as(hash)),

@@ -342,7 +342,10 @@ test('an endpoint that takes back what was final is not believed; posting goes o
   world.check()
 })
 
-test('an endpoint that shows a contract of another kind is not believed', async () => {
+test.each([
+  ['a contract of another kind', new Uint8Array(31)],
+  ['a contract with 2^64 - 1 batches', new Uint8Array(7 * 32).fill(0xff, 24, 32)],
+])('an endpoint that shows %s is not believed', async (_, answer) => {
   const world = await worldOf()
   const own = world.posters[0] ?? expect.fail('one')
   const honest = world.l1.endpoint()
@@ -351,7 +354,7 @@ test('an endpoint that shows a contract of another kind is not believed', async 
     { chainId: 1n, settlement: SETTLEMENT, account: simAccount(1).address },
     quiet,
   )
-  const l1 = { ...honest, call: async () => new Uint8Array(31) }
+  const l1 = { ...honest, call: async () => answer }
   const clock = { nowMs: () => world.nowMs }
   const ports = {
     l1,

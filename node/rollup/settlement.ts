@@ -12,7 +12,14 @@ import {
 } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import { decodeEvent, decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
+import {
+  AbiErrors,
+  decodeEvent,
+  decodeNamed,
+  encodeCall,
+  encodeValues,
+  selectorOf,
+} from '../../chain/native/kit/abi.ts'
 import { CHECKPOINT_TYPE_HASH } from '../../chain/types/checkpoint.ts'
 import { abi as verifierAbi } from '../../contracts/settlement/ICheckpointVerifier.abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
@@ -68,7 +75,7 @@ export const createSettlement = (address: Address): Settlement => ({
     const { settled } = decodeNamed(abi.functions.latest.outputs, answer)
     const { seq, height, epoch, accumulator, blockHash, stateRoot, validatorsHash } = settled
     return {
-      ...{ seq: Number(seq), height: Number(height), epoch: Number(epoch) },
+      ...{ seq: counted(seq), height: counted(height), epoch: counted(epoch) },
       ...{ accumulator: asHash(accumulator), blockHash: asHash(blockHash) },
       ...{ stateRoot: asHash(stateRoot), validatorsHash: asHash(validatorsHash) },
     }
@@ -85,7 +92,7 @@ export const createSettlement = (address: Address): Settlement => ({
   suppliedTopic: asHash(hexToBytes(abi.events.BatchSupplied.topic)),
   supplied(log) {
     const { seq, dataHash } = decodeEvent(abi.events.BatchSupplied, log)
-    return { seq: Number(seq), dataHash: asHash(dataHash) }
+    return { seq: counted(seq), dataHash: asHash(dataHash) }
   },
   explain(output) {
     const selector = selectorOf(output)
@@ -96,6 +103,12 @@ export const createSettlement = (address: Address): Settlement => ({
     return `${name}(${values.map(([key, value]) => `${key} ${plain(value)}`).join(', ')})`
   },
 })
+
+/** No contract comes to more; what an endpoint makes up must not come as far as an assertion. */
+const counted = (value: bigint): number => {
+  if (value < BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
+  throw new NodeError(AbiErrors.DECODE, { reason: `${value} batches, blocks or epochs` })
+}
 
 const ACCUMULATED = [
   ['previous', 'bytes32'],
