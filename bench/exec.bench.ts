@@ -166,7 +166,12 @@ console.log(`a block of ${TRANSFERS} plain transfers, ${ACCOUNTS} accounts, ${SE
 const context: BlockContext = {
   ...{ chainId: 1n, number: 1, time: 1_800_000_000, coinbase: asAddress(new Uint8Array(20).fill(0xcc)) },
   ...{ gasLimit: 10n ** 10n, baseFeeWei: 1_000_000_000n, prevRandao: ZERO_HASH, parentBeaconBlockRoot: ZERO_HASH },
-  ...{ domain: { chainId: 1n, genesisHash: ZERO_HASH }, lastCommit: null, blockHash: (): Hash => ZERO_HASH },
+  ...{
+    domain: { chainId: 1n, genesisHash: ZERO_HASH },
+    lastCommit: null,
+    ethereum: 'osaka',
+    blockHash: (): Hash => ZERO_HASH,
+  },
 }
 const fees = { burnBps: 2_500, recipientBps: 2_500, stakersBps: 2_500, treasuryBps: 2_500, treasury: account(7) }
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

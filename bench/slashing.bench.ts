@@ -61,7 +61,12 @@ const middle = (of: readonly number[]): string =>
 const print = (name: string, ...times: readonly string[]): void => console.log(name.padEnd(72), times.join('; '))
 const base: BlockContext = {
   ...{ chainId: 1n, number: 0, time: 1_000, coinbase: account(0xfee), gasLimit: 30_000_000n, baseFeeWei: 1n },
-  ...{ prevRandao: asHash(new Uint8Array(32)), parentBeaconBlockRoot: asHash(new Uint8Array(32)), lastCommit: null },
+  ...{
+    prevRandao: asHash(new Uint8Array(32)),
+    parentBeaconBlockRoot: asHash(new Uint8Array(32)),
+    ethereum: 'osaka',
+    lastCommit: null,
+  },
   domain: { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) },
   blockHash: () => asHash(new Uint8Array(32)),
 }

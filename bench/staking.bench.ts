@@ -58,10 +58,11 @@ const blockAt = (number: number): BlockContext => ({
   },
   ...{ prevRandao: keccak(bigintToFixed(BigInt(number), 32)), parentBeaconBlockRoot: asHash(new Uint8Array(32)) },
   domain: { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) },
+  ethereum: 'osaka',
   lastCommit: null,
   blockHash: () => asHash(new Uint8Array(32)),
 })
-const links = { callers: 'all', addressOf: () => STAKING, pausedUntil: () => 0 } as const
+const links = { callers: 'all', addressOf: () => STAKING, pausedUntil: () => 0, isActive: () => false } as const
 const ctxOn = (state: State, number: number): StakingCtx =>
   hookCtx(staking as never, state, blockAt(number), links) as never as StakingCtx // staking's own types
 const begun = (): State => {

@@ -18,6 +18,7 @@ const block: BlockContext = {
   prevRandao: zero,
   parentBeaconBlockRoot: zero,
   domain: { chainId: 1n, genesisHash: zero },
+  ethereum: 'osaka',
   lastCommit: null,
   blockHash: () => zero,
 }

@@ -4,7 +4,7 @@ import { bytesToHex, equalBytes, type Hash } from './base/bytes.ts'
 import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Kv } from './base/ports.ts'
 import { type ChainDeps, computeGenesisHash } from './chain.ts'
-import { createExecutor, earlierHashes } from './exec/block.ts'
+import { type BlockResult, createExecutor, type Executor, earlierHashes } from './exec/block.ts'
 import { runCall } from './exec/call.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
@@ -13,7 +13,7 @@ import { createReferenceEngine } from './exec/reference.ts'
 import { simulateBlocks } from './exec/simulate.ts'
 import { createState } from './exec/state.ts'
 import { replay } from './exec/witness.ts'
-import { nativesAt } from './native/index.ts'
+import { ethereumAt, nativesAt, withFork } from './native/index.ts'
 import { openBlockStore } from './store/blocks.ts'
 import { createStateStore, openReader } from './store/state.ts'
 import { tableOf } from './store/tables.ts'
@@ -22,9 +22,11 @@ import { type Block, type Header, headerHash } from './types/block.ts'
 import type { CallAnswer, CallJob } from './types/call.ts'
 import type { Genesis, Rules } from './types/genesis.ts'
 import { requireKept } from './types/kept.ts'
+import type { StoredReceipt } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
 import type { Changes, Reader } from './types/state.ts'
 import { sentTxs } from './types/system-tx.ts'
+import type { Tx } from './types/tx.ts'
 import type { Domain } from './types/vote.ts'
 import type { Witness } from './types/witness.ts'
 
@@ -51,6 +53,7 @@ export function openCalls(
     domain: { chainId: genesis.chainId, genesisHash: options.genesisHash },
     gasCap: options.gasCap,
     natives: options.natives ?? nativesAt,
+    ethereum: ethereumAt,
     reader: (height: number) => openReader(kv, height),
     fees: genesis.fees,
     header: (height: number) => blocks.record(height),
@@ -76,9 +79,20 @@ export function openCalls(
 
 export type EngineName = 'reference' | 'fast'
 
-/** The engine that runs blocks, and calls beside them. */
-export const createChainEngine = ({ chainId }: Rules, name: EngineName = 'fast'): Engine =>
-  name === 'fast' ? createFastEngine({ chainId }) : createReferenceEngine({ chainId })
+/** The engine that runs blocks, and calls beside them: each by the rules that hold in its block. */
+export function createChainEngine({ chainId }: Pick<Rules, 'chainId'>, name: EngineName = 'fast'): Engine {
+  const create = name === 'fast' ? createFastEngine : createReferenceEngine
+  const newest = create({ chainId })
+  let prague: Engine | null = null
+  return {
+    name: newest.name,
+    execute(message, state, block, natives, manner) {
+      if (block.ethereum !== 'prague') return newest.execute(message, state, block, natives, manner)
+      prague ??= create({ chainId, hardfork: 'prague' })
+      return prague.execute(message, state, block, natives, manner)
+    },
+  }
+}
 
 /** Reads the whole store: state against its root, blocks by their hashes. Throws STORE_* with the first fault. */
 export async function checkStore(
@@ -131,6 +145,53 @@ export const ReexecuteErrors = defineErrors('REEXECUTE', {
   },
 })
 
+interface StoredBlocks {
+  readonly from: number
+  readonly to: number
+  /** Runs one again, on its parent's state as `on` shows it. */
+  run(executor: Executor, height: number, on: (parent: Reader) => Reader): Promise<RanAgain>
+}
+interface RanAgain {
+  readonly block: Block
+  readonly txs: readonly Tx[]
+  /** null where they are pruned. */
+  readonly stored: readonly StoredReceipt[] | null
+  readonly result: BlockResult
+}
+/** Throws REEXECUTE_RANGE where a block or the state before it is not kept. */
+async function openStored(
+  kv: Kv,
+  genesis: Genesis,
+  range: (kept: { readonly lowest: number; readonly receipts: number; readonly head: number }) => {
+    readonly from: number
+    readonly to: number
+  },
+): Promise<StoredBlocks> {
+  const domain: Domain = { chainId: genesis.chainId, genesisHash: await computeGenesisHash(genesis) }
+  const blocks = openBlockStore(kv, domain.genesisHash)
+  const options = { historyBlocks: null, proofBlocks: null, cacheBytes: 0 }
+  const states = createStateStore({ kv, pause: async () => {} }, options)
+  const head = blocks.headHeight() ?? 0
+  const { bodies, receipts } = blocks.earliest()
+  const lowest = Math.max(bodies, states.lowest().state + 1, 1)
+  const { from, to } = range({ lowest, receipts, head })
+  if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
+  return {
+    ...{ from, to },
+    async run(executor, height, on) {
+      const [block, txs, stored] = [blocks.block(height), blocks.txs(height), blocks.receipts(height)]
+      assert(block !== null && txs !== null, `block ${height} is stored`)
+      const { header } = block
+      const blockHash = earlierHashes(height, (number) => blocks.record(number)?.hash)
+      const lastCommit = block.section?.lastCommit ?? null
+      const facts = { ...header, chainId: genesis.chainId, domain, lastCommit, blockHash }
+      const state = createState(on(openReader(kv, height - 1)))
+      const result = await executor.run(state, facts, header.parentHash, { mode: 'verify', txs })
+      return { block, txs, stored, result }
+    },
+  }
+}
+
 /**
  * Runs stored blocks again, each on the state that is stored for its parent, and compares gas, receipts, bloom and every value
  * it wrote. Throws REEXECUTE_DEVIATES with the first difference and REEXECUTE_RANGE where states are pruned.
@@ -142,29 +203,19 @@ export async function reexecute(
   onBlock: (height: number, txs: number) => void,
   natives: ChainDeps['natives'] = nativesAt,
 ): Promise<{ readonly from: number; readonly to: number; readonly txs: number; readonly gas: bigint }> {
-  const pause = async (): Promise<void> => {}
-  const domain: Domain = { chainId: genesis.chainId, genesisHash: await computeGenesisHash(genesis) }
-  const blocks = openBlockStore(kv, domain.genesisHash)
-  const states = createStateStore({ kv, pause }, { historyBlocks: null, proofBlocks: null, cacheBytes: 0 })
-  const head = blocks.headHeight() ?? 0
-  const lowest = Math.max(blocks.earliest().bodies, states.lowest().state + 1, 1)
-  const [from, to] = [range.from ?? lowest, range.to ?? head]
-  if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
+  const stored = await openStored(kv, genesis, ({ lowest, head }) => ({
+    from: range.from ?? lowest,
+    to: range.to ?? head,
+  }))
   // What the lane of plain transfers and the fast engine made, the reference engine makes again.
   const engine = createChainEngine(genesis, 'reference')
-  const executor = createExecutor({ engine, pause, natives, lane: 'off' }, genesis)
+  const executor = createExecutor({ engine, pause: async () => {}, natives, lane: 'off' }, genesis)
+  const { from, to } = stored
   let [txCount, gas] = [0, 0n]
   for (let height = from; height <= to; height++) {
-    const [block, txs] = [blocks.block(height), blocks.txs(height)]
-    assert(block !== null && txs !== null, `block ${height} is stored`)
-    const { header } = block
-    const blockHash = earlierHashes(height, (number) => blocks.record(number)?.hash)
-    const lastCommit = block.section?.lastCommit ?? null
-    const context = { ...header, chainId: genesis.chainId, domain, lastCommit, blockHash }
-    const state = createState(openReader(kv, height - 1))
-    const result = await executor.run(state, context, header.parentHash, { mode: 'verify', txs })
+    const { block, txs, result } = await stored.run(executor, height, (parent) => parent)
     const receiptsRoot = drain(
-      orderedRoot(result.receipts.length, (i) => encodeReceipt(result.receipts[i] as (typeof result.receipts)[number])),
+      orderedRoot(result.receipts.length, (i) => encodeReceipt(result.receipts[i] as StoredReceipt)),
     )
     const ran = { gasUsed: result.gasUsed, receiptsRoot, bloom: result.bloom }
     const difference = headerDifference(block, ran) ?? stateDifference(openReader(kv, height), result.changes)
@@ -175,6 +226,66 @@ export async function reexecute(
     onBlock(height, sent)
   }
   return { from, to, txs: txCount, gas }
+}
+
+/** What a block would have come to under a fork. */
+export interface ForkedBlock {
+  readonly height: number
+  readonly txs: number
+  /** Of the transactions whose receipts differ, a sentence each. */
+  readonly differences: readonly { readonly tx: Hash; readonly text: string }[]
+  /** Why the block would be none, or null: then nothing of it is compared. */
+  readonly refused: string | null
+  /** The first value that it would have written otherwise, where receipts are the same; else null. */
+  readonly state: string | null
+}
+
+/**
+ * Runs the last blocks again as if a fork held in each of them, and tells what differs. Each runs on the state that is stored for its parent, so a
+ * difference does not carry over. Throws REEXECUTE_RANGE.
+ */
+export async function simulateFork(
+  kv: Kv,
+  genesis: Genesis,
+  what: { readonly fork: string; readonly blocks: number },
+  onBlock: (block: ForkedBlock) => void,
+): Promise<{ readonly from: number; readonly to: number }> {
+  const stored = await openStored(kv, genesis, ({ lowest, receipts, head }) => ({
+    from: Math.max(lowest, receipts, head - what.blocks + 1),
+    to: head,
+  }))
+  const engine = createChainEngine(genesis)
+  const executor = createExecutor({ engine, pause: async () => {}, natives: nativesAt }, genesis)
+  const { epochBlocks } = genesis
+  for (let height = stored.from; height <= stored.to; height++) {
+    try {
+      const ran = await stored.run(executor, height, (parent) => withFork(parent, what.fork, { height, epochBlocks }))
+      const differences = ran.txs.flatMap((tx, i) => {
+        const text = receiptDifference(ran.stored?.[i], ran.result.receipts[i])
+        return text === null ? [] : [{ tx: tx.hash, text }]
+      })
+      const difference = differences.length > 0 ? null : stateDifference(openReader(kv, height), ran.result.changes)
+      const state = difference && `${difference.field} is ${difference.stored} and would be ${difference.ran}`
+      onBlock({ height, txs: sentTxs(ran.txs).length, differences, refused: null, state })
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.code !== 'BLOCK_INVALID') throw error
+      onBlock({ height, txs: 0, differences: [], refused: error.message, state: null })
+    }
+  }
+  return { from: stored.from, to: stored.to }
+}
+
+const receiptDifference = (had: StoredReceipt | undefined, got: StoredReceipt | undefined): string | null => {
+  assert(had !== undefined && got !== undefined, 'a receipt for each transaction')
+  const word = (status: number): string => (status === 1 ? 'succeeds' : 'fails')
+  const parts = [
+    ...(had.status === got.status ? [] : [`it ${word(had.status)} and would ${word(got.status).slice(0, -1)}`]),
+    ...(had.gasUsed === got.gasUsed ? [] : [`gas ${had.gasUsed} would be ${got.gasUsed}`]),
+  ]
+  const logsOf = (receipt: StoredReceipt): string =>
+    receipt.logs.map(({ address, topics, data }) => [address, ...topics, data].map(bytesToHex).join()).join(';')
+  if (logsOf(had) !== logsOf(got)) parts.push(`${had.logs.length} logs would be ${got.logs.length} others`)
+  return parts.length === 0 ? null : parts.join(', ')
 }
 
 const drain = <T>(steps: Generator<void, T>): T => {

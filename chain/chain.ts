@@ -3,18 +3,25 @@
 import { type Address, bytesToHex, equalBytes, type Hash, type Word } from './base/bytes.ts'
 import { curves } from './base/crypto.ts'
 import { assert, defineErrors, NodeError } from './base/errors.ts'
-import type { Clock, Kv, KvWrite, Log, Meter, Pause } from './base/ports.ts'
-import { type BlockNatives, type BlockResult, createExecutor, type Executor, earlierHashes } from './exec/block.ts'
+import type { Clock, Kv, Log, Meter, Pause } from './base/ports.ts'
+import {
+  type BlockFacts,
+  type BlockNatives,
+  type BlockResult,
+  createExecutor,
+  type Executor,
+  earlierHashes,
+} from './exec/block.ts'
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
 import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { createState } from './exec/state.ts'
 import { Intake } from './mempool/intake.ts'
 import { createPool, type Pool, type PoolLimits } from './mempool/pool.ts'
-import { epochSetOf, evidenceWindowS, nativesAt } from './native/index.ts'
+import { epochSetOf, evidenceWindowS, type ForkView, nativesAt, viewForks } from './native/index.ts'
 import { Sets } from './sets.ts'
 import { type Archive, openArchive } from './store/archive.ts'
-import type { Batch } from './store/batch.ts'
+import { type Batch, inTurn } from './store/batch.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
 import { createMemoryKv } from './store/kv.ts'
 import { createStagedKv, type StagedKv } from './store/staged.ts'
@@ -32,12 +39,14 @@ import {
   headerHash,
   leastIntervalMs,
   nextRandao,
+  type Roots,
+  rootsDifference,
   SECTION_VERSION,
   type Section,
   sectionHash,
 } from './types/block.ts'
 import { type EvidenceContext, ofQc, rollOfEpoch, type SignedAt } from './types/evidence.ts'
-import type { BlockContext } from './types/frame.ts'
+import { FORKS, type Fork } from './types/forks.ts'
 import { type Genesis, type Rules, rulesOf } from './types/genesis.ts'
 import type { Earliest } from './types/kept.ts'
 import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlace } from './types/query.ts'
@@ -111,6 +120,7 @@ export interface Chain {
   readonly keptFrom: number
   /** Base fee of the next block. */
   nextBaseFee(): bigint
+  readonly forks: ForkView
   readonly pool: PoolView
   /** Admits to the pool and returns the hash. Throws TX_* and POOL_*. `local` ones are kept in the journal. */
   submit(raw: Uint8Array, origin: 'local' | 'peer'): Promise<Hash>
@@ -164,6 +174,8 @@ export interface ChainDeps {
   readonly natives?: (height: number) => BlockNatives
   /** 'off' sends plain transfers through the engine too. */
   readonly lane?: 'off'
+  /** Default: the table of forks. */
+  readonly forks?: readonly Fork[] | undefined
   /** Picks transactions that another engine is to run again. */
   readonly sampler?: Sampler | undefined
 }
@@ -258,6 +270,7 @@ class Machine implements Chain {
   readonly pool: Pool
   readonly evidence: Archive
   readonly stored: BlockStore
+  readonly forks: ForkView
   readonly #deps: Opened
   readonly #executor: Executor
   readonly #domain: Domain
@@ -296,8 +309,9 @@ class Machine implements Chain {
     this.#head = head
     this.#meters = meters(opened.meter)
     this.#meters.height.set(head.header.number)
-    const { engine, pause, natives = nativesAt, lane, sampler } = opened
-    this.#executor = createExecutor({ engine, pause, natives, lane, sampler }, genesis)
+    const { engine, pause, natives = nativesAt, lane, sampler, forks = FORKS } = opened
+    this.forks = viewForks(states, forks, genesis)
+    this.#executor = createExecutor({ engine, pause, natives, lane, sampler, forks }, genesis)
     this.pool = createPool(
       { admit: (address) => this.#accountAtHead(address), clock: opened.clock, meter: opened.meter, pause },
       { ...options.pool, gasLimit: genesis.gasLimit },
@@ -431,7 +445,7 @@ class Machine implements Chain {
   #contextOf(
     header: Pick<Header, 'number' | 'time' | 'coinbase' | 'baseFeeWei' | 'prevRandao' | 'parentBeaconBlockRoot'>,
     lastCommit: Qc | null,
-  ): BlockContext {
+  ): BlockFacts {
     return {
       chainId: this.genesis.chainId,
       number: header.number,
@@ -560,7 +574,7 @@ class Machine implements Chain {
     )
     const prepared = await this.#deps.states.prepare(header.number, result.changes)
     const roots = { ...(await this.#rootsOf(block.txs, result)), stateRoot: prepared.root }
-    const difference = differenceOf(header, roots)
+    const difference = rootsDifference(header, roots)
     if (difference !== null) throw invalid(header.number, difference)
     const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
     if (standing === 'unproven') this.#remember(parent, candidate)
@@ -674,22 +688,7 @@ class Machine implements Chain {
   }
 }
 
-function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
-  for (const part of parts) yield* part
-}
-
 const invalid = (height: number, reason: string) => new NodeError(BlockErrors.INVALID, { height, reason })
 
 /** Blocks of a run in one batch: a quarter of the largest run, so that little is left to wait for at its end. */
 const BATCH_BLOCKS = 16
-
-type Roots = Pick<Header, 'stateRoot' | 'transactionsRoot' | 'receiptsRoot' | 'bloom' | 'gasUsed'>
-
-/** The first result of running that the header does not say, or null. */
-const differenceOf = (header: Header, got: Roots): string | null => {
-  if (header.gasUsed !== got.gasUsed) return `gasUsed is ${header.gasUsed}, running it used ${got.gasUsed}`
-  for (const field of ['receiptsRoot', 'transactionsRoot', 'stateRoot', 'bloom'] as const)
-    if (!equalBytes(header[field], got[field]))
-      return `${field} is ${bytesToHex(header[field]).slice(0, 66)}, running it gives ${bytesToHex(got[field]).slice(0, 66)}`
-  return null
-}

@@ -20,6 +20,7 @@ const REFUSALS: readonly string[] = [
     'TRUST_STALE',
     'CHAIN_CHECKPOINT',
     'SYNC_OTHER_CHAIN',
+    'FORK_UNKNOWN',
     'KEYSTORE_EXISTS',
     'KEYSTORE_OTHER_KEY',
     'KEYS_UNCONFIRMED',

@@ -13,7 +13,9 @@ import { Bodies } from './bodies.ts'
 import { developmentAccounts } from './development.ts'
 import { systemTimers } from './system.ts'
 
-const infoOf = (id: string): PeerInfo => ({ id, address: '', direction: 'inbound', score: 0, pingMs: null })
+const infoOf = (id: string): PeerInfo => ({
+  ...{ id, address: '', direction: 'inbound', score: 0, pingMs: null, software: new Uint8Array(0) },
+})
 
 /** A block of another node's with one transaction. */
 const blockOfOther = async (): Promise<{ readonly block: Block; readonly raw: Uint8Array }> => {

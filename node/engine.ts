@@ -307,8 +307,10 @@ class Driver implements Engine {
     work.catch((error: unknown) => this.#fail(error))
   }
 
+  /** Throws FORK_UNKNOWN: under rules that this release does not know it neither builds nor votes. */
   #enterNext(): void {
     const { chain } = this.#deps
+    chain.forks.checkNext()
     const head = chain.head()
     const height = this.#next
     this.#said = []

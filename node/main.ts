@@ -51,6 +51,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   content: async () => (await import('./commands/content.ts')).content,
   db: async () => (await import('./commands/db.ts')).db,
   sync: async () => (await import('./commands/sync.ts')).sync,
+  upgrade: async () => (await import('./commands/upgrade.ts')).upgrade,
   're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
   version: async () => versionCommand,
 }

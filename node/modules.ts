@@ -1,9 +1,9 @@
-// The modules `staking`, `slashing` and `did` as a client of JSON-RPC sees them: calls and views, typed by their interfaces, and what a revert
+// The modules `staking`, `slashing`, `did` and `params` as a client of JSON-RPC sees them: calls and views, typed by their interfaces, and what a revert
 // or a log of theirs says. Owns no key: who signs a call is `commands/send.ts`.
 import { type Address, asHash, bytesToHex, type Hex, hexToBytes } from '../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import { abi as didAbi } from '../chain/native/did/abi.ts'
-import { DID, SLASHING, STAKING } from '../chain/native/index.ts'
+import { DID, PARAMS, SLASHING, STAKING } from '../chain/native/index.ts'
 import {
   type Abi,
   type AbiEvent,
@@ -14,6 +14,7 @@ import {
   type Positional,
   selectorOf,
 } from '../chain/native/kit/abi.ts'
+import { abi as paramsAbi } from '../chain/native/params/abi.ts'
 import { abi as slashingAbi } from '../chain/native/slashing/abi.ts'
 import { abi as stakingAbi } from '../chain/native/staking/abi.ts'
 import { ClientErrors, request, requestAll } from '../rpc/client/http.ts'
@@ -26,6 +27,7 @@ interface Module<A extends Abi> {
 }
 export const staking: Module<typeof stakingAbi> = { name: 'staking', at: STAKING, abi: stakingAbi }
 export const slashing: Module<typeof slashingAbi> = { name: 'slashing', at: SLASHING, abi: slashingAbi }
+const params: Module<typeof paramsAbi> = { name: 'params', at: PARAMS, abi: paramsAbi }
 export const did: Module<typeof didAbi> = { name: 'did', at: DID, abi: didAbi }
 
 /**
@@ -87,7 +89,7 @@ export async function askAll<T>(url: string, asked: readonly Asked<T>[], height:
 }
 
 const errorsBySelector = new Map(
-  [stakingAbi, slashingAbi, didAbi].flatMap(({ errors }) =>
+  [stakingAbi, slashingAbi, didAbi, paramsAbi].flatMap(({ errors }) =>
     Object.entries(errors).map(([name, error]) => [error.selector as Hex, { name, error }] as const),
   ),
 )
@@ -146,7 +148,7 @@ interface ModuleEvent {
 /** What the modules logged, in order; others' logs are left out. */
 export const eventsOf = (logs: readonly RpcLog[]): ModuleEvent[] =>
   logs.flatMap((log) => {
-    const module = [staking, slashing, did].find(({ at }) => bytesToHex(at) === log.address.toLowerCase())
+    const module = [staking, slashing, did, params].find(({ at }) => bytesToHex(at) === log.address.toLowerCase())
     if (module === undefined) return []
     const entries: readonly (readonly [string, AbiEvent])[] = Object.entries(module.abi.events)
     const found = entries.find(([, { topic }]) => topic === log.topics[0])

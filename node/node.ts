@@ -9,6 +9,7 @@ import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
 import { type DiskKv, openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
+import type { Fork } from '../chain/types/forks.ts'
 import type { Genesis } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
@@ -33,6 +34,7 @@ import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
 import { type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
 import { aborted } from './service.ts'
 import { type KeyChoice, openSigners, type Signers } from './signers.ts'
+import { disagreement, encodeSoftware, softwareOf, softwareOfPeers, watchForks } from './software.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { createTelemetry, serveTelemetry } from './telemetry.ts'
 import { refuseStale } from './trust.ts'
@@ -77,6 +79,8 @@ export interface NodeOptions {
   readonly checkpoint: Checkpoint | null
   /** What runs contracts, in blocks and calls. */
   readonly evm: EngineName
+  /** Forks that it knows; default the table's. A test has a release of yesterday so. */
+  readonly forks?: readonly Fork[] | undefined
   readonly sealing: 'interval' | 'instant'
   readonly emptyBlocksMs: number | null
   readonly content: ContentOptions | null
@@ -145,8 +149,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
     const ctx = {
       chain,
       calls,
-      net: { peers: () => consensus.network?.peers().length ?? 0 },
-      self: selfOf(consensus, keys),
+      ...{ net: netOf(consensus), self: selfOf(consensus, keys) },
       consensus: { status: () => consensus.engine.status(), isBehind: () => isBehind(chain, consensus) },
       evidence: consensus.evidence,
       bridge: consensus.votes,
@@ -161,7 +164,8 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
     }
     const rpc = await startRpc(ctx, options.rpc, log, await vcApiOf(options, ctx))
     closers.push(() => rpc.close())
-    const metrics = await serveTelemetry(registry, options.metrics, () => notReady(chain, consensus, options))
+    const health = { notReady: () => notReady(chain, consensus, options), ...watchForks(chain, { log, meter }) }
+    const metrics = await serveTelemetry(registry, options.metrics, health)
     closers.push(() => metrics.close())
     closers.push(startPruning({ chain, kv, timers: systemTimers, log, meter }, options.prune))
     const url = `${options.rpc.host}:${rpc.port}`
@@ -190,6 +194,11 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
   }
 }
 
+const netOf = ({ network }: Consensus): Ctx['net'] => ({
+  peers: () => network?.peers().length ?? 0,
+  software: () => softwareOfPeers(network?.peers() ?? []),
+})
+
 type Ports = { readonly log: Log; readonly meter: Meter }
 
 /** Where the fast engine runs blocks, some of it is run again on the other. Throws REPLAY_UNRESOLVED. */
@@ -200,13 +209,13 @@ const watch = ({ evm, dir }: NodeOptions, ports: Ports): Replays | undefined => 
 }
 
 const openStored = async (
-  { evm, historyBlocks, proofBlocks, checkpoint }: NodeOptions,
+  { evm, historyBlocks, proofBlocks, checkpoint, forks }: NodeOptions,
   genesis: Genesis,
   { dbDir, ...ports }: Ports & Pick<ChainDeps, 'identify' | 'sampler'> & { readonly dbDir: string },
 ): Promise<{ readonly chain: Chain; readonly kv: DiskKv }> => {
   const kv = await openKv(dbDir, { pause: nextTurn })
   const opening = openChain(
-    { kv, engine: createChainEngine(genesis, evm), clock: systemClock, pause: nextTurn, ...ports },
+    { kv, engine: createChainEngine(genesis, evm), clock: systemClock, pause: nextTurn, forks, ...ports },
     genesis,
     { historyBlocks, proofBlocks, cacheBytes: CACHE_BYTES, pool: {}, checkpoint },
   )
@@ -325,8 +334,12 @@ const joinNetwork = async (
   if (p2p === null) return null
   const { keySecret, ...options } = p2p
   const networkId = bytesToHex(chain.genesisHash)
+  const software = {
+    mine: encodeSoftware(softwareOf(version, chain.forks.known)),
+    against: (theirs: Uint8Array) => disagreement(chain, theirs),
+  }
   return createHost(
-    { keySecret, networkId, version: PROTOCOL_VERSION, announcement, handlers, clock: systemClock, ...ports },
+    { keySecret, networkId, version: PROTOCOL_VERSION, announcement, software, handlers, clock: systemClock, ...ports },
     options,
   )
 }

@@ -2,12 +2,13 @@
 import { type Address, bytesToHex } from '../chain/base/bytes.ts'
 import type { abi as did } from '../chain/native/did/abi.ts'
 import type { Named } from '../chain/native/kit/abi.ts'
+import type { abi as params } from '../chain/native/params/abi.ts'
 import type { abi as slashing } from '../chain/native/slashing/abi.ts'
 import type { abi as staking } from '../chain/native/staking/abi.ts'
 import { nova, percent, time } from './amounts.ts'
 
 /** Where two modules have an error of one name it is the same one. */
-type Errors = typeof staking.errors & typeof slashing.errors & typeof did.errors
+type Errors = typeof staking.errors & typeof slashing.errors & typeof did.errors & typeof params.errors
 export type Refusals = { readonly [E in keyof Errors]: (values: Named<Errors[E]['inputs']>) => string }
 
 const of = (address: Address): string => bytesToHex(address)
@@ -110,5 +111,26 @@ export const refusals: Refusals = {
   StatementTooOld: ({ given, time: now }) => `the statement is of ${time(given)} and it is ${time(now)}: state it anew`,
   NullifierUsed: ({ context }) => `this holder was here before, in context ${context}`,
   ProofInvalid: () => 'the proof does not hold for what is stated',
+  UnknownName: ({ name }) => `there is no number ${name}, or no release of today’s rules knows it`,
+  OutOfBounds: ({ name, given, minimum, maximum }) =>
+    `${name} cannot be ${given}: it lies between ${minimum} and ${maximum}`,
+  NotProposed: ({ caller }) => `${of(caller)} was not proposed as governance: the present one proposes it first`,
+  NotGuardian: ({ caller }) => `${of(caller)} is neither the guardian nor governance, which alone may pause`,
+  UnknownScope: ({ scope }) => `there is nothing called ${scope} to be paused`,
+  NotPaused: ({ scope }) => `${scope} is not paused`,
+  BadDuration: ({ given, maximum }) => `a pause lasts from 1 to ${maximum} seconds, not ${given}`,
+  CoolingDown: ({ scope, from }) => `${scope} was paused lately: the guardian may pause it again from ${time(from)} on`,
+  ReasonTooLong: ({ given, maximum }) => `the reason has ${given} bytes, at most ${maximum}: say it shorter`,
+  BadForkName: ({ name }) =>
+    `${JSON.stringify(name)} is no fork’s name: 1 to 31 letters of lower case, digits, hyphens and points, a letter first`,
+  BadForkEpoch: ({ name, given, minimum, maximum }) =>
+    `the fork ${name} cannot begin with epoch ${given}: nodes need one whole epoch to notice, so ${minimum} is the first that can be named (and ${maximum} the last)`,
+  BadVersion: ({ version }) => `${JSON.stringify(version)} is no version: 1 to 31 visible letters without blanks`,
+  ForkExists: ({ name, epoch }) =>
+    `the fork ${name} is there already, from epoch ${epoch} on: to move one that does not hold yet, cancel it first`,
+  NoSuchFork: ({ name }) => `no fork ${name} is scheduled: \`novachain upgrade status\` shows those that are`,
+  ForkHolds: ({ name, epoch }) => `the fork ${name} has held since epoch ${epoch}: what blocks were made by stays`,
+  TooManyForks: ({ maximum }) => `this network has had ${maximum} forks, the most it may have`,
+  LengthMismatch: ({ names, values }) => `${names} names and ${values} values: a value for each name`,
   StillJailed: ({ operator, until }) => `${of(operator)} is jailed until ${time(until)}: try again then`,
 }

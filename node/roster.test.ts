@@ -35,7 +35,7 @@ test('a peer speaks for a validator that signed for it, on this network, until i
 test('a peer that changes its key speaks for both, and for no more than two', () => {
   const roster = new Roster(domain)
   const both = concat(announced(1, 'a'), announced(2, 'a'))
-  const greeting = { networkId: domain.genesisHash, version: 1, announcement: both }
+  const greeting = { networkId: domain.genesisHash, version: 1, announcement: both, software: new Uint8Array(0) }
   expect(decodeHello(encodeHello(greeting))).toEqual(greeting)
   roster.add('a', both)
   roster.add('b', concat(announced(1, 'b'), announced(2, 'x'))) // the second is of another peer

@@ -63,17 +63,21 @@ export function createTelemetry(): Telemetry {
   return { meter, registry }
 }
 
-/** Serves the registry; takes the next free port from `port` on. `ready` says why not, or null. */
+/** Serves the registry; takes the next free port from `port` on. `notReady` says why not, or null; `warning` what will be wrong one day. */
 export async function serveTelemetry(
   registry: Registry,
   options: { readonly host: string; readonly port: number },
-  ready: () => string | null,
+  health: { notReady(): string | null; warning(): string | null },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const reason = ready()
+    const reason = health.notReady()
     if (request.url === '/health/live') response.end('ok\n')
-    else if (request.url === '/health/ready') response.writeHead(reason === null ? 200 : 503).end(`${reason ?? 'ok'}\n`)
-    else if (request.url === '/metrics')
+    else if (request.url === '/health/ready') {
+      const warned = health.warning()
+      response
+        .writeHead(reason === null ? 200 : 503)
+        .end(`${reason ?? 'ok'}\n${warned === null ? '' : `warning: ${warned}\n`}`)
+    } else if (request.url === '/metrics')
       void registry.metrics().then((text) => response.setHeader('content-type', registry.contentType).end(text))
     else response.writeHead(404).end('see /metrics, /health/live, /health/ready\n')
   })

@@ -12,6 +12,9 @@ const STRANGERS_MAX = 10_000
 /** Both dial each other at once, so two; the third is of somebody who collects them. */
 const CONNECTIONS_OF_ONE_MAX = 2
 
+/** Why what a peer runs does not fit, or null. */
+export type Against = (software: Uint8Array) => string | null
+
 export interface AdmissionOptions {
   /** Only these may connect; null: all. */
   readonly allow: readonly PeerId[] | null
@@ -24,16 +27,18 @@ export class Admission {
   readonly #scores: Scores
   readonly #mine: Hello
   /** Peers whose hello fits, and who dialed. */
-  readonly #met = new Map<PeerId, PeerInfo['direction']>()
+  readonly #met = new Map<PeerId, { readonly direction: PeerInfo['direction']; readonly software: Uint8Array }>()
+  readonly #against: Against
   readonly #strangers = new Map<PeerId, number>()
   readonly #blocked = new Set<PeerId>()
   /** Whom the operator named: beside every limit, and never banned because a link fails. */
   readonly named = new Set<PeerId>()
 
-  constructor(clock: Clock, scores: Scores, mine: Hello, options: AdmissionOptions) {
+  constructor(clock: Clock, scores: Scores, mine: Hello, against: Against, options: AdmissionOptions) {
     this.#clock = clock
     this.#scores = scores
     this.#mine = mine
+    this.#against = against
     this.#options = options
   }
 
@@ -57,7 +62,7 @@ export class Admission {
   }
 
   /** Why a peer that greets may not stay, in words for both sides, or null; then it is met. */
-  judge(peer: PeerId, { networkId, version }: Hello, direction: PeerInfo['direction']): string | null {
+  judge(peer: PeerId, { networkId, version, software }: Hello, direction: PeerInfo['direction']): string | null {
     const mine = this.#mine
     const isSame = Buffer.compare(networkId, mine.networkId) === 0
     if (!isSame || version !== mine.version) {
@@ -66,17 +71,22 @@ export class Admission {
         ? `version ${version} of the protocol, where version ${mine.version} is spoken`
         : `of the network ${short(networkId)}, where this is ${short(mine.networkId)}`
     }
+    const reason = this.#against(software)
+    if (reason !== null) return reason
     if (!this.isAllowed(peer)) return 'not on the list of peers that may connect'
     if (this.#isUnwelcome(peer)) return 'not wanted for now'
     const isNew = !this.#met.has(peer)
     if (isNew && direction === 'inbound' && !this.named.has(peer) && this.#inbound() >= this.#options.inboundMax)
       return 'no place left for peers that dial in'
-    if (isNew) this.#met.set(peer, direction)
+    if (isNew) this.#met.set(peer, { direction, software })
     return null
   }
 
   hasMet(peer: PeerId): boolean {
     return this.#met.has(peer)
+  }
+  softwareOf(peer: PeerId): Uint8Array {
+    return this.#met.get(peer)?.software ?? new Uint8Array(0)
   }
   forget(peer: PeerId): void {
     this.#met.delete(peer)
@@ -89,7 +99,7 @@ export class Admission {
   /** Those the operator named are not counted. */
   #inbound(): number {
     let count = 0
-    for (const [peer, direction] of this.#met) if (direction === 'inbound' && !this.named.has(peer)) count++
+    for (const [peer, { direction }] of this.#met) if (direction === 'inbound' && !this.named.has(peer)) count++
     return count
   }
   #isUnwelcome(peer: PeerId): boolean {

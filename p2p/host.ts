@@ -7,7 +7,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { type Hex, hexToBytes } from '../chain/base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter } from '../chain/base/ports.ts'
-import { Admission, type AdmissionOptions } from './admission.ts'
+import { Admission, type AdmissionOptions, type Against } from './admission.ts'
 import { addressOf, Dialing, type DialTimes, peerIn } from './dialing.ts'
 import { Greeting } from './greeting.ts'
 import { createNode, type Names, type Node, namesOf, STREAMS_MAX, STREAMS_OF, TOPICS } from './libp2p.ts'
@@ -63,6 +63,8 @@ export interface HostDeps {
   readonly version: number
   /** What this node tells each peer of itself, made for its own peer id. */
   readonly announcement: (self: PeerId) => Promise<Uint8Array>
+  /** What this node runs, and why what a peer runs does not fit it, if that is so. Nothing is said and all fit where it is not given. */
+  readonly software?: { readonly mine: Uint8Array; readonly against: Against }
   readonly handlers: Handlers
   readonly clock: Clock
   readonly log: Log
@@ -125,7 +127,7 @@ class Host implements Network {
   readonly #options: HostOptions
   readonly #times: HostTimes
   readonly #names: Names
-  readonly #hello: { networkId: Uint8Array; version: number; announcement: Uint8Array }
+  readonly #hello: { networkId: Uint8Array; version: number; announcement: Uint8Array; software: Uint8Array }
   readonly #scores: Scores
   readonly #admission: Admission
   readonly #meters: ReturnType<typeof meters>
@@ -148,9 +150,10 @@ class Host implements Network {
     this.#times = times
     this.#names = namesOf(deps.networkId, deps.version)
     const announcement = new Uint8Array(0)
-    this.#hello = { networkId: hexToBytes(deps.networkId), version: deps.version, announcement }
+    const { mine, against } = deps.software ?? { mine: new Uint8Array(0), against: () => null }
+    this.#hello = { networkId: hexToBytes(deps.networkId), version: deps.version, announcement, software: mine }
     this.#scores = createScores(deps.clock, (peer) => this.#admission.named.has(peer))
-    this.#admission = new Admission(deps.clock, this.#scores, this.#hello, options)
+    this.#admission = new Admission(deps.clock, this.#scores, this.#hello, against, options)
     this.#meters = meters(deps.meter)
   }
 
@@ -230,7 +233,8 @@ class Host implements Network {
       const connection = this.#connectionTo(id)
       if (connection === undefined) return []
       const { direction, remoteAddr, rtt } = connection
-      return [{ id, address: remoteAddr.toString(), direction, score: this.#scores.scoreOf(id), pingMs: rtt ?? null }]
+      const said = { score: this.#scores.scoreOf(id), software: this.#admission.softwareOf(id) }
+      return [{ id, address: remoteAddr.toString(), direction, pingMs: rtt ?? null, ...said }]
     })
   }
 

@@ -127,4 +127,5 @@ const infoOf = (id: PeerId): PeerInfo => ({
   direction: 'outbound',
   score: 0,
   pingMs: null,
+  software: NONE,
 })

@@ -46,6 +46,8 @@ export interface PeerInfo {
   readonly score: number
   /** Round trip of the last ping in ms, or null. */
   readonly pingMs: number | null
+  /** What it said it runs, for the node above to read; empty where it did not say. */
+  readonly software: Uint8Array
 }
 
 /** What the node answers. Every function may be called at any time until `close` returns. */

@@ -79,7 +79,7 @@ const messages: readonly Message[] = [
   { kind: 'tc', tc },
   { kind: 'status', height: 300 },
 ]
-const hello = { networkId: hash(9), version: 1, announcement: new Uint8Array(144) }
+const hello = { networkId: hash(9), version: 1, announcement: new Uint8Array(144), software: new Uint8Array(20) }
 const saltOf = (bytes: Uint8Array): number => asNumber(asList(decodeRlp(bytes))[0])
 
 interface Codec {

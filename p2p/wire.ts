@@ -203,17 +203,21 @@ export interface Hello {
   readonly version: number
   /** Who this node says it is; empty: nobody. The node above reads it. */
   readonly announcement: Uint8Array
+  /** What it runs, for the node above to read; empty: it does not say. */
+  readonly software: Uint8Array
 }
 /** Two keys and their signatures are 288, and later versions may say more. */
 const ANNOUNCEMENT_MAX_BYTES = 512
-export const encodeHello = ({ networkId, version, announcement }: Hello): Uint8Array =>
-  encodeRlp([networkId, rlpInt(version), announcement])
+export const SOFTWARE_MAX_BYTES = 384
+export const encodeHello = ({ networkId, version, announcement, software }: Hello): Uint8Array =>
+  encodeRlp([networkId, rlpInt(version), announcement, software])
 /** Later versions may say more. Throws WIRE_MALFORMED or RLP_MALFORMED. */
 export function decodeHello(bytes: Uint8Array): Hello {
-  const [networkId, version, said] = asList(decodeSparseRlp(bytes))
-  const announcement = said === undefined ? NONE : asBytes(said)
+  const [networkId, version, ...said] = asList(decodeSparseRlp(bytes))
+  const [announcement = NONE, software = NONE] = said.slice(0, 2).map((item) => asBytes(item))
   if (announcement.length > ANNOUNCEMENT_MAX_BYTES) throw malformed('a greeting', 'its announcement is too long')
-  return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version), announcement }
+  if (software.length > SOFTWARE_MAX_BYTES) throw malformed('a greeting', 'what it says of its software is too long')
+  return { networkId: asBytes(networkId, HASH_BYTES), version: asNumber(version), announcement, software }
 }
 
 /** Multiaddrs of peers, with their peer ids. */

@@ -52,11 +52,18 @@ interface RemoteSigner {
   readonly answerMs: number | null
   readonly fault: string | null
 }
+/** What a peer of this node runs; null where it does not say. */
+interface PeerSoftware {
+  readonly id: string
+  readonly version: string | null
+  readonly forks: readonly string[] | null
+}
 export interface Ctx {
   readonly chain: Chain
   /** Work that runs code: off the thread that makes blocks. */
   readonly calls: { run(job: CallJob): Promise<CallAnswer> }
-  readonly net: { peers(): number }
+  /** `software`: what each of them runs, where this node asks. */
+  readonly net: { peers(): number; software?(): readonly PeerSoftware[] }
   /** `addresses`: multiaddrs; empty, and no peer id, for a node that stays alone. `validatorKeys`: BLS keys it signs with. */
   readonly self: {
     readonly peerId: string | null

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws'
 import { asAddress, asHash, hexToBytes } from '../chain/base/bytes.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import { alice, type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
-import { forkId } from './methods/eth-network.ts'
+import { forkId } from './methods/upgrades.ts'
 
 let node: RpcNode
 beforeAll(async () => {

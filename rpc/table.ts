@@ -14,6 +14,7 @@ import { nodeMethods } from './methods/node.ts'
 import { rollupMethods } from './methods/rollup.ts'
 import { simulateMethods } from './methods/simulate.ts'
 import { traces } from './methods/trace.ts'
+import { upgradeMethods } from './methods/upgrades.ts'
 
 const rows: readonly Method[] = [
   ...[...ethBlock, ...ethState, ...ethFilter, ...ethNetwork],
@@ -27,6 +28,7 @@ const rows: readonly Method[] = [
     ...contentMethods,
     ...rollupMethods,
     ...bridgeMethods,
+    ...upgradeMethods,
   ],
 ]
 const areas = [...new Set(rows.map(({ name }) => name.split('_')[0] ?? ''))]

@@ -60,7 +60,12 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     ...['chain/exec/frames.ts', 'chain/exec/opcodes.ts', 'chain/exec/words.ts'],
     ...['chain/native/kit/abi.ts', 'chain/native/staking/abi.ts', 'chain/native/slashing/abi.ts', 'chain/native/did'],
     'chain/native/audit/abi.ts',
-    ...['chain/native/params/module.ts', 'chain/native/bridge/certificate.ts', 'chain/native/bridge/message.ts'],
+    ...[
+      'chain/native/params/abi.ts',
+      'chain/native/params/module.ts',
+      'chain/native/bridge/certificate.ts',
+      'chain/native/bridge/message.ts',
+    ],
     'chain/native/bridge/abi.ts',
     ...['contracts/settlement/INovaSettlement.abi.ts', 'contracts/bridge/INovaVault.abi.ts'],
     'contracts/settlement/ICheckpointVerifier.abi.ts',

@@ -4,7 +4,9 @@
 import { asAddress, asHash, bytesToBigint, type Hash, hexToBytes } from '../base/bytes.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Pause } from '../base/ports.ts'
+import { ethereumAt } from '../native/index.ts'
 import { BLOCK_BYTES_MAX, BLOCK_HASHES, BlockErrors, FRAME_BYTES, HASHES_KEPT, txBytesAtMost } from '../types/block.ts'
+import { FORKS, type Fork } from '../types/forks.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { StoredReceipt } from '../types/query.ts'
@@ -59,9 +61,15 @@ export interface BlockResult {
   readonly tooLong: readonly Hash[]
 }
 
+/** A block without the rules that its parent's state gives it. */
+export type BlockFacts = Omit<BlockContext, 'ethereum'>
+
 export interface Executor {
-  /** Runs a block on `state`, a fresh journal over its parent's state. Throws BLOCK_INVALID and EXEC_ABANDONED when verifying. */
-  run(state: State, block: BlockContext, parentHash: Hash, source: Source): Promise<BlockResult>
+  /**
+   * Runs a block on `state`, a fresh journal over its parent's state. Throws FORK_UNKNOWN before anything is run, and BLOCK_INVALID and
+   * EXEC_ABANDONED when verifying.
+   */
+  run(state: State, facts: BlockFacts, parentHash: Hash, source: Source): Promise<BlockResult>
 }
 
 const BEACON_ROOTS = asAddress(hexToBytes('0x000f3df6d732807ef1319fb7b8bb8522d0beac02'))
@@ -85,6 +93,8 @@ export interface ExecutorDeps {
   readonly engine: Engine
   readonly pause: Pause
   readonly natives: (height: number) => BlockNatives
+  /** Default: the table of forks. */
+  readonly forks?: readonly Fork[] | undefined
   /** 'off' sends plain transfers through the engine too. The result is the same. */
   readonly lane?: 'off' | undefined
   /** Picks transactions that another engine is to run again. */
@@ -93,7 +103,8 @@ export interface ExecutorDeps {
 
 export function createExecutor(deps: ExecutorDeps, rules: { readonly fees: FeeSplit }): Executor {
   return {
-    async run(state, block, parentHash, source) {
+    async run(state, facts, parentHash, source) {
+      const block = { ...facts, ethereum: ethereumAt(state, facts.number, deps.forks ?? FORKS) }
       const natives = deps.natives(block.number)
       const run = createRun({ ...deps, natives, fees: rules.fees }, state, block, source)
       state.begin()
@@ -160,7 +171,7 @@ const createRun = (
   return {
     gasLeft: () => block.gasLimit - gasUsed,
     take(tx) {
-      const gas = checkTxGas(tx)
+      const gas = checkTxGas(tx, block.ethereum)
       const left = block.gasLimit - gasUsed
       const record = deps.sampler?.wants(block.number) === true ? recordTx(txDeps, tx, state, block, left) : null
       if (source.mode === 'build') beganMs = source.budget.usedMs()

@@ -14,6 +14,7 @@ import type {
   CallRequest,
   Json,
 } from '../types/call.ts'
+import type { EthereumFork } from '../types/forks.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { Log } from '../types/receipt.ts'
@@ -53,6 +54,8 @@ export interface CallDeps {
   readonly domain: Domain
   readonly gasCap: bigint
   readonly natives: (height: number) => BlockNatives
+  /** The rules of a block of this height on a state. Throws FORK_UNKNOWN. */
+  readonly ethereum: (reader: Reader, height: number) => EthereumFork
   readonly fees: FeeSplit
   reader(height: number): Reader
   header(height: number): Omit<Block, 'txs'> | null
@@ -191,8 +194,9 @@ const openWorld = (
   assert(block !== null, `block ${at.height} is kept`)
   const { header } = block
   const number = over?.number ?? header.number + (at.pending ? 1 : 0)
+  const reader = deps.reader(at.height)
   return {
-    reader: deps.reader(at.height),
+    reader,
     natives: deps.natives(number).table,
     block: {
       chainId: deps.domain.chainId,
@@ -205,6 +209,7 @@ const openWorld = (
       baseFeeWei: over?.baseFeeWei ?? (at.pending ? deps.nextBaseFee(header) : header.baseFeeWei),
       prevRandao: over?.prevRandao ?? header.prevRandao,
       parentBeaconBlockRoot: header.parentBeaconBlockRoot,
+      ethereum: deps.ethereum(reader, number),
       blockHash: earlierHashes(number, (wanted) => deps.header(wanted)?.hash),
     },
   }
@@ -334,7 +339,7 @@ const estimate = async (deps: CallDeps, job: Extract<CallJob, { kind: 'estimate'
   const isPlain =
     request.to !== null &&
     request.input.length === 0 &&
-    !isPrecompile(request.to) &&
+    !isPrecompile(request.to, world.block.ethereum) &&
     (request.authorizations?.length ?? 0) === 0
   const cap = await affordable(deps, world, base, tx, request)
   if (isPlain && request.to !== null && hasNoCode(base, world, request.to)) {
@@ -404,7 +409,8 @@ const accessList = async (deps: CallDeps, job: Extract<CallJob, { kind: 'accessL
     const next = [...touched.values()]
       .filter(
         ({ address, keys }) =>
-          keys.size > 0 || !(skip.some((each) => equalBytes(each, address)) || isPrecompile(address)),
+          keys.size > 0 ||
+          !(skip.some((each) => equalBytes(each, address)) || isPrecompile(address, world.block.ethereum)),
       )
       .map(({ address, keys }) => ({ address, keys: [...keys.values()] }))
     const size = (entries: readonly AccessEntry[]): number =>

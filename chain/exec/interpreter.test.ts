@@ -19,7 +19,7 @@ const at = (n: number): Address => asAddress(hexToBytes(`0x${n.toString(16).padS
 const zero = asHash(new Uint8Array(32))
 const block: BlockContext = {
   ...{ chainId: 1n, number: 1, time: 1, coinbase: at(0xfee), gasLimit: 2n ** 50n, baseFeeWei: 0n, prevRandao: zero },
-  ...{ parentBeaconBlockRoot: zero, domain: { chainId: 1n, genesisHash: zero }, lastCommit: null },
+  ...{ parentBeaconBlockRoot: zero, domain: { chainId: 1n, genesisHash: zero }, ethereum: 'osaka', lastCommit: null },
   blockHash: () => zero,
 }
 const SENDER = 0xa11ce

@@ -177,7 +177,16 @@ const arbBlock = fc.record({
 type Plan = typeof arbBlock extends fc.Arbitrary<infer T> ? T : never
 
 const contextOf = ({ baseFeeWei, gasLimit, coinbase }: Plan, number: number): BlockContext => ({
-  ...{ chainId: 1n, number, time: 1_800_000_000 + number, coinbase, gasLimit, baseFeeWei, lastCommit: null },
+  ...{
+    chainId: 1n,
+    number,
+    time: 1_800_000_000 + number,
+    coinbase,
+    gasLimit,
+    baseFeeWei,
+    ethereum: 'osaka',
+    lastCommit: null,
+  },
   ...{ prevRandao: asHash(new Uint8Array(32)), parentBeaconBlockRoot: asHash(new Uint8Array(32)) },
   ...{ domain: { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) }, blockHash: () => asHash(new Uint8Array(32)) },
 })

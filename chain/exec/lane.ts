@@ -36,7 +36,7 @@ export function createLane(deps: Pick<TxDeps, 'natives' | 'fees'>, state: State,
   return {
     run(tx, { gas, floor }, gasLeft) {
       const { to, value } = tx
-      if (to === null || tx.authorizations.length > 0 || isPrecompile(to)) return null
+      if (to === null || tx.authorizations.length > 0 || isPrecompile(to, block.ethereum)) return null
       const target = state.load(to)
       const native = natives.get(target)
       // What an access list warms is cheaper than a module reckons here.

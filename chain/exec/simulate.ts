@@ -112,6 +112,8 @@ export async function simulateBlocks(deps: CallDeps, job: Job): Promise<readonly
   for (const planned of [...plan(job, base.header, deps.blockSeconds)]) {
     const { number, time, over, given } = planned
     const blockHash = earlierHashes(number, (wanted) => hashes.get(wanted) ?? deps.header(wanted)?.hash)
+    const state = createState(applyOverrides(reader, given?.state ?? []))
+    const ethereum = deps.ethereum(state, number)
     const block: BlockContext = {
       ...{
         chainId: deps.domain.chainId,
@@ -121,14 +123,14 @@ export async function simulateBlocks(deps: CallDeps, job: Job): Promise<readonly
         time,
         blockHash,
         parentBeaconBlockRoot: ZERO_HASH,
+        ethereum,
       },
       coinbase: over?.coinbase ?? asAddress(new Uint8Array(20)),
       gasLimit: over?.gasLimit ?? parent.gasLimit,
       prevRandao: over?.prevRandao ?? ZERO_HASH,
       baseFeeWei: over?.baseFeeWei ?? (job.validation ? deps.nextBaseFee(parent) : 0n),
     }
-    checkMoves(deps, number, given)
-    const state = createState(applyOverrides(reader, given?.state ?? []))
+    checkMoves(deps, block, given)
     state.begin()
     writeSystemContracts(state, block, parentHash)
     state.end()
@@ -143,11 +145,15 @@ export async function simulateBlocks(deps: CallDeps, job: Job): Promise<readonly
   return out
 }
 
-const checkMoves = (deps: CallDeps, number: number, given: SimulateBlock | null): void => {
+const checkMoves = (
+  deps: CallDeps,
+  { number, ethereum }: Pick<BlockContext, 'number' | 'ethereum'>,
+  given: SimulateBlock | null,
+): void => {
   for (const { address, movePrecompileTo } of given?.state ?? []) {
     if (movePrecompileTo === null) continue
     const hex = bytesToHex(address)
-    const isOne = isPrecompile(address) || deps.natives(number).table.has(hex)
+    const isOne = isPrecompile(address, ethereum) || deps.natives(number).table.has(hex)
     throw new NodeError(isOne ? SimulateErrors.MOVE : SimulateErrors.NO_PRECOMPILE, { address: hex })
   }
 }

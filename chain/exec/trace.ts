@@ -241,7 +241,12 @@ const fourByteTracer = (): Collector => {
     finish() {
       const counts: Record<string, number> = {}
       const visit = (node: CallNode): void => {
-        if (node.to !== null && node.input.length >= 4 && !node.type.startsWith('CREATE') && !isPrecompile(node.to)) {
+        if (
+          node.to !== null &&
+          node.input.length >= 4 &&
+          !node.type.startsWith('CREATE') &&
+          !isPrecompile(node.to, 'osaka')
+        ) {
           const id = `${bytesToHex(node.input.subarray(0, 4))}-${node.input.length - 4}`
           counts[id] = (counts[id] ?? 0) + 1
         }

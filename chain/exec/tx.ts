@@ -5,6 +5,7 @@ import { defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
 import type { Pause } from '../base/ports.ts'
 import { STAKING } from '../native/index.ts'
+import type { EthereumFork } from '../types/forks.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { Log } from '../types/receipt.ts'
@@ -42,11 +43,11 @@ export const ExecErrors = defineErrors('EXEC', {
   TOO_LONG: { text: (d: { ms: number }) => `a transaction was not done after ${d.ms} ms` },
 })
 
-/** Two precompile ranges of Osaka: 0x01 to 0x11, and 0x100 (P256VERIFY, EIP-7951). */
-export const isPrecompile = (address: Address): boolean => {
+/** Two ranges: 0x01 to 0x11, and from Osaka on 0x100 (P256VERIFY, EIP-7951). */
+export const isPrecompile = (address: Address, ethereum: EthereumFork): boolean => {
   for (let i = 0; i < 18; i++) if (address[i] !== 0) return false
   const number = ((address[18] as number) << 8) | (address[19] as number)
-  return (number >= 1 && number <= 0x11) || number === 0x100
+  return (number >= 1 && number <= 0x11) || (number === 0x100 && ethereum !== 'prague')
 }
 
 export const DELEGATION_PREFIX = hexToBytes('0xef0100')

@@ -1,13 +1,14 @@
 // THE TABLE of native modules: which one answers at which address, from which height, and who may call it. Addresses are
 // written here once and never reused. Owns what ties modules together and plants them at genesis.
 
-import { type Address, asAddress, asHash, type Hex, hexToBytes } from '../base/bytes.ts'
+import { type Address, asAddress, asHash, equalBytes, type Hex, hexToBytes, type Word } from '../base/bytes.ts'
 import { assert, NodeError } from '../base/errors.ts'
+import { type EthereumFork, ethereumIn, FORKS, type Fork, type ForkOutlook, outlookOf } from '../types/forks.ts'
 import type { BlockContext, Native, NativeTable } from '../types/frame.ts'
 import { type Genesis, GenesisErrors } from '../types/genesis.ts'
 import type { Reader, State } from '../types/state.ts'
 import { SYSTEM_TARGET } from '../types/system-tx.ts'
-import type { EpochSetOf } from '../types/validators.ts'
+import { type EpochSetOf, epochOf } from '../types/validators.ts'
 import { audit } from './audit/module.ts'
 import { bridge } from './bridge/module.ts'
 import { type BridgeReads, bridgeReads } from './bridge/reads.ts'
@@ -16,6 +17,8 @@ import type { DidReads } from './did/resolve.ts'
 import type { Abi } from './kit/abi.ts'
 import { committedWords, hookCtx, type Links, type Module, toNative } from './kit/module.ts'
 import type { Layout } from './kit/slots.ts'
+import { enactFork, isForkActive, scheduleIn } from './params/forks.ts'
+import { layout as paramsLayout } from './params/layout.ts'
 import { params, pausedUntil, valueIn } from './params/module.ts'
 import { resources } from './resources/module.ts'
 import { slashing } from './slashing/module.ts'
@@ -61,7 +64,8 @@ export const natives: readonly NativeRow[] = [
   row('0x0000000000000000000000000000000000000840', audit, { from: 0, callers: 'all' }),
 ]
 
-const PARAMS: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000803'))
+/** Where governance sets numbers and schedules forks. */
+export const PARAMS: Address = asAddress(hexToBytes('0x0000000000000000000000000000000000000803'))
 /** Where `staking` lives: what it earns is credited there while transactions run. */
 export const STAKING: Address = SYSTEM_TARGET
 /** Where DIDs are. */
@@ -90,6 +94,9 @@ const linksOf = (callers: NativeRow['callers'], addresses: ReadonlyMap<unknown, 
     callers,
     addressOf,
     pausedUntil: (scope, open) => (addresses.has(params) ? pausedUntil(scope, open(addressOf(params))) : 0),
+    isActive: (fork, height, open) =>
+      addresses.has(params) &&
+      isForkActive(open(addressOf(params)), fork, (epochBlocks) => epochOf(height, epochBlocks)),
   }
 }
 const addressesOf = (rows: readonly NativeRow[]): ReadonlyMap<unknown, Address> =>
@@ -130,6 +137,52 @@ export const epochSetOf: EpochSetOf = (reader, epoch) => epochSetAt(reader, STAK
 export const evidenceWindowS = (reader: Reader, height: number): number =>
   Number(valueIn(committedWords(reader, PARAMS), 'staking.unbondingTime', height))
 
+/**
+ * Ethereum's rules in the block of a height on this state; a state without `params`, of a test, has the newest. Throws FORK_UNKNOWN where a
+ * fork holds that is not among `known`.
+ */
+export function ethereumAt(reader: Reader, height: number, known: readonly Fork[] = FORKS): EthereumFork {
+  const words = committedWords(reader, PARAMS)
+  if (words.get(BigInt(paramsLayout.rules.slot)) === 0n) return 'osaka'
+  const epochBlocks = Number(words.get(BigInt(paramsLayout.epochBlocks.slot)))
+  return ethereumIn(scheduleIn(words), { height, epoch: epochOf(height, epochBlocks) }, known)
+}
+
+/** The state as it would be if a fork held in the block of this height: what of it is written stays in the view. */
+export function withFork(reader: Reader, name: string, at: { height: number; epochBlocks: number }): Reader {
+  const changed = new Map<Word, Word>()
+  const get = (key: Word): Word => changed.get(key) ?? reader.slot(PARAMS, key)
+  enactFork({ get, set: (key, value) => void changed.set(key, value) }, name, epochOf(at.height, at.epochBlocks))
+  return {
+    account: (address) => reader.account(address),
+    code: (hash) => reader.code(hash),
+    slot: (address, key) => (equalBytes(address, PARAMS) ? get(key) : reader.slot(address, key)),
+  }
+}
+
+/** The schedule of forks at the head of a chain, against those that its node knows. */
+export interface ForkView {
+  readonly known: readonly Fork[]
+  /** Those that hold and those that will, by epoch. */
+  outlook(): readonly ForkOutlook[]
+  /** Throws FORK_UNKNOWN where the rules of the next block are not known here: it is neither built nor run. */
+  checkNext(): void
+}
+export const viewForks = (
+  states: { readonly height: number; at(height: number): Reader },
+  known: readonly Fork[],
+  { epochBlocks, blockTimeMs }: Pick<Genesis, 'epochBlocks' | 'blockTimeMs'>,
+): ForkView => ({
+  known,
+  outlook() {
+    const { height } = states
+    return outlookOf(scheduleIn(committedWords(states.at(height), PARAMS)), known, { height, epochBlocks, blockTimeMs })
+  },
+  checkNext() {
+    ethereumAt(states.at(states.height), states.height + 1, known)
+  },
+})
+
 /** What the bridge says, as a block left it. */
 export const bridgeReadsOf = (reader: Reader): BridgeReads => bridgeReads(committedWords(reader, BRIDGE))
 
@@ -151,6 +204,7 @@ const genesisContext = (genesis: Genesis): BlockContext => ({
   baseFeeWei: genesis.baseFeeWei,
   prevRandao: genesis.mixHash,
   parentBeaconBlockRoot: genesis.rulesHash,
+  ethereum: 'osaka', // no code runs
   domain: { chainId: genesis.chainId, genesisHash: NO_HASH },
   lastCommit: null,
   blockHash: () => NO_HASH,

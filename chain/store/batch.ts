@@ -134,3 +134,8 @@ const valueBytesAt = (bytes: Uint8Array, at: number): number =>
     ((bytes[at + 4] as number) << 8) |
     (bytes[at + 5] as number)) >>>
   0
+
+/** The writes of all of them, one after the other. */
+export function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
+  for (const part of parts) yield* part
+}

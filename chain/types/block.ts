@@ -1,6 +1,15 @@
 // Blocks: an Osaka header to the byte, its transactions, and the consensus section that `parentBeaconBlockRoot` commits to.
 // Owns encoding, hashing, and the checks of a header against its parent. Owns no state.
-import { type Address, asAddress, asHash, concat, equalBytes, type Hash, hexToBytes } from '../base/bytes.ts'
+import {
+  type Address,
+  asAddress,
+  asHash,
+  bytesToHex,
+  concat,
+  equalBytes,
+  type Hash,
+  hexToBytes,
+} from '../base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY_LIST, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import {
@@ -269,4 +278,15 @@ const malformed = <T>(run: () => T): T => {
     if (!(cause instanceof NodeError) || cause.code.startsWith('BLOCK_')) throw cause
     throw new NodeError(BlockErrors.MALFORMED, { reason: cause.message }, { cause })
   }
+}
+
+export type Roots = Pick<Header, 'stateRoot' | 'transactionsRoot' | 'receiptsRoot' | 'bloom' | 'gasUsed'>
+
+/** The first result of running that the header does not say, or null. */
+export function rootsDifference(header: Header, got: Roots): string | null {
+  if (header.gasUsed !== got.gasUsed) return `gasUsed is ${header.gasUsed}, running it used ${got.gasUsed}`
+  for (const field of ['receiptsRoot', 'transactionsRoot', 'stateRoot', 'bloom'] as const)
+    if (!equalBytes(header[field], got[field]))
+      return `${field} is ${bytesToHex(header[field]).slice(0, 66)}, running it gives ${bytesToHex(got[field]).slice(0, 66)}`
+  return null
 }

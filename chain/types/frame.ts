@@ -1,6 +1,7 @@
 // A running call as a native module sees it, and what it answers: interfaces and nothing else. They live below both rooms that
 // speak them, for natives may not import the executor.
 import type { Address, Hash, Hex } from '../base/bytes.ts'
+import type { EthereumFork } from './forks.ts'
 import type { State } from './state.ts'
 import type { Domain } from './vote.ts'
 
@@ -14,6 +15,8 @@ export interface BlockContext {
   readonly baseFeeWei: bigint
   readonly prevRandao: Hash
   readonly parentBeaconBlockRoot: Hash
+  /** Ethereum's rules that hold in it, as the schedule in the state before it says. */
+  readonly ethereum: EthereumFork
   /** What the validators of this network sign under. */
   readonly domain: Domain
   /** Whose COMMITs of the parent this block's consensus section carries, by place in that height's set; null in the first block. */

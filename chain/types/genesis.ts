@@ -13,6 +13,7 @@ import {
 } from '../base/bytes.ts'
 import { curves, keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
+import { FORK_EPOCHS_MAX, FORKS } from './forks.ts'
 import { createValidatorSet, POWER_WEI, type ValidatorSet } from './validators.ts'
 import { possessionBytes } from './vote.ts'
 
@@ -71,6 +72,11 @@ export interface Genesis {
   readonly validators: ValidatorSet
   /** Each native module's section, as its own schema left it. */
   readonly modules: Readonly<Record<string, unknown>>
+  /**
+   * From which epoch on forks hold, by name; null: not yet, until governance schedules it. Osaka holds from genesis where it is not named, the
+   * others do not.
+   */
+  readonly forks?: Readonly<Record<string, number | null>> | undefined
   readonly development: boolean
   /** keccak of the rules' canonical JSON: everything but `alloc`, which the state root commits to. */
   readonly rulesHash: Hash
@@ -201,6 +207,7 @@ const schema = z.strictObject({
       )
       .max(2_048),
     modules: z.record(z.string(), z.unknown()),
+    forks: z.record(z.string(), z.int().min(0).max(FORK_EPOCHS_MAX).nullable()).optional(),
     development: z.boolean().default(false),
   }),
 })
@@ -271,8 +278,17 @@ const commonOf = ({ alloc, ...rules }: Parsed): Omit<Genesis, 'validators' | 'ru
     fees: { ...rules.novachain.fees, treasury: addressOf(rules.novachain.fees.treasury) },
     founders,
     modules: rules.novachain.modules,
+    forks: forksOf(rules.novachain.forks),
     development: rules.novachain.development,
   }
+}
+
+const forksOf = (given: Parsed['novachain']['forks']): Genesis['forks'] => {
+  const names = FORKS.map(({ name }) => name)
+  for (const name of Object.keys(given ?? {}))
+    if (!names.includes(name))
+      throw invalid(`novachain.forks.${name}`, `this release knows no such fork, only ${names.join(', ')}`)
+  return given
 }
 
 const addressOf = (hex: string): Address => asAddress(hexToBytes(hex))

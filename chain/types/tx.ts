@@ -5,6 +5,7 @@ import { keccak, recoverAddress } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
 import { asBigint, asBytes, asList, decodeRlp, encodeRlp, joinRlp, type Rlp, rlpInt, rlpSpan } from '../base/rlp.ts'
+import type { EthereumFork } from './forks.ts'
 
 export const TxErrors = defineErrors('TX', {
   EMPTY: { text: () => 'the transaction is empty' },
@@ -509,11 +510,18 @@ export function intrinsicGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'author
   return { gas, floor: 21_000n + 10n * tokens }
 }
 
-/** Gas and size rules that need no state. Returns the intrinsic gas. Throws TX_*. */
-export function checkTxGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations' | 'gasLimit'>): IntrinsicGas {
+/**
+ * Gas and size rules that need no state. Returns the intrinsic gas. Pools and builders take what every fork allows; only a block of Prague may
+ * hold more gas than EIP-7825 does. Throws TX_*.
+ */
+export function checkTxGas(
+  tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations' | 'gasLimit'>,
+  ethereum: EthereumFork = 'osaka',
+): IntrinsicGas {
   const intrinsic = intrinsicGas(tx)
   const { gas, floor } = intrinsic
-  if (tx.gasLimit > TX_GAS_MAX) throw new NodeError(TxErrors.GAS_TOO_HIGH, { have: tx.gasLimit, max: TX_GAS_MAX })
+  if (tx.gasLimit > TX_GAS_MAX && ethereum !== 'prague')
+    throw new NodeError(TxErrors.GAS_TOO_HIGH, { have: tx.gasLimit, max: TX_GAS_MAX })
   if (tx.to === null && tx.data.length > INITCODE_MAX_BYTES)
     throw new NodeError(TxErrors.INITCODE, { size: tx.data.length, max: INITCODE_MAX_BYTES })
   if (tx.gasLimit < gas) throw new NodeError(TxErrors.GAS_TOO_LOW, { have: tx.gasLimit, want: gas })

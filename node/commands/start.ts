@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { asAddress, bytesToHex, equalBytes, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import type { Fork } from '../../chain/types/forks.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Prunable } from '../../chain/types/kept.ts'
 import { parseAmount } from '../amounts.ts'
@@ -58,7 +59,8 @@ export function requireNodeDir(dir: string): string {
   return dir
 }
 
-export const start: Command = {
+/** The command of a release that knows these forks; the table's where they are not given. */
+export const startOf = (forks?: readonly Fork[]): Command => ({
   usage: 'start --dir <dir> [--rpc-port <port>] [--metrics-port <port>] [--log-level <level>]',
   summary: 'Run the node of a folder in the foreground until SIGTERM.',
   argsMax: 0,
@@ -80,7 +82,7 @@ export const start: Command = {
   },
   switches: { 'take-over': 'the signer serves this node from now on, whichever it served before: that one stops' },
   async run({ flags, switches, env, signal, out }) {
-    const { node, supervisor } = await open({ flags, switches, env, signal })
+    const { node, supervisor } = await open({ flags, switches, env, signal, forks })
     await giveBack()
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
@@ -91,7 +93,8 @@ export const start: Command = {
     await node.done
     return exitCode.ok
   },
-}
+})
+export const start: Command = startOf()
 
 /** A function of its own, so that the genesis, which may have many accounts, is forgotten once the node runs. */
 const open = async ({
@@ -99,7 +102,8 @@ const open = async ({
   switches,
   env,
   signal,
-}: Pick<Parameters<Command['run']>[0], 'flags' | 'switches' | 'env' | 'signal'>): Promise<{
+  forks,
+}: Pick<Parameters<Command['run']>[0], 'flags' | 'switches' | 'env' | 'signal'> & Pick<NodeOptions, 'forks'>): Promise<{
   readonly node: RunningNode
   readonly supervisor: Supervised
 }> => {
@@ -124,7 +128,7 @@ const open = async ({
   const reporter = await reporterOf({ dir, config, env })
   const issuer = await issuerOf({ dir, config, env })
   const rollup = await rollupOf({ dir, config, env })
-  const options = optionsOf(config, { dir, validator, reporter, issuer, rollup })
+  const options = { ...optionsOf(config, { dir, validator, reporter, issuer, rollup }), forks }
   const supervisor = supervised(env)
   return { node: await startNode(options, genesis, AbortSignal.any([signal, supervisor.gone])), supervisor }
 }

@@ -74,13 +74,14 @@ const codeOf = ({ synced }: Found): ExitCode => (synced ? exitCode.ok : exitCode
 
 const ask = async (url: string) => {
   const call = async (method: string, params: readonly unknown[] = []): Promise<unknown> => request(url, method, params)
-  const [chainId, peers, pool, version, genesisHash, block, consensus] = await Promise.all([
+  const [chainId, peers, pool, version, genesisHash, block, upgrades, consensus] = await Promise.all([
     call('eth_chainId'),
     call('net_peerCount'),
     call('txpool_status'),
     call('web3_clientVersion'),
     call('nova_genesisHash'),
     call('eth_getBlockByNumber', ['finalized', false]),
+    call('nova_upgrades'),
     consensusOf(url),
   ])
   const { pending, queued } = pool as { pending: string; queued: string } // our own method
@@ -97,6 +98,8 @@ const ask = async (url: string) => {
     peers: Number(peers),
     mempool: { pending: Number(pending), queued: Number(queued) },
     version: String(version),
+    /** Of a fork that ends this release, within a week. */
+    warning: (upgrades as { warning: string | null }).warning, // our own method
   }
 }
 
@@ -118,6 +121,7 @@ const page = (found: Found): string[] => {
     ['mempool', `${mempool.pending} pending, ${mempool.queued} queued`],
     ['peers', String(found.peers)],
     ['version', found.version],
+    ...(found.warning === null ? [] : [['WARNING', found.warning] as [string, string]]),
   ]
   const columns = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY
   return rows.flatMap(([name, text]) => wrap(`${name.padEnd(8)} ${text}`, columns, ' '.repeat(9)))

@@ -3,7 +3,7 @@ import { type Address, asAddress, asHash, bytesToHex, type Hex, hexToBytes } fro
 import { assert } from '../../chain/base/errors.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { createState } from '../../chain/exec/state.ts'
-import { nativesAt, SLASHING, STAKING } from '../../chain/native/index.ts'
+import { ethereumAt, nativesAt, SLASHING, STAKING } from '../../chain/native/index.ts'
 import {
   type Abi,
   decodeEvent,
@@ -58,6 +58,7 @@ export function booksAt(chain: Chain, height: number): Ask {
     chainId: chain.genesis.chainId,
     domain: { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash },
     lastCommit: null,
+    ethereum: ethereumAt(state, height),
     blockHash: () => NO_HASH,
   }
   const { table } = nativesAt(Math.max(1, height))

@@ -149,7 +149,7 @@ export class Links {
 /** Up to 64 validators all votes go to all: nobody needs to know who is who. */
 const SAID = new Uint8Array(0)
 const OVERHEARD_MAX = 256
-const HERE = { direction: 'outbound', score: 0, pingMs: null } as const
+const HERE = { direction: 'outbound', score: 0, pingMs: null, software: new Uint8Array(0) } as const
 const keyOf = (topic: Topic, bytes: Uint8Array): string => `${topic} ${Buffer.from(bytes).toString('latin1')}`
 const hashOf = (data: Uint8Array | string): number => {
   let hash = 0

@@ -1,45 +1,9 @@
-// eth_: what this network is and what this node can answer: rules, kept heights, fees; and storage of several accounts at once.
-import { bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+// eth_: what this node can answer: kept heights, fees; and storage of several accounts at once.
+import { bytesToHex } from '../../chain/base/bytes.ts'
 import { address, type BlockRef, blockRef, type Codec, list, pairs, word } from '../../chain/base/schema.ts'
 import type { Json } from '../../chain/types/call.ts'
 import { hexQuantity, hexWord } from '../format.ts'
 import { type Ctx, defineMethod, mustHeight } from '../method.ts'
-
-const PRECOMPILES: Readonly<Record<string, number>> = {
-  ...{ ECREC: 1, SHA256: 2, RIPEMD160: 3, ID: 4, MODEXP: 5, BN254_ADD: 6, BN254_MUL: 7, BN254_PAIRING: 8, BLAKE2F: 9 },
-  ...{ KZG_POINT_EVALUATION: 10, BLS12_G1ADD: 11, BLS12_G1MSM: 12, BLS12_G2ADD: 13, BLS12_G2MSM: 14 },
-  ...{ BLS12_PAIRING_CHECK: 15, BLS12_MAP_FP_TO_G1: 16, BLS12_MAP_FP2_TO_G2: 17, P256VERIFY: 256 },
-}
-
-/** CRC32 (IEEE 802.3) of the genesis hash: the fork id of EIP-2124 where every fork is active from genesis. */
-export function forkId(genesisHash: Hash): string {
-  let crc = 0xffffffff
-  for (const byte of genesisHash) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  }
-  return `0x${((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, '0')}`
-}
-
-const config = ({ chain }: Ctx): Json => ({
-  current: {
-    activationTime: 0,
-    blobSchedule: { baseFeeUpdateFraction: 5_007_716, max: 0, target: 0 },
-    chainId: hexQuantity(chain.genesis.chainId),
-    forkId: forkId(chain.genesisHash),
-    precompiles: Object.fromEntries(
-      Object.entries(PRECOMPILES)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, at]) => [name, `0x${at.toString(16).padStart(40, '0')}`]),
-    ),
-    systemContracts: {
-      BEACON_ROOTS_ADDRESS: '0x000f3df6d732807ef1319fb7b8bb8522d0beac02',
-      HISTORY_STORAGE_ADDRESS: '0x0000f90827f1c53a10cb7a02335b175320002935',
-    },
-  },
-  next: null,
-  last: null,
-})
 
 const capabilities = ({ chain }: Ctx): Json => {
   const { header, hash } = chain.head()
@@ -78,11 +42,6 @@ const valuesAt = ({ chain }: Ctx, wanted: Requests, block: BlockRef): Json => {
 }
 
 export const ethNetwork = [
-  defineMethod('eth_config', {
-    summary: 'The rules of this network (EIP-7910): every fork to Osaka from genesis, and no blobs.',
-    params: [],
-    run: config,
-  }),
   defineMethod('eth_capabilities', {
     summary: 'From which heights this node still answers, by kind.',
     params: [],

@@ -83,7 +83,11 @@ export function createBonded(choice: {
   world.next(0)
 
   const ctxOf = (module: unknown): unknown => {
-    const links = { addressOf: (of: unknown) => asAddress(hexToBytes(addressOf(of))), pausedUntil: () => 0 }
+    const links = {
+      addressOf: (of: unknown) => asAddress(hexToBytes(addressOf(of))),
+      pausedUntil: () => 0,
+      isActive: () => false,
+    }
     return hookCtx(module as never, world.state, world.block, { callers: 'all', ...links })
   }
   /** Accounts of the members that sign a height, in set order. */

@@ -4,7 +4,7 @@ import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
-import { type BuildArgs, type Chain, openChain } from '../../chain/chain.ts'
+import { type BuildArgs, type Chain, type ChainDeps, openChain } from '../../chain/chain.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Signed } from '../../chain/types/message.ts'
@@ -53,6 +53,8 @@ export interface Knobs extends SigningChoice {
   readonly signer?: (own: Signer) => Signer
   /** Time that it takes for a block, where that is not what the others take. */
   readonly budgetMs?: number
+  /** Forks that its release knows. */
+  readonly forks?: ChainDeps['forks']
   /** Why it may sign nothing. */
   readonly doubt?: () => string | null
 }
@@ -79,12 +81,17 @@ export async function createCluster(choice: {
   readonly tap?: Tap
   /** Sections of modules in the genesis, beside those of a development network. */
   readonly modules?: Readonly<Record<string, unknown>>
+  /** Blocks of an epoch, and forks of the genesis. */
+  readonly epochBlocks?: number
+  readonly forks?: Genesis['forks']
   /** Sets that change: who is in that of each epoch, from genesis on. */
   readonly epochs?: { readonly blocks: number; readonly rolls: readonly (readonly Seat[])[] }
 }): Promise<Cluster> {
   const { validators, blockTimeMs, epochs } = choice
   const json = JSON.parse(developmentGenesis(bundledGenesis(), { validators, blockTimeMs, chainId: null }))
   Object.assign(json.novachain.modules, choice.modules)
+  if (choice.epochBlocks !== undefined) json.novachain.epochBlocks = choice.epochBlocks
+  if (choice.forks !== undefined) json.novachain.forks = choice.forks
   if (epochs !== undefined) json.novachain.epochBlocks = epochs.blocks
   const genesis = parseGenesis(JSON.stringify(json))
   const epochSetOf = epochs === undefined ? {} : { epochSetOf: setsBy(genesis, epochs.rolls) }
@@ -107,7 +114,9 @@ export async function createCluster(choice: {
     const pause = async (): Promise<void> => {
       if (kernel === undefined) await new Promise((resolve) => setImmediate(resolve))
     }
-    const chain = await openChain({ kv, engine: createChainEngine(genesis), pause, ...ports, ...epochSetOf }, genesis, {
+    const engine = createChainEngine(genesis)
+    const { forks } = knobs
+    const chain = await openChain({ kv, engine, pause, forks, ...ports, ...epochSetOf }, genesis, {
       ...{ historyBlocks: null, proofBlocks: null, cacheBytes: 1_000_000, pool: {} },
     })
     const { budgetMs } = knobs

@@ -66,10 +66,11 @@ const MODULES = [stakingAbi, slashingAbi, paramsAbi].map(
   (abi) => new Interface(Object.values(abi.functions).map((f) => f.source)),
 )
 const valueFor = (dice: Dice, type: string): unknown => {
+  if (type.endsWith('[]')) return Array.from({ length: dice.below(4) }, () => valueFor(dice, type.slice(0, -2)))
   if (type === 'address')
     return bytesToHex(dice.pick([...SENDERS, ...CONTRACTS, genesis.accounts[0]?.address ?? NOBODY]))
   if (type === 'string')
-    return dice.pick(['staking.unbondingTime', 'slashing.downtimeBps', 'staking', '', 'x'.repeat(60)])
+    return dice.pick(['staking.unbondingTime', 'osaka', 'slashing.downtimeBps', 'staking', '', 'x'.repeat(60)])
   if (type === 'bytes') return bytesToHex(dice.bytes(dice.pick([0, 48, 96, 130])))
   if (type === 'bytes32') return bytesToHex(dice.bytes(32))
   if (type === 'bool') return dice.chance(0.5)

@@ -36,6 +36,7 @@ export const caseBlock: BlockContext = {
   prevRandao: keccak(Uint8Array.of(1)),
   parentBeaconBlockRoot: keccak(Uint8Array.of(2)),
   domain: { chainId: CHAIN_ID, genesisHash: asHash(new Uint8Array(32)) },
+  ethereum: 'osaka',
   lastCommit: null,
   blockHash: (number) =>
     number < NUMBER && number >= NUMBER - 256

@@ -138,7 +138,13 @@ export function createEvm(): Evm {
     checkTxGas(tx)
     const block: BlockContext = {
       ...{ chainId: L1_CHAIN, number: 1_000, time: evm.now, coinbase: account(0xfee), gasLimit: 1_000_000_000n },
-      ...{ baseFeeWei: GAS_PRICE, prevRandao: hashOf(1), parentBeaconBlockRoot: hashOf(2), lastCommit: null },
+      ...{
+        baseFeeWei: GAS_PRICE,
+        prevRandao: hashOf(1),
+        parentBeaconBlockRoot: hashOf(2),
+        ethereum: 'osaka',
+        lastCommit: null,
+      },
       ...{ domain: { chainId: L1_CHAIN, genesisHash: hashOf(3) }, blockHash: hashOf },
     }
     const deps = { engine, natives: new Map(), fees: FEES, pause: async () => {} }

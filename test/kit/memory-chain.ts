@@ -11,7 +11,7 @@ import type { Engine } from '../../chain/exec/engine.ts'
 import { nativesAt } from '../../chain/native/index.ts'
 import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
-import { parseGenesis } from '../../chain/types/genesis.ts'
+import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { bitmapOf, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
 import type { Sampler } from '../../chain/types/witness.ts'
 import { type EvidencePool, openEvidence } from '../../node/evidence.ts'
@@ -21,7 +21,10 @@ import { type Ctx, LIMITS } from '../../rpc/method.ts'
 import { type RpcOptions, startRpc } from '../../rpc/server.ts'
 import { devValidatorSecret } from './keys.ts'
 
-export const genesis = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
+const bundled = parseGenesis(readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8'))
+
+export { bundled as genesis }
+
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const meter: Meter = {
   counter: () => ({ add() {} }),
@@ -48,11 +51,15 @@ export async function openMemoryChain(
     readonly natives?: ChainDeps['natives']
     readonly evm?: EngineName | Engine
     readonly sampler?: Sampler
+    /** Default: that of the repository. */
+    readonly genesis?: Genesis
+    /** Forks that this release knows. */
+    readonly forks?: ChainDeps['forks']
     /** A clock that stands still, where it is not given, and pauses that are none. */
     readonly time?: Pick<ChainDeps, 'clock' | 'pause'>
   } = {},
 ): Promise<MemoryChain> {
-  const { kv = createMemoryKv(), natives = nativesAt } = parts
+  const { kv = createMemoryKv(), natives = nativesAt, genesis = bundled, forks } = parts
   const { clock, pause } = parts.time ?? { clock: { nowMs: () => 1_800_000_000_000 }, pause: async () => {} }
   const engine = typeof parts.evm === 'object' ? parts.evm : createChainEngine(genesis, parts.evm)
   const chain = await openChain(
@@ -64,6 +71,7 @@ export async function openMemoryChain(
       log: silent,
       meter: parts.meter ?? meter,
       natives,
+      forks,
       sampler: parts.sampler,
     },
     genesis,

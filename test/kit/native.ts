@@ -54,6 +54,7 @@ export function createWorld(
     prevRandao: asHash(new Uint8Array(32)),
     parentBeaconBlockRoot: asHash(new Uint8Array(32)),
     domain: { chainId: 1n, genesisHash: asHash(new Uint8Array(32)) },
+    ethereum: 'osaka',
     lastCommit: null,
     blockHash: (height) => (height < block.number ? blockHashOf(height) : asHash(new Uint8Array(32))),
   }

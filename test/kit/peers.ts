@@ -47,6 +47,7 @@ export type Given = Partial<HostOptions> & {
   readonly version?: number
   readonly announcement?: Uint8Array
   readonly handlers?: Partial<Handlers>
+  readonly software?: NonNullable<HostDeps['software']>
   /** Of every question and answer but the greeting, which a busy machine must not miss. */
   readonly deadlineMs?: number
 }
@@ -88,6 +89,7 @@ export class Peers {
       version: given.version ?? VERSION,
       announcement: async () => given.announcement ?? new Uint8Array(0),
       ...{ handlers, clock, log: logTo(said), meter: meterTo(metrics) },
+      ...(given.software && { software: given.software }),
     }
     const options: HostOptions = {
       ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], persistent: [], privatePeers: [] },
@@ -172,7 +174,7 @@ export class Attacker {
 
   #hello(): Uint8Array {
     const networkId = Uint8Array.from(Buffer.from(NETWORK.slice(2), 'hex'))
-    return encodeHello({ networkId, version: VERSION, announcement: new Uint8Array(0) })
+    return encodeHello({ networkId, version: VERSION, announcement: new Uint8Array(0), software: new Uint8Array(0) })
   }
 
   open(victim: Peer, protocol: Protocol): Promise<Stream> {

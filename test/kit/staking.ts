@@ -170,6 +170,7 @@ export function openStaking(options: StakingOptions = {}): StakingWorld {
       return asAddress(hexToBytes(rows.find((row) => row.module === module)?.at ?? '0x'))
     },
     pausedUntil: () => 0,
+    isActive: () => false,
   }
   const call: StakingWorld['call'] = async (from, name, args, value = 0n) => {
     const fn: AbiFunction = abi.functions[name]

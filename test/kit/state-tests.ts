@@ -94,6 +94,7 @@ const contextOf = (env: Fixture['env'], chainId: bigint): BlockContext => ({
   prevRandao: asHash(bytesOf(env.currentRandom ?? '0x0', 32)),
   parentBeaconBlockRoot: asHash(new Uint8Array(32)),
   domain: { chainId, genesisHash: asHash(new Uint8Array(32)) },
+  ethereum: 'osaka',
   lastCommit: null,
   blockHash: (number) => keccak(new TextEncoder().encode(String(number))),
 })

@@ -71,6 +71,7 @@ const context: BlockContext = {
   prevRandao: asHash(new Uint8Array(32)),
   parentBeaconBlockRoot: asHash(new Uint8Array(32)),
   domain: { chainId: CHAIN_ID, genesisHash: asHash(new Uint8Array(32)) },
+  ethereum: 'osaka',
   lastCommit: null,
   blockHash: () => asHash(new Uint8Array(32)),
 }

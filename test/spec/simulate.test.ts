@@ -31,6 +31,7 @@ const deps = {
   ...{ domain: { chainId: 3_503_995_874_084_926n, genesisHash: asHash(new Uint8Array(32)) } },
   ...{ gasCap: 50_000_000n, blockSeconds: 12 },
   natives: openNatives([]),
+  ethereum: () => 'osaka' as const,
   fees: { burnBps: 10_000, recipientBps: 0, stakersBps: 0, treasuryBps: 0, treasury: asAddress(new Uint8Array(20)) },
   reader: () => createMemoryState(),
   header: (height: number) => (height === 54 ? { header, hash: zero, section: null } : null),

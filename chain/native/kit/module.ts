@@ -88,6 +88,8 @@ export interface Ctx<A extends Abi, L extends Layout> {
   charge(gas: number): void
   /** Of one of the 8,191 blocks before this one, out of the state (EIP-2935); null of any other. */
   hashOf(height: number): Hash | null
+  /** Whether a fork of the table in `types/forks.ts` holds in this block. Costs nothing, as before the fork. */
+  isActive(fork: string): boolean
   /** A view of another module, on this call's gas. */
   read<M extends Module<Abi, Layout>, K extends keyof M['abi']['functions'] & string>(
     module: M,
@@ -116,6 +118,8 @@ export interface Handler<A extends Abi, L extends Layout, F> {
   readonly gas: number
   /** Works while the module is paused, as exits and withdrawals must. Views always do. */
   readonly unpausable?: true
+  /** The fork that brings it; before, there is no such function. */
+  readonly since?: string
   run(call: Call<A, L>, args: Inputs<F>): Output<F>
 }
 export type Handlers<A extends Abi, L extends Layout> = {
@@ -175,6 +179,8 @@ export interface Links {
   addressOf(module: unknown): Address
   /** Second until which a scope is paused, 0 if it is not. Reads through `open`, so that the call pays for it. */
   pausedUntil(scope: string, open: (address: Address) => Words): number
+  /** Whether a fork holds in the block of a height. Reads through `open`, which has no price. */
+  isActive(fork: string, height: number, open: (address: Address) => Words): boolean
 }
 
 class Meter {
@@ -274,6 +280,7 @@ const ctxOf = (running: Running, module: Module<Abi, Layout>, mayWrite: boolean)
       const hash = wordsOf(BLOCK_HASHES, false).get(BigInt(height % HASHES_KEPT))
       return hash === 0n ? null : asHash(bigintToFixed(hash, 32))
     },
+    isActive: (fork) => links.isActive(fork, block.number, (address) => freeWords(state, address)),
     emit(event, values) {
       const entry = module.abi.events[event]
       assert(mayWrite && entry !== undefined, `${module.name} has an event ${event}`)
@@ -357,7 +364,10 @@ export function toNative(module: Module<Abi, Layout>, links: Links): Native {
       refuse(`${whose}: DELEGATECALL and CALLCODE are refused`)
     if (links.callers === 'accounts' && frame.depth > 0) refuse(`${whose}: contracts may not call this module`)
     const selector = selectorOf(frame.input)
-    const found = selector === null ? undefined : bySelector.get(selector)
+    const named = selector === null ? undefined : bySelector.get(selector)
+    const since = named === undefined ? undefined : module.handlers[named[0]]?.since
+    const isThere = since === undefined || links.isActive(since, block.number, (address) => freeWords(state, address))
+    const found = isThere ? named : undefined
     if (found === undefined)
       return refuse(
         frame.input.length === 0

@@ -5,6 +5,13 @@ pragma solidity ^0.8.20;
 /// @notice Names look like "staking.maxValidators". A new value is checked against its bounds when it is set and counts from
 /// the first block of the next epoch. Governance is one address: a multisig, a timelock or a DAO's executor.
 interface IParams {
+  /// @notice New rules of the network, from the first block of an epoch on. `version` is the first release that knows them.
+  struct Fork {
+    string name;
+    uint256 epoch;
+    string version;
+  }
+
   /// @notice A value will change at the first block of `fromEpoch`.
   event ValueScheduled(string name, uint256 oldValue, uint256 newValue, uint256 fromEpoch);
   /// @notice Every writing function of the scope is refused until second `until`, but exits and withdrawals.
@@ -14,6 +21,9 @@ interface IParams {
   event GovernanceProposed(address indexed current, address indexed proposed);
   event GovernanceChanged(address indexed previous, address indexed current);
   event GuardianChanged(address indexed previous, address indexed current);
+  /// @notice The rules of fork `name` hold from the first block of `epoch` on: nodes older than `version` stop before it.
+  event ForkScheduled(string name, uint256 epoch, string version);
+  event ForkCancelled(string name, uint256 epoch);
 
   error UnknownName(string name);
   error OutOfBounds(string name, uint256 given, uint256 minimum, uint256 maximum);
@@ -28,6 +38,20 @@ interface IParams {
   /// @notice The guardian may pause this scope again from second `from`.
   error CoolingDown(string scope, uint256 from);
   error ReasonTooLong(uint256 given, uint256 maximum);
+  /// @notice A name is 1 to 31 letters of lower case, digits, hyphens and points, and begins with a letter.
+  error BadForkName(string name);
+  /// @notice The epoch is past, the present or the next one, or beyond what is counted.
+  error BadForkEpoch(string name, uint256 given, uint256 minimum, uint256 maximum);
+  /// @notice A version is 1 to 31 visible letters.
+  error BadVersion(string version);
+  /// @notice It holds, or will hold, from `epoch` on already.
+  error ForkExists(string name, uint256 epoch);
+  /// @notice It is not scheduled.
+  error NoSuchFork(string name);
+  /// @notice It holds already, and cannot be taken back.
+  error ForkHolds(string name, uint256 epoch);
+  error TooManyForks(uint256 maximum);
+  error LengthMismatch(uint256 names, uint256 values);
 
   /// @notice The value that counts in this block.
   function get(string calldata name) external view returns (uint256 value);
@@ -46,6 +70,19 @@ interface IParams {
 
   /// @notice Sets a value from the next epoch on; replaces what was waiting. Governance alone.
   function set(string calldata name, uint256 value) external;
+
+  /// @notice Sets several values for the same epoch, or none of them. Governance alone. From the fork params-2 on.
+  function setAll(string[] calldata names, uint256[] calldata newValues) external;
+
+  /// @notice The rules of a fork hold from the first block of `epoch` on, which must not be the present epoch or the next one.
+  /// Nodes that do not know its name stop before that block. Governance alone.
+  function scheduleFork(string calldata name, uint256 epoch, string calldata version) external;
+
+  /// @notice Takes back a fork before its epoch. Governance alone.
+  function cancelFork(string calldata name) external;
+
+  /// @notice Forks that hold and those that will, by epoch. `osaka` at epoch 0 stands for all that came before.
+  function forks() external view returns (Fork[] memory all);
 
   function governance() external view returns (address account);
 

@@ -10,6 +10,15 @@ export const abi = {
       "inputs": [],
       "outputs": []
     },
+    "cancelFork": {
+      "selector": "0x47a00b03",
+      "source": "function cancelFork(string name)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["name", "string"]
+      ],
+      "outputs": []
+    },
     "describe": {
       "selector": "0xe7356822",
       "source": "function describe(string name) view returns (string unit, uint256 minimum, uint256 maximum, string meaning)",
@@ -32,6 +41,26 @@ export const abi = {
       "outputs": [
         ["current", "uint256"],
         ["blocks", "uint256"]
+      ]
+    },
+    "forks": {
+      "selector": "0xf38340c1",
+      "source": "function forks() view returns ((string,uint256,string)[] all)",
+      "mutability": "view",
+      "inputs": [],
+      "outputs": [
+        [
+          "all",
+          {
+            "list": {
+              "tuple": [
+                ["name", "string"],
+                ["epoch", "uint256"],
+                ["version", "string"]
+              ]
+            }
+          }
+        ]
       ]
     },
     "get": {
@@ -108,6 +137,17 @@ export const abi = {
       ],
       "outputs": []
     },
+    "scheduleFork": {
+      "selector": "0x8c5c5e37",
+      "source": "function scheduleFork(string name, uint256 epoch, string version)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["name", "string"],
+        ["epoch", "uint256"],
+        ["version", "string"]
+      ],
+      "outputs": []
+    },
     "scheduled": {
       "selector": "0x268c02b3",
       "source": "function scheduled(string name) view returns (uint256 value, uint256 fromEpoch)",
@@ -127,6 +167,26 @@ export const abi = {
       "inputs": [
         ["name", "string"],
         ["value", "uint256"]
+      ],
+      "outputs": []
+    },
+    "setAll": {
+      "selector": "0x7fe0f175",
+      "source": "function setAll(string[] names, uint256[] newValues)",
+      "mutability": "nonpayable",
+      "inputs": [
+        [
+          "names",
+          {
+            "list": "string"
+          }
+        ],
+        [
+          "newValues",
+          {
+            "list": "uint256"
+          }
+        ]
       ],
       "outputs": []
     },
@@ -150,6 +210,25 @@ export const abi = {
     }
   },
   "events": {
+    "ForkCancelled": {
+      "topic": "0xeae081b13bbc832adaf6059f0843b2bf694c98f6d2e6a8f849037f13a66f01d1",
+      "source": "event ForkCancelled(string name, uint256 epoch)",
+      "indexed": [],
+      "plain": [
+        ["name", "string"],
+        ["epoch", "uint256"]
+      ]
+    },
+    "ForkScheduled": {
+      "topic": "0x74186161b4b862a74ebd0697b15c6d94637c67c35a5506890410bb9c32265c86",
+      "source": "event ForkScheduled(string name, uint256 epoch, string version)",
+      "indexed": [],
+      "plain": [
+        ["name", "string"],
+        ["epoch", "uint256"],
+        ["version", "string"]
+      ]
+    },
     "GovernanceChanged": {
       "topic": "0x3aaaebeb4821d6a7e5c77ece53cff0afcc56c82add2c978dbbb7f73e84cbcfd2",
       "source": "event GovernanceChanged(address indexed previous, address indexed current)",
@@ -220,12 +299,67 @@ export const abi = {
         ["maximum", "uint256"]
       ]
     },
+    "BadForkEpoch": {
+      "selector": "0x9f9d7e21",
+      "source": "error BadForkEpoch(string name, uint256 given, uint256 minimum, uint256 maximum)",
+      "inputs": [
+        ["name", "string"],
+        ["given", "uint256"],
+        ["minimum", "uint256"],
+        ["maximum", "uint256"]
+      ]
+    },
+    "BadForkName": {
+      "selector": "0x7462a0f0",
+      "source": "error BadForkName(string name)",
+      "inputs": [
+        ["name", "string"]
+      ]
+    },
+    "BadVersion": {
+      "selector": "0xf890245a",
+      "source": "error BadVersion(string version)",
+      "inputs": [
+        ["version", "string"]
+      ]
+    },
     "CoolingDown": {
       "selector": "0x1a6209a9",
       "source": "error CoolingDown(string scope, uint256 from)",
       "inputs": [
         ["scope", "string"],
         ["from", "uint256"]
+      ]
+    },
+    "ForkExists": {
+      "selector": "0x2a4924f0",
+      "source": "error ForkExists(string name, uint256 epoch)",
+      "inputs": [
+        ["name", "string"],
+        ["epoch", "uint256"]
+      ]
+    },
+    "ForkHolds": {
+      "selector": "0xb34974b1",
+      "source": "error ForkHolds(string name, uint256 epoch)",
+      "inputs": [
+        ["name", "string"],
+        ["epoch", "uint256"]
+      ]
+    },
+    "LengthMismatch": {
+      "selector": "0xab8b67c6",
+      "source": "error LengthMismatch(uint256 names, uint256 values)",
+      "inputs": [
+        ["names", "uint256"],
+        ["values", "uint256"]
+      ]
+    },
+    "NoSuchFork": {
+      "selector": "0xd8fd6f14",
+      "source": "error NoSuchFork(string name)",
+      "inputs": [
+        ["name", "string"]
       ]
     },
     "NotGovernance": {
@@ -271,6 +405,13 @@ export const abi = {
       "source": "error ReasonTooLong(uint256 given, uint256 maximum)",
       "inputs": [
         ["given", "uint256"],
+        ["maximum", "uint256"]
+      ]
+    },
+    "TooManyForks": {
+      "selector": "0xe224a42f",
+      "source": "error TooManyForks(uint256 maximum)",
+      "inputs": [
         ["maximum", "uint256"]
       ]
     },

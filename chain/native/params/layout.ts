@@ -1,5 +1,5 @@
 // What `params` stores where.
-import { address, defineLayout, map, slot, struct, uint } from '../kit/slots.ts'
+import { address, bool, bytes32, defineLayout, map, slot, struct, uint } from '../kit/slots.ts'
 
 export const layout = defineLayout({
   epochBlocks: slot(0, uint(64)),
@@ -10,4 +10,11 @@ export const layout = defineLayout({
   values: slot(4, map('string', struct({ current: uint(256), next: uint(256), fromEpoch: uint(64) }))),
   /** By scope, in seconds. */
   pauses: slot(5, map('string', struct({ since: uint(64), until: uint(64) }))),
+  /**
+   * One word that each block reads, 0 on a network that began with the newest rules and has changed none. `isPrague`: Osaka is a fork like
+   * any other here; else it holds from genesis.
+   */
+  rules: slot(6, struct({ forkCount: uint(8), isPrague: bool })),
+  /** By place, 0 to `forkCount` - 1, in no order. Texts are ASCII, left-aligned. */
+  forks: slot(7, map('uint', struct({ epoch: uint(64), name: bytes32, version: bytes32 }))),
 })

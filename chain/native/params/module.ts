@@ -3,11 +3,13 @@
 import { z } from 'zod'
 import { type Address, asAddress, equalBytes, hexToBytes } from '../../base/bytes.ts'
 import { NodeError } from '../../base/errors.ts'
+import { FORK_EPOCHS_MAX, FORKS, isForkName, isForkVersion } from '../../types/forks.ts'
 import { type Genesis, GenesisErrors } from '../../types/genesis.ts'
 import { epochOf } from '../../types/validators.ts'
 import { type Call, defineModule, type Handlers } from '../kit/module.ts'
 import { openStore, type Store, type Words } from '../kit/slots.ts'
 import { abi } from './abi.ts'
+import { addFork, FORK_NOTICE, FORKS_MAX, removeFork, scheduleOf } from './forks.ts'
 import { layout } from './layout.ts'
 import { type GovernableValue, PAUSE_GAP, PAUSE_MAX, REASON_MAX, SCOPES, values } from './values.ts'
 
@@ -19,13 +21,33 @@ interface At extends Pick<ParamsCall, 'store'> {
 const NOBODY = asAddress(new Uint8Array(20))
 const epochNow = ({ store, block }: At): bigint => BigInt(epochOf(block.number, Number(store.epochBlocks.get())))
 
-const known = (call: ParamsCall, name: string): GovernableValue =>
-  (Object.hasOwn(values, name) ? values[name] : undefined) ?? call.revert('UnknownName', { name })
+/** What a later fork brings is unknown before it, as it is to a release that has never heard of it. */
+const isThere = (call: ParamsCall, { since }: GovernableValue): boolean => since === undefined || call.isActive(since)
+const known = (call: ParamsCall, name: string): GovernableValue => {
+  const found = Object.hasOwn(values, name) ? values[name] : undefined
+  return found !== undefined && isThere(call, found) ? found : call.revert('UnknownName', { name })
+}
 
 const currentOf = ({ store, block }: At, name: string): bigint => {
   const entry = store.values.at(name)
   const from = entry.fromEpoch.get()
-  return from !== 0n && epochNow({ store, block }) >= from ? entry.next.get() : entry.current.get()
+  const value = from !== 0n && epochNow({ store, block }) >= from ? entry.next.get() : entry.current.get()
+  return value === 0n && values[name]?.since !== undefined ? values[name].initial : value
+}
+
+/** Of epochs until a number that is set counts. */
+const noticeOf = (call: ParamsCall): bigint => (call.isActive('params-2') ? currentOf(call, 'governance.notice') : 1n)
+
+/** One number, for the epoch that is told. */
+const schedule = (call: ParamsCall, name: string, value: bigint, fromEpoch: bigint): void => {
+  const { minimum, maximum } = known(call, name)
+  if (value < minimum || value > maximum) call.revert('OutOfBounds', { name, given: value, minimum, maximum })
+  const oldValue = currentOf(call, name)
+  const entry = call.store.values.at(name)
+  entry.current.set(oldValue)
+  entry.next.set(value)
+  entry.fromEpoch.set(fromEpoch)
+  call.emit('ValueScheduled', { name, oldValue, newValue: value, fromEpoch })
 }
 
 const onlyGovernance = (call: ParamsCall): void => {
@@ -63,21 +85,59 @@ const handlers: Handlers<typeof abi, typeof layout> = {
     },
   },
   describe: { gas: 500, run: (call, [name]) => known(call, name) },
-  names: { gas: 500, run: () => Object.keys(values) },
+  names: {
+    gas: 500,
+    run: (call) => Object.keys(values).filter((name) => isThere(call, values[name] as GovernableValue)), // their own names
+  },
   set: {
     gas: 1_000,
     run(call, [name, value]) {
       onlyGovernance(call)
-      const { minimum, maximum } = known(call, name)
-      if (value < minimum || value > maximum) call.revert('OutOfBounds', { name, given: value, minimum, maximum })
-      const oldValue = currentOf(call, name)
-      const fromEpoch = epochNow(call) + 1n
-      const entry = call.store.values.at(name)
-      entry.current.set(oldValue)
-      entry.next.set(value)
-      entry.fromEpoch.set(fromEpoch)
-      call.emit('ValueScheduled', { name, oldValue, newValue: value, fromEpoch })
+      schedule(call, name, value, epochNow(call) + noticeOf(call))
     },
+  },
+  setAll: {
+    gas: 1_000,
+    since: 'params-2',
+    run(call, [names, newValues]) {
+      onlyGovernance(call)
+      if (names.length !== newValues.length)
+        call.revert('LengthMismatch', { names: BigInt(names.length), values: BigInt(newValues.length) })
+      const fromEpoch = epochNow(call) + noticeOf(call)
+      for (const [i, name] of names.entries()) schedule(call, name, newValues[i] as bigint, fromEpoch) // as many as names
+    },
+  },
+  scheduleFork: {
+    gas: 1_000,
+    run(call, [name, epoch, version]) {
+      onlyGovernance(call)
+      if (!isForkName(name)) call.revert('BadForkName', { name })
+      if (!isForkVersion(version)) call.revert('BadVersion', { version })
+      const [minimum, maximum] = [epochNow(call) + BigInt(FORK_NOTICE), BigInt(FORK_EPOCHS_MAX)]
+      if (epoch < minimum || epoch > maximum) call.revert('BadForkEpoch', { name, given: epoch, minimum, maximum })
+      const schedule = scheduleOf(call.store)
+      const found = schedule.find((each) => each.name === name)
+      if (found !== undefined) call.revert('ForkExists', { name, epoch: BigInt(found.epoch) })
+      if (schedule.length >= FORKS_MAX) call.revert('TooManyForks', { maximum: BigInt(FORKS_MAX) })
+      addFork(call.store, { name, epoch: Number(epoch), version })
+      call.emit('ForkScheduled', { name, epoch, version })
+    },
+  },
+  cancelFork: {
+    gas: 1_000,
+    run(call, [name]) {
+      onlyGovernance(call)
+      const found = scheduleOf(call.store).find((each) => each.name === name)
+      if (found === undefined) return call.revert('NoSuchFork', { name })
+      const epoch = BigInt(found.epoch)
+      if (epoch <= epochNow(call)) call.revert('ForkHolds', { name, epoch })
+      removeFork(call.store, name)
+      call.emit('ForkCancelled', { name, epoch })
+    },
+  },
+  forks: {
+    gas: 500,
+    run: ({ store }) => scheduleOf(store).map(({ name, epoch, version }) => ({ name, epoch: BigInt(epoch), version })),
   },
   governance: { gas: 200, run: ({ store }) => store.governance.get() },
   guardian: { gas: 200, run: ({ store }) => store.guardian.get() },
@@ -181,7 +241,10 @@ export const params = defineModule({
       store.guardian.set(asAddress(hexToBytes(given.guardian)))
       for (const name of Object.keys(given.values))
         if (!Object.hasOwn(values, name)) refuse(`values.${name}`, 'there is no such number')
-      for (const [name, entry] of Object.entries(values)) seedValue(store, name, entry, given.values[name], refuse)
+      for (const [name, entry] of Object.entries(values))
+        if (entry.since === undefined || given.values[name] !== undefined)
+          seedValue(store, name, entry, given.values[name], refuse)
+      for (const [name, epoch] of Object.entries(genesis.forks ?? {})) seedFork(store, name, epoch)
     },
   },
 })
@@ -206,6 +269,14 @@ export function paramsOf({ modules }: Pick<Genesis, 'modules'>): {
     guardian: asAddress(hexToBytes(data.guardian)),
     numbers: new Map(numbers),
   }
+}
+
+/** Osaka from genesis on is what a network without a word about it has. */
+const seedFork = (store: Store<typeof layout>, name: string, epoch: number | null): void => {
+  if (name === 'osaka' && epoch === 0) return
+  if (name === 'osaka') store.rules.isPrague.set(true)
+  const version = FORKS.find((fork) => fork.name === name)?.since ?? ''
+  if (epoch !== null) addFork(store, { name, epoch, version })
 }
 
 const seedValue = (

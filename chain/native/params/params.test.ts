@@ -29,7 +29,7 @@ const NAME = 'slashing.jailTime'
 test('every number starts as the table says, or as genesis does', async () => {
   const { read } = open({ values: { [NAME]: '0x20' } })
   const [names] = await read('names')
-  expect(names).toEqual(Object.keys(values))
+  expect(names).toEqual(Object.keys(values).filter((name) => values[name]?.since === undefined))
   for (const name of names) expect(await read('get', name)).toEqual([name === NAME ? 32n : values[name]?.initial])
   expect(await read('describe', NAME)).toEqual(['seconds', 1n, 30n * DAY, values[NAME]?.meaning])
   expect(await read('epoch')).toEqual([0n, 10n])

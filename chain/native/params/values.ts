@@ -7,6 +7,8 @@ export interface GovernableValue {
   readonly maximum: bigint
   readonly initial: bigint
   readonly meaning: string
+  /** The fork that brings it; no word of it is in state before somebody sets it, so 0 is no value of such a number. */
+  readonly since?: string
 }
 
 const NOVA = 10n ** 18n
@@ -150,6 +152,14 @@ export const values: Readonly<Record<string, GovernableValue>> = {
     maximum: 30n * DAY,
     initial: DAY,
     meaning: 'In which time the limit of a route, once used up, is free again.',
+  },
+  'governance.notice': {
+    unit: 'epochs',
+    minimum: 1n,
+    maximum: 10_000n,
+    initial: 1n,
+    meaning: 'How many epochs ahead numbers are set: 1 is from the next epoch on.',
+    since: 'params-2',
   },
   'resources.cpuPrice': price(DOLLAR / 1_000n, 'CPU, a vCPU-hour'),
   'resources.memPrice': price(DOLLAR / 2_000n, 'MEM, a GB-hour'),
