@@ -88,12 +88,27 @@ export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length ==
 export function bytesToBigint(bytes: Uint8Array): bigint {
   if (bytes.length === 0) return 0n
   if (bytes.length <= 6) return BigInt(bytesToNumber(bytes))
+  if (bytes.length === 32) return wordToBigint(bytes)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = bytes.length % 8
   let out = BigInt(bytesToNumber(bytes.subarray(0, Math.min(at, 6))))
   if (at === 7) out = (out << 8n) | BigInt(bytes[6] as number)
   for (; at < bytes.length; at += 8) out = (out << 64n) | view.getBigUint64(at)
   return out
+}
+
+/** The words of slots and calls: without a view of each, and without large numbers for those that are small. */
+const wordToBigint = (bytes: Uint8Array): bigint => {
+  let start = 0
+  while (start < 32 && bytes[start] === 0) start++
+  if (start >= 26) {
+    let out = 0
+    for (let i = start; i < 32; i++) out = out * 256 + (bytes[i] as number)
+    return BigInt(out)
+  }
+  for (let i = 0; i < 32; i++) WORD_BYTES[i] = bytes[i] as number
+  const low = (WORD.getBigUint64(16) << 64n) | WORD.getBigUint64(24)
+  return start >= 16 ? low : (((WORD.getBigUint64(0) << 64n) | WORD.getBigUint64(8)) << 128n) | low
 }
 
 /** Unsigned big-endian, at most 6 bytes, so that the result is exact. */
@@ -123,6 +138,12 @@ export function bigintToBytes(value: bigint): Uint8Array {
   }
   const hex = value.toString(16)
   return hexToBytes(hex.length % 2 === 0 ? `0x${hex}` : `0x0${hex}`)
+}
+
+/** A word as 32 bytes of `out` from `at` on; of a larger number the lowest 256 bits. */
+export function writeWord(word: Word, out: Uint8Array, at: number): void {
+  for (let i = 24, rest = word; i >= 0; i -= 8, rest >>= 64n) WORD.setBigUint64(i, BigInt.asUintN(64, rest))
+  for (let i = 0; i < 32; i++) out[at + i] = WORD_BYTES[i] as number
 }
 
 /** Big-endian, left-padded to `sizeBytes`; throws BYTES_LENGTH where it does not fit. */

@@ -238,6 +238,25 @@ test('a hot contract in a large block is found too, and CHAIN_TOO_MANY_LOGS boun
   await expect(store.logs({ ...filter, resultsMax: 299 })).rejects.toMatchObject({ code: 'CHAIN_TOO_MANY_LOGS' })
 })
 
+test('items that share a record of the index are told apart, few or more than one record takes', async () => {
+  const same = (n: number): Hash => asHash(bigintToFixed(BigInt(n) * 1_024n + 7n, 32))
+  for (const count of [100, 128, 129, 400]) {
+    const logs = Array.from({ length: count }, (_, n): readonly Log[] => {
+      const own: Log = { address: addressOf(1), topics: [hashOf(9), same(n)], data: new Uint8Array(0) }
+      return n % 7 === 0 ? [own, { ...own, topics: [hashOf(9), same(n + 1)] }] : [own]
+    })
+    const { kv, store, made } = await chainOf([logs, [[]], logs.slice(0, 3)])
+    const filter = { from: 0, to: 3, addresses: [], resultsMax: 1_000 }
+    for (const n of [0, 1, 2, 50, 99, 126, 127, 128, 129, 399, 400, 5_000])
+      for (const topics of [[[], [same(n)]], [[hashOf(9)], [same(n), same(3)]], [[same(n)]]])
+        expect(await store.logs({ ...filter, topics })).toEqual(naive(made, { ...filter, topics }))
+    await prune(kv, store, { headers: 0, bodies: 0, receipts: 0, logs: 3 })
+    const left = await keysIn(kv, 0x4c)
+    const only = await chainOf([[[]], [[]], logs.slice(0, 3)])
+    expect(left).toBe(await keysIn(only.kv, 0x4c))
+  }
+})
+
 /** Prunes slice by slice; answers how many there were. */
 const prune = async (kv: Kv, store: BlockStore, to: Earliest): Promise<number> => {
   for (let count = 0; ; count++) {

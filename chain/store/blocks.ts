@@ -41,7 +41,7 @@ export const BlockStoreErrors = defineErrors('STORE', {
 })
 
 /** Version of everything below; a change of any layout raises it. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** First byte of each table's keys. The log index has 0x4c ('L'); the state's tables are elsewhere. */
 const tables = {

@@ -1,6 +1,7 @@
-// Log index. Owns one small entry per block and distinct address or topic, found by item and then height, so that a query
-// reads what it hits and not the blocks between. A transfer without logs leaves nothing here. Items are cut to 48 bits: the
-// index only proposes receipts, and every log is compared with the whole filter before it is served.
+// Log index. Owns, per block, which receipts hold a log of an address or topic: records of many items each, chosen by the items' last
+// bits and found by these and then height, so that a query reads a thousandth of the index of the blocks between its hits, and no block.
+// A transfer without logs leaves nothing here. Items are cut to 48 bits: the index only proposes receipts, and every log is compared
+// with the whole filter before it is served.
 import { equalBytes } from '../base/bytes.ts'
 import { keccak } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
@@ -31,30 +32,75 @@ const tailOf = (item: Uint8Array): number => {
   return out
 }
 
-const keyOf = (kind: number, tail: number, height: number): Uint8Array => {
-  const key = new Uint8Array(14)
-  key[0] = TABLE
-  key[1] = kind
-  for (let i = 7, rest = tail; i > 1; i--, rest = Math.floor(rest / 256)) key[i] = rest & 255
-  for (let i = 13, rest = height; i > 7; i--, rest = Math.floor(rest / 256)) key[i] = rest & 255
-  return key
-}
+/** A full block of token transfers has some 37 items of each kind in each. */
+const BUCKETS = 1_024
+/** What has more items than that, as whoever chooses topics can make it, has a record for each of them. */
+const BUCKET_ITEMS_MAX = 128
+/** Added to the kind in the keys of such records. */
+const OWN = 16
 
-const heightOfKey = (key: Uint8Array): number => {
+const writeUint = (out: Uint8Array, from: number, to: number, value: number): void => {
+  for (let i = to - 1, rest = value; i >= from; i--, rest = Math.floor(rest / 256)) out[i] = rest & 255
+}
+const readUint = (bytes: Uint8Array, from: number, to: number): number => {
   let out = 0
-  for (let i = 8; i < 14; i++) out = out * 256 + (key[i] as number)
+  for (let i = from; i < to; i++) out = out * 256 + (bytes[i] as number)
   return out
 }
 
-const KIND_STEP = 2 ** 48
+/** table u8 ‖ kind u8 ‖ bucket u16 ‖ height u48. */
+const bucketKey = (kind: number, bucket: number, height: number): Uint8Array => {
+  const key = new Uint8Array(10)
+  key[0] = TABLE
+  key[1] = kind
+  writeUint(key, 2, 4, bucket)
+  writeUint(key, 4, 10, height)
+  return key
+}
+const heightOfKey = (key: Uint8Array): number => readUint(key, 4, 10)
+/** table u8 ‖ kind u8 ‖ tail u48 ‖ height u48. */
+const ownKey = (kind: number, tail: number, height: number): Uint8Array => {
+  const key = new Uint8Array(14)
+  key[0] = TABLE
+  key[1] = kind + OWN
+  writeUint(key, 2, 8, tail)
+  writeUint(key, 8, 14, height)
+  return key
+}
+const bucketOf = (tail: number): number => tail % BUCKETS
+
+/** Items in the order they came, and where each was: one receipt, or some of them, more than `LISTED_MAX` for many. */
+interface Bucket {
+  readonly tails: number[]
+  readonly places: (number | number[])[]
+  /** Where each item is, once they are too many to be looked through. */
+  byTail: Map<number, number> | null
+}
+
+const indexIn = ({ tails, byTail }: Bucket, tail: number): number =>
+  byTail === null ? tails.indexOf(tail) : (byTail.get(tail) ?? -1)
+
 /** Collects the postings of one block, receipt by receipt, so that a caller can pause between. */
 export function createLogIndexer(height: number) {
-  const postings = new Map<number, number[]>()
+  /** By kind and then number. */
+  const buckets = new Map<number, Bucket>()
   const note = (kind: number, tail: number, index: number): void => {
-    const id = kind * KIND_STEP + tail
-    const known = postings.get(id)
-    if (known === undefined) postings.set(id, [index])
-    else if (known[known.length - 1] !== index && known.length <= LISTED_MAX) known.push(index)
+    const id = kind * BUCKETS + bucketOf(tail)
+    let bucket = buckets.get(id)
+    if (bucket === undefined) {
+      bucket = { tails: [], places: [], byTail: null }
+      buckets.set(id, bucket)
+    }
+    const at = indexIn(bucket, tail)
+    const known = bucket.places[at]
+    if (known === undefined) {
+      bucket.byTail?.set(tail, bucket.tails.length)
+      bucket.tails.push(tail)
+      bucket.places.push(index)
+      if (bucket.tails.length === BUCKET_ITEMS_MAX) bucket.byTail = new Map(bucket.tails.map((each, i) => [each, i]))
+    } else if (typeof known === 'number') {
+      if (known !== index) bucket.places[at] = [known, index]
+    } else if (known[known.length - 1] !== index && known.length <= LISTED_MAX) known.push(index)
   }
   return {
     add(index: number, { logs }: Pick<Receipt, 'logs'>): void {
@@ -66,40 +112,73 @@ export function createLogIndexer(height: number) {
     },
     /** Not sealed yet. */
     *records(): Iterable<{ readonly key: Uint8Array; readonly content: Uint8Array }> {
-      for (const [id, indices] of postings)
-        yield { key: keyOf(Math.floor(id / KIND_STEP), id % KIND_STEP, height), content: encodeIndices(indices) }
+      for (const [id, { tails, places }] of buckets) {
+        const kind = Math.floor(id / BUCKETS)
+        const isSplit = tails.length > BUCKET_ITEMS_MAX
+        const content = isSplit ? new Uint8Array(0) : encodeBucket(tails, places)
+        yield { key: bucketKey(kind, id % BUCKETS, height), content }
+        for (let i = 0; isSplit && i < tails.length; i++) {
+          const [tail, place] = [tails[i] as number, places[i] as number | number[]]
+          yield { key: ownKey(kind, tail, height), content: encodeBucket([tail], [place]) }
+        }
+      }
     },
   }
 }
 
-/** Indices as varints of their distances; nothing at all means many. */
-const encodeIndices = (indices: readonly number[]): Uint8Array => {
-  if (indices.length > LISTED_MAX) return new Uint8Array(0)
-  const out: number[] = []
-  let before = 0
-  for (const index of indices) {
-    let rest = index - before
-    before = index
-    for (; rest > 127; rest = Math.floor(rest / 128)) out.push((rest & 127) | 128)
-    out.push(rest)
+/** An item's longest form: its tail, how many receipts follow, and these. */
+const ITEM_BYTES_MAX = 6 + 1 + LISTED_MAX * 5
+const scratch = new Uint8Array(BUCKET_ITEMS_MAX * ITEM_BYTES_MAX)
+/** Each item: tail u48 ‖ count of receipts u8, 0 for many ‖ these as varints of their distances. Nothing at all: each has its own record. */
+const encodeBucket = (tails: readonly number[], places: readonly (number | readonly number[])[]): Uint8Array => {
+  let end = 0
+  const varint = (value: number): void => {
+    let rest = value
+    for (; rest > 127; rest = Math.floor(rest / 128)) scratch[end++] = (rest & 127) | 128
+    scratch[end++] = rest
   }
-  return Uint8Array.from(out)
+  for (let i = 0; i < tails.length; i++) {
+    writeUint(scratch, end, end + 6, tails[i] as number)
+    end += 6
+    const place = places[i] as number | readonly number[]
+    if (typeof place === 'number') {
+      scratch[end++] = 1
+      varint(place)
+      continue
+    }
+    const isMany = place.length > LISTED_MAX
+    scratch[end++] = isMany ? 0 : place.length
+    if (isMany) continue
+    let before = 0
+    for (const index of place) {
+      varint(index - before)
+      before = index
+    }
+  }
+  return scratch.slice(0, end)
 }
 
-/** null: many. */
-const decodeIndices = (bytes: Uint8Array): number[] | null => {
-  if (bytes.length === 0) return null
-  const out: number[] = []
-  let before = 0
-  for (let i = 0; i < bytes.length; i++) {
-    let value = 0
-    let scale = 1
-    for (; i < bytes.length && (bytes[i] as number) > 127; i++, scale *= 128)
-      value += ((bytes[i] as number) & 127) * scale
-    before += value + ((bytes[i] as number) & 127) * scale
-    out.push(before)
+/** Receipts of an item; null: many; undefined: it is not there. */
+const findItem = (bytes: Uint8Array, tail: number): number[] | null | undefined => {
+  for (let at = 0; at < bytes.length; ) {
+    const isIt = readUint(bytes, at, at + 6) === tail
+    const count = bytes[at + 6] as number
+    at += 7
+    if (!isIt) {
+      for (let left = count; left > 0 && at < bytes.length; at++) if ((bytes[at] as number) < 128) left--
+      continue
+    }
+    if (count === 0) return null
+    const out: number[] = []
+    for (let before = 0; out.length < count && at < bytes.length; ) {
+      let scale = 1
+      for (; (bytes[at] as number) > 127; at++, scale *= 128) before += ((bytes[at] as number) & 127) * scale
+      before += (bytes[at++] as number) * scale
+      out.push(before)
+    }
+    return out
   }
-  return out
+  return undefined
 }
 
 /** What the search reads of blocks. Heights it asks for are stored: the index says so. */
@@ -148,25 +227,34 @@ const GETS_MAX = 2_000 // 9 us each; a scan of a range costs about as much as 50
 
 const narrow = async (kv: Kv, range: LogFilter, { kind, tails }: Dimension, before: Found | null): Promise<Found> => {
   const here: Found = new Map()
-  const note = (height: number, key: Uint8Array, value: Uint8Array): void => {
-    const indices = decodeIndices(unseal('logs', key, value))
+  const note = (tail: number, height: number, key: Uint8Array, value: Uint8Array): void => {
+    const record = unseal('logs', key, value)
+    const indices = record.length === 0 ? findOwn(kv, kind, tail, height) : findItem(record, tail)
+    if (indices === undefined) return
     const known = here.get(height)
     here.set(height, known === undefined ? indices : unite(known, indices))
   }
   const few = before !== null && before.size * tails.length <= GETS_MAX
   for (const tail of tails) {
+    const bucket = bucketOf(tail)
     if (few) {
       for (const height of before.keys()) {
-        const key = keyOf(kind, tail, height)
+        const key = bucketKey(kind, bucket, height)
         const value = kv.get(key)
-        if (value !== undefined) note(height, key, value)
+        if (value !== undefined) note(tail, height, key, value)
       }
       continue
     }
-    for await (const [key, value] of kv.entries(keyOf(kind, tail, range.from), keyOf(kind, tail, range.to + 1)))
-      note(heightOfKey(key), key, value)
+    const [from, to] = [bucketKey(kind, bucket, range.from), bucketKey(kind, bucket, range.to + 1)]
+    for await (const [key, value] of kv.entries(from, to)) note(tail, heightOfKey(key), key, value)
   }
   return before === null ? here : intersect(before, here)
+}
+
+const findOwn = (kv: Kv, kind: number, tail: number, height: number): number[] | null | undefined => {
+  const key = ownKey(kind, tail, height)
+  const value = kv.get(key)
+  return value === undefined ? undefined : findItem(unseal('logs', key, value), tail)
 }
 
 const unite = (a: readonly number[] | null, b: readonly number[] | null): readonly number[] | null =>

@@ -2,10 +2,10 @@
 // that one of 37,500 is read without the others and an ordinary block is one record of each. Owns encoding; knows no table.
 import { asAddress, asHash, bigintToBytes, bytesToBigint, concat, equalBytes, type Hash } from '../base/bytes.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
-import { asBytes, asList, decodeRlp, encodeRlp } from '../base/rlp.ts'
+import { asBytes, asList, decodeRlp } from '../base/rlp.ts'
 import { decodeHeader, decodeSection, encodeHeader, encodeSection, type Header, type Section } from '../types/block.ts'
 import type { StoredReceipt } from '../types/query.ts'
-import { bloomOf, type Log, logsToRlp } from '../types/receipt.ts'
+import { bloomOf, type Log, logsBytes, writeLogs } from '../types/receipt.ts'
 import { SYSTEM_SENDER, systemTx } from '../types/system-tx.ts'
 import { decodeTx, type Tx } from '../types/tx.ts'
 
@@ -155,7 +155,6 @@ export function decodeTxChunk(bytes: Uint8Array, height: number): TxChunk {
   }
 }
 
-const NO_BYTES = new Uint8Array(0)
 const EMPTY_BLOOM = new Uint8Array(256)
 const STATUS = 8
 const CREATED = 16
@@ -210,12 +209,10 @@ export interface ReceiptChunk {
  */
 export function encodeReceiptChunk(receipts: readonly StoredReceipt[], firstLog: number): Uint8Array {
   const prices = pricesOf(receipts)
-  const logs = receipts.map((r) => (r.logs.length === 0 ? NO_BYTES : encodeRlp(logsToRlp(r.logs))))
   let sizeBytes = 2 + 4 * receipts.length
-  for (const [i, { created }] of receipts.entries()) {
-    const logBytes = (logs[i] as Uint8Array).length
+  for (const [i, { created, logs }] of receipts.entries()) {
     sizeBytes += FIXED_BYTES + (prices[i] as Uint8Array).length + (created === null ? 0 : 20)
-    sizeBytes += logBytes === 0 ? 0 : 4 + logBytes
+    sizeBytes += logs.length === 0 ? 0 : 4 + logsBytes(logs)
   }
   const out = new Uint8Array(sizeBytes)
   const view = viewOf(out)
@@ -238,8 +235,7 @@ export function encodeReceiptChunk(receipts: readonly StoredReceipt[], firstLog:
     if (r.created !== null) put(r.created)
     if (hasLogs) {
       view.setUint32(at, next)
-      at += 4
-      put(logs[i] as Uint8Array)
+      at = writeLogs(r.logs, out, at + 4)
     }
     next += r.logs.length
     view.setUint32(2 + 4 * i, at)

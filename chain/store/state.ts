@@ -14,6 +14,7 @@ import {
   equalBytes,
   type Hash,
   type Word,
+  writeWord,
 } from '../base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
@@ -21,7 +22,7 @@ import { hashRoom, keccakHere } from '../base/keccak.ts'
 import type { Kv, Pause } from '../base/ports.ts'
 import { asBytes, asList, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
 import type { AccountProof } from '../types/query.ts'
-import type { AccountChange, Changes, Code, Reader } from '../types/state.ts'
+import type { AccountChange, Changes, Code, Reader, SlotChange } from '../types/state.ts'
 import { accountLeaf, decodeAccount, decodeRecord, encodeAccount, storageRootOf } from './account.ts'
 import { Batch } from './batch.ts'
 import { Cache } from './cache.ts'
@@ -120,7 +121,16 @@ const openTables = (kv: Kv): Tables => {
 const isEmptyCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || compareBytes(hash, KECCAK_EMPTY) === 0
 
 /** A slot is stored as its plain key (32 bytes) and its value without leading zeros. */
-const encodeSlot = (key: Word, value: Word): Uint8Array => concat(bigintToFixed(key, 32), bigintToBytes(value))
+const slotRoom = new Uint8Array(64)
+/** In the same room each time: the next one overwrites it. */
+const slotHere = (key: Word, value: Word): Uint8Array => {
+  writeWord(key, slotRoom, 0)
+  writeWord(value, slotRoom, 32)
+  let zeros = 0
+  while (zeros < 32 && slotRoom[32 + zeros] === 0) zeros++
+  if (zeros > 0) slotRoom.copyWithin(32, 32 + zeros, 64)
+  return slotRoom.subarray(0, 64 - zeros)
+}
 const slotValue = (stored: Uint8Array): Word => bytesToBigint(stored.subarray(32))
 const slotLeaf = (stored: Uint8Array): Uint8Array => encodeRlp(stored.subarray(32))
 
@@ -178,7 +188,13 @@ const readMeta = (kv: Kv): Meta | null => {
   }
 }
 
-const slotKey = (owner: Uint8Array, key: Word): Uint8Array => concat(owner, keccak(bigintToFixed(key, 32)))
+const slotKey = (owner: Uint8Array, key: Word): Uint8Array => {
+  const out = new Uint8Array(64)
+  out.set(owner)
+  writeWord(key, hashRoom, 0)
+  keccakHere(0, 32, out, 32)
+  return out
+}
 
 const readCode = (kv: Kv, hash: Hash): Code => {
   if (isEmptyCode(hash)) return EMPTY_CODE
@@ -362,12 +378,17 @@ class Store implements StateStore {
   }
 
   async #applySlots(block: BlockWrites, owner: Hash, change: AccountChange): Promise<Hash> {
-    const slots = change.slots.map((slot) => ({ ...slot, hashed: keccak(bigintToFixed(slot.key, 32)) }))
-    slots.sort((a, b) => compareBytes(a.hashed, b.hashed))
-    const leaves = slots.map(({ key, value, hashed }): LeafChange => {
-      block.put('slots', concat(owner, hashed), value === 0n ? null : encodeSlot(key, value))
-      return { key: hashed, value: value === 0n ? null : encodeRlp(bigintToBytes(value)) }
-    })
+    const leaves: LeafChange[] = []
+    const place = new Uint8Array(64)
+    place.set(owner)
+    for (const { hashed, slot } of await this.#slotsInOrder(change.slots)) {
+      place.set(hashed, 32)
+      const isGone = slot.value === 0n
+      // A key that is removed is kept in mind until the block is written.
+      block.put('slots', isGone ? place.slice() : place, isGone ? null : slotHere(slot.key, slot.value))
+      leaves.push({ key: hashed, value: isGone ? null : encodeRlp(bigintToBytes(slot.value)) })
+      if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
+    }
     const from = change.storageCleared ? 'nothing' : 'newest'
     const leaf = (key: Uint8Array): Uint8Array => {
       const stands = standing(leaves, key)
@@ -378,6 +399,23 @@ class Store implements StateStore {
       return slotLeaf(value)
     }
     return rootOf(await this.#applyTrie(block, owner, leaves, leaf, from))
+  }
+
+  /** As `#inOrder`: a token's block changes as many slots as one of transfers changes accounts. */
+  async #slotsInOrder(slots: readonly SlotChange[]): Promise<readonly HashedSlot[]> {
+    const out: HashedSlot[] = []
+    const keys = new Uint8Array(32 * slots.length)
+    for (const slot of slots) {
+      const at = 32 * out.length
+      writeWord(slot.key, hashRoom, 0)
+      keccakHere(0, 32, keys, at)
+      const hashed = keys.subarray(at, at + 32)
+      out.push({ hashed, rank: rankOf(hashed), slot })
+      if (out.length % SLICE_ACCOUNTS === 0) await this.#pause()
+    }
+    out.sort((a, b) => a.rank - b.rank || compareBytes(a.hashed, b.hashed))
+    if (out.length > SLICE_ACCOUNTS) await this.#pause()
+    return out
   }
 
   /** Rare since EIP-6780: only an account made anew in the block that deletes it. */
@@ -581,7 +619,7 @@ const after = (prefix: Uint8Array): Uint8Array => {
   return concat(prefix, new Uint8Array(64).fill(255))
 }
 
-const rankOf = (owner: Hash): number => {
+const rankOf = (owner: Uint8Array): number => {
   let rank = 0
   for (let i = 0; i < 6; i++) rank = rank * 256 + (owner[i] as number)
   return rank
@@ -612,6 +650,12 @@ interface Owned {
   /** The first six bytes, by which nearly all are in order. */
   readonly rank: number
   readonly change: AccountChange
+}
+
+interface HashedSlot {
+  readonly hashed: Uint8Array
+  readonly rank: number
+  readonly slot: SlotChange
 }
 
 /** What a changed leaf holds, by bisection; undefined where it was not changed, or is removed when its turn comes and stands until then. */

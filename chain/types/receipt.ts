@@ -39,9 +39,22 @@ const addToBloom = (bloom: Uint8Array, item: Uint8Array): void => {
   }
 }
 
+const BLOOM_BYTES = 256
+/** Blooms lie side by side: bytes of its own for each cost an allocation outside the heap. */
+let blooms = new Uint8Array(0)
+let bloomsUsed = 0
+const newBloom = (): Uint8Array => {
+  if (bloomsUsed === blooms.length) {
+    blooms = new Uint8Array(64 * BLOOM_BYTES)
+    bloomsUsed = 0
+  }
+  bloomsUsed += BLOOM_BYTES
+  return blooms.subarray(bloomsUsed - BLOOM_BYTES, bloomsUsed)
+}
+
 /** Yellow paper, section 4.3.1: three bits for each address and topic. */
 export function bloomOf(logs: readonly Log[]): Uint8Array {
-  const bloom = new Uint8Array(256)
+  const bloom = newBloom()
   for (const log of logs) {
     addToBloom(bloom, log.address)
     for (const topic of log.topics) addToBloom(bloom, topic)
@@ -61,54 +74,111 @@ export function bloomMayHold(bloom: Uint8Array, item: Uint8Array): boolean {
   return probe.every((byte, i) => ((bloom[i] as number) & byte) === byte)
 }
 
+/** Bytes in front of a string or list of so many. */
+const headerBytes = (sizeBytes: number): number => {
+  if (sizeBytes < 56) return 1
+  let bytes = 1
+  for (let rest = sizeBytes; rest > 0; rest = Math.floor(rest / 256)) bytes++
+  return bytes
+}
+const writeHeader = (out: Uint8Array, at: number, short: 0x80 | 0xc0, sizeBytes: number): number => {
+  const bytes = headerBytes(sizeBytes)
+  if (bytes === 1) out[at] = short + sizeBytes
+  else {
+    out[at] = short + 54 + bytes
+    for (let i = bytes - 1, rest = sizeBytes; i > 0; i--, rest = Math.floor(rest / 256)) out[at + i] = rest & 255
+  }
+  return at + bytes
+}
+const isByte = (data: Uint8Array): boolean => data.length === 1 && (data[0] as number) < 0x80
+const dataBytes = (data: Uint8Array): number => (isByte(data) ? 1 : headerBytes(data.length) + data.length)
+const TOPIC_RLP_BYTES = 33
+/** Address, list of topics, data. */
+const logPayload = ({ topics, data }: Log): number => {
+  const topicBytes = topics.length * TOPIC_RLP_BYTES
+  return 21 + headerBytes(topicBytes) + topicBytes + dataBytes(data)
+}
+const logsPayload = (logs: readonly Log[]): number => {
+  let sizeBytes = 0
+  for (const log of logs) {
+    const payload = logPayload(log)
+    sizeBytes += headerBytes(payload) + payload
+  }
+  return sizeBytes
+}
+const copy = (out: Uint8Array, at: number, bytes: Uint8Array): number => {
+  for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i] as number
+  return at + bytes.length
+}
+
+/** Of the RLP of logs. */
+export const logsBytes = (logs: readonly Log[]): number => {
+  const payload = logsPayload(logs)
+  return headerBytes(payload) + payload
+}
+/** Writes the RLP of logs and answers its end. One of nearly each transaction of tokens, so written where it goes. */
+export function writeLogs(logs: readonly Log[], out: Uint8Array, from: number): number {
+  let at = writeHeader(out, from, 0xc0, logsPayload(logs))
+  for (const log of logs) {
+    at = writeHeader(out, at, 0xc0, logPayload(log))
+    out[at] = 0x80 + 20
+    at = copy(out, at + 1, log.address)
+    at = writeHeader(out, at, 0xc0, log.topics.length * TOPIC_RLP_BYTES)
+    for (const topic of log.topics) {
+      out[at] = 0x80 + 32
+      at = copy(out, at + 1, topic)
+    }
+    if (!isByte(log.data)) at = writeHeader(out, at, 0x80, log.data.length)
+    if (log.data.length > COPY_BYTES) {
+      out.set(log.data, at)
+      at += log.data.length
+    } else at = copy(out, at, log.data)
+  }
+  return at
+}
+const COPY_BYTES = 128
+
 export const logsToRlp = (logs: readonly Log[]) => logs.map((log) => [log.address, log.topics, log.data] as const)
 
-/** The bytes that enter the receipts trie. */
+const GAS_MAX = 2n ** 48n - 1n
+/** The bytes that enter the receipts trie. Written where they go: there is one of each transaction. */
 export function encodeReceipt(receipt: Receipt): Uint8Array {
-  if (receipt.logs.length === 0 && receipt.cumulativeGas <= BARE_GAS_MAX) return encodeBare(receipt)
-  const body = encodeRlp([
-    rlpInt(receipt.status),
-    rlpInt(receipt.cumulativeGas),
-    receipt.bloom,
-    logsToRlp(receipt.logs),
-  ])
-  return receipt.type === 0 ? body : concat(Uint8Array.of(receipt.type), body)
-}
-
-const BARE_GAS_MAX = 2n ** 48n - 1n
-const BARE_BYTES_MAX = 1 + 3 + 1 + 7 + 3 + 256 + 1
-/** Bare receipts lie side by side, each in bytes of its own: an allocation each costs four times as much as writing one. */
-let slab = new Uint8Array(0)
-let slabUsed = 0
-const allocate = (sizeBytes: number): Uint8Array => {
-  if (slabUsed + sizeBytes > slab.length) {
-    slab = new Uint8Array(128 * BARE_BYTES_MAX)
-    slabUsed = 0
-  }
-  slabUsed += sizeBytes
-  return slab.subarray(slabUsed - sizeBytes, slabUsed)
-}
-/** A receipt without logs, written where it goes: most have none, and their fields are few and nearly all of one length. */
-const encodeBare = ({ type, status, cumulativeGas, bloom }: Receipt): Uint8Array => {
+  const { type, status, cumulativeGas, bloom, logs } = receipt
+  if (cumulativeGas > GAS_MAX) return encodeLarge(receipt)
   const gas = Number(cumulativeGas)
   let gasBytes = 0
   if (gas >= 0x80) for (let rest = gas; rest > 0; rest = Math.floor(rest / 256)) gasBytes++
-  const payload = 1 + 1 + gasBytes + 3 + bloom.length + 1
+  const payload = 1 + 1 + gasBytes + 3 + bloom.length + logsBytes(logs)
   const start = type === 0 ? 0 : 1
-  const out = allocate(start + 3 + payload)
+  const out = allocate(start + headerBytes(payload) + payload)
   if (type !== 0) out[0] = type
-  out[start] = 0xf9
-  out[start + 1] = payload >> 8
-  out[start + 2] = payload & 255
-  out[start + 3] = status === 1 ? 1 : 0x80
-  let at = start + 4
+  let at = writeHeader(out, start, 0xc0, payload)
+  out[at++] = status === 1 ? 1 : 0x80
   if (gasBytes > 0) out[at++] = 0x80 + gasBytes
   else out[at++] = gas === 0 ? 0x80 : gas
   for (let i = gasBytes - 1, rest = gas; i >= 0; i--, rest = Math.floor(rest / 256)) out[at + i] = rest & 255
   at += gasBytes
-  out[at] = 0xb9 // 256 bytes follow
-  out[at + 1] = 1
-  out.set(bloom, at + 3)
-  out[at + 3 + bloom.length] = 0xc0
+  at = writeHeader(out, at, 0x80, bloom.length)
+  out.set(bloom, at)
+  writeLogs(logs, out, at + bloom.length)
   return out
+}
+const encodeLarge = ({ type, status, cumulativeGas, bloom, logs }: Receipt): Uint8Array => {
+  const body = encodeRlp([rlpInt(status), rlpInt(cumulativeGas), bloom, logsToRlp(logs)])
+  return type === 0 ? body : concat(Uint8Array.of(type), body)
+}
+
+/** Receipts lie side by side: an allocation each costs four times as much as writing one. */
+const SLAB_BYTES = 128 * 512
+const SLAB_ITEM_BYTES_MAX = 2_048
+let slab = new Uint8Array(0)
+let slabUsed = 0
+const allocate = (sizeBytes: number): Uint8Array => {
+  if (sizeBytes > SLAB_ITEM_BYTES_MAX) return new Uint8Array(sizeBytes)
+  if (slabUsed + sizeBytes > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  slabUsed += sizeBytes
+  return slab.subarray(slabUsed - sizeBytes, slabUsed)
 }
