@@ -96,8 +96,8 @@ export interface Chain {
   /** The block's transactions, decoded, with senders as stored. */
   txs(height: number): readonly Tx[] | null
   receipts(height: number): readonly StoredReceipt[] | null
-  /** One of a block's transactions, or its receipt; the others are not decoded. */
-  readonly stored: Pick<BlockStore, 'tx' | 'receipt'>
+  /** One of a block's transactions, or its receipt, or what all paid; the others are not decoded. */
+  readonly stored: Pick<BlockStore, 'tx' | 'receipt' | 'spent'>
   place(txHash: Hash): TxPlace | null
   /** The CommitQC of a height; null for genesis and above the head. */
   commitOf(height: number): Qc | null

@@ -34,7 +34,7 @@ const receiptOf = (index: number, logs: readonly Log[] = [], created: Address | 
   bloom: bloomOf(logs),
   logs,
   gasUsed: 21_000n,
-  gasPriceWei: BigInt(index) * 10n ** 17n,
+  gasPriceWei: BigInt(index % 500) * 10n ** 17n,
   created,
 })
 
@@ -117,6 +117,9 @@ test('a block reads back as it was written, in one chunk or in several', async (
     expect(store.block(number)).toEqual(block)
     expect(store.txs(number)).toEqual(txs)
     expect(store.receipts(number)?.map(({ firstLog, ...rest }) => rest)).toEqual(receipts)
+    const spent = new Map<bigint, bigint>()
+    for (const { gasPriceWei, gasUsed } of receipts) spent.set(gasPriceWei, (spent.get(gasPriceWei) ?? 0n) + gasUsed)
+    expect(store.spent(number)).toEqual(spent)
     expect(store.heightOf(block.hash)).toBe(number)
     expect(store.commitOf(number)).toEqual(number === 0 ? null : commitOf(number, block.hash))
     txs.forEach((tx, index) => {

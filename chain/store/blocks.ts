@@ -101,7 +101,7 @@ export interface BlockStore {
   earliest(): Earliest
   /** null above the head, and below what is kept. */
   record(height: number): HeaderRecord | null
-  /** Null above the head and below what is kept; so are the next five. */
+  /** Null above the head and below what is kept; so are the next six. */
   block(height: number): Block | null
   /** The block as `encodeBlock` makes it, from the bytes that are stored. */
   encoded(height: number): Uint8Array | null
@@ -109,6 +109,8 @@ export interface BlockStore {
   tx(height: number, index: number): Tx | null
   receipts(height: number): readonly IndexedReceipt[] | null
   receipt(height: number, index: number): IndexedReceipt | null
+  /** Gas of the block's transactions by the price they paid. */
+  spent(height: number): ReadonlyMap<bigint, bigint> | null
   heightOf(blockHash: Hash): number | null
   place(txHash: Hash): TxPlace | null
   commitOf(height: number): Qc | null
@@ -201,10 +203,10 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     tx: (height, index) => one('bodies', height, index, () => txAt(height, index)),
     receipts(height) {
       const found = kept('receipts', height)
-      if (found === null) return null
-      return each(height, found.txCount, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at))
+      return found && each(height, found.txCount, receiptChunk, 'receipts', (chunk, at) => chunk.receipt(at))
     },
     receipt: (height, index) => one('receipts', height, index, () => receiptAt(height, index)),
+    spent: (height) => spentIn(reads, kept('receipts', height)),
     heightOf: reads.heightOf,
     place: reads.place,
     commitOf: reads.commitOf,
@@ -216,6 +218,15 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     earliestWrite,
     pruneSlice: (to, from = reads.earliest()) => composePrune({ reads, rawAt, receiptAt, pause }, from, to),
   }
+}
+
+const spentIn = (reads: Reads, record: HeaderRecord | null): ReadonlyMap<bigint, bigint> | null => {
+  if (record === null) return null
+  const out = new Map<bigint, bigint>()
+  const height = record.header.number
+  for (let at = 0; at < record.txCount; at += CHUNK_COUNT)
+    decoded('receipts', chunkKey('receipts', height, chunkOf(at)), () => reads.receiptChunk(height, at).addSpent(out))
+  return out
 }
 
 const chunkOf = (index: number): number => Math.floor(index / CHUNK_COUNT)

@@ -201,6 +201,8 @@ const logsFromRlp = (bytes: Uint8Array): Log[] =>
 export interface ReceiptChunk {
   readonly count: number
   receipt(index: number): IndexedReceipt
+  /** Adds the gas of each to that of its price; no logs are decoded. */
+  addSpent(gasByPriceWei: Map<bigint, bigint>): void
 }
 
 /**
@@ -255,5 +257,19 @@ const pricesOf = (receipts: readonly StoredReceipt[]): Uint8Array[] => {
 
 export function decodeReceiptChunk(bytes: Uint8Array): ReceiptChunk {
   const items = new Items(bytes, 0, 0)
-  return { count: items.count, receipt: (index) => decodeReceiptRecord(items.item(index)) }
+  return {
+    count: items.count,
+    receipt: (index) => decodeReceiptRecord(items.item(index)),
+    addSpent(gasByPriceWei) {
+      for (let index = 0; index < items.count; index++) {
+        const bytes = items.item(index)
+        demand(bytes.length >= FIXED_BYTES, 'the receipt is short')
+        const priceEnd = FIXED_BYTES + (bytes[17] as number)
+        demand(bytes.length >= priceEnd, 'the receipt is cut')
+        const gasPriceWei = bytesToBigint(bytes.subarray(FIXED_BYTES, priceEnd))
+        const gasUsed = bytesToBigint(bytes.subarray(9, 17))
+        gasByPriceWei.set(gasPriceWei, (gasByPriceWei.get(gasPriceWei) ?? 0n) + gasUsed)
+      }
+    },
+  }
 }

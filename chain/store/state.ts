@@ -319,8 +319,8 @@ class Store implements StateStore {
     const newest: Newest = (table, key) => this.#newest(table, key)
     const block = new BlockWrites(this.#tables, height, newest, batch, this.#replacedBytes)
     const leaves: LeafChange[] = []
-    for (const { owner, change } of await this.#inOrder(changes.accounts)) {
-      const leaf = this.#applyAccount(block, owner, change)
+    for (const { hash, item } of await this.#inOrder(changes.accounts, addressHere)) {
+      const leaf = this.#applyAccount(block, hash, item)
       leaves.push(leaf instanceof Promise ? await leaf : leaf)
       if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
     }
@@ -338,19 +338,18 @@ class Store implements StateStore {
     return { height, root: rootOf(root), changes, writes: batch }
   }
 
-  /** In the order of their keys, so that the same changes in any order are the same bytes. */
-  async #inOrder(accounts: readonly AccountChange[]): Promise<readonly Owned[]> {
-    const out: Owned[] = []
-    const owners = new Uint8Array(32 * accounts.length)
-    for (const change of accounts) {
+  /** By hash, so that the same changes in any order are the same bytes. `write` puts into the room what is hashed; answers its length. */
+  async #inOrder<T>(items: readonly T[], write: (item: T) => number): Promise<readonly Hashed<T>[]> {
+    const out: Hashed<T>[] = []
+    const hashes = new Uint8Array(32 * items.length)
+    for (const item of items) {
       const at = 32 * out.length
-      hashRoom.set(change.address)
-      keccakHere(0, change.address.length, owners, at)
-      const owner = owners.subarray(at, at + 32) as Hash
-      out.push({ owner, rank: rankOf(owner), change })
+      keccakHere(0, write(item), hashes, at)
+      const hash = hashes.subarray(at, at + 32) as Hash
+      out.push({ hash, rank: rankOf(hash), item })
       if (out.length % SLICE_ACCOUNTS === 0) await this.#pause()
     }
-    out.sort((a, b) => a.rank - b.rank || compareBytes(a.owner, b.owner))
+    out.sort((a, b) => a.rank - b.rank || compareBytes(a.hash, b.hash))
     if (out.length > SLICE_ACCOUNTS) await this.#pause()
     return out
   }
@@ -379,14 +378,13 @@ class Store implements StateStore {
 
   async #applySlots(block: BlockWrites, owner: Hash, change: AccountChange): Promise<Hash> {
     const leaves: LeafChange[] = []
-    const place = new Uint8Array(64)
-    place.set(owner)
-    for (const { hashed, slot } of await this.#slotsInOrder(change.slots)) {
-      place.set(hashed, 32)
+    const place = concat(owner, owner)
+    for (const { hash, item: slot } of await this.#inOrder(change.slots, keyHere)) {
+      place.set(hash, 32)
       const isGone = slot.value === 0n
       // A key that is removed is kept in mind until the block is written.
       block.put('slots', isGone ? place.slice() : place, isGone ? null : slotHere(slot.key, slot.value))
-      leaves.push({ key: hashed, value: isGone ? null : encodeRlp(bigintToBytes(slot.value)) })
+      leaves.push({ key: hash, value: isGone ? null : encodeRlp(bigintToBytes(slot.value)) })
       if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
     }
     const from = change.storageCleared ? 'nothing' : 'newest'
@@ -399,23 +397,6 @@ class Store implements StateStore {
       return slotLeaf(value)
     }
     return rootOf(await this.#applyTrie(block, owner, leaves, leaf, from))
-  }
-
-  /** As `#inOrder`: a token's block changes as many slots as one of transfers changes accounts. */
-  async #slotsInOrder(slots: readonly SlotChange[]): Promise<readonly HashedSlot[]> {
-    const out: HashedSlot[] = []
-    const keys = new Uint8Array(32 * slots.length)
-    for (const slot of slots) {
-      const at = 32 * out.length
-      writeWord(slot.key, hashRoom, 0)
-      keccakHere(0, 32, keys, at)
-      const hashed = keys.subarray(at, at + 32)
-      out.push({ hashed, rank: rankOf(hashed), slot })
-      if (out.length % SLICE_ACCOUNTS === 0) await this.#pause()
-    }
-    out.sort((a, b) => a.rank - b.rank || compareBytes(a.hashed, b.hashed))
-    if (out.length > SLICE_ACCOUNTS) await this.#pause()
-    return out
   }
 
   /** Rare since EIP-6780: only an account made anew in the block that deletes it. */
@@ -619,7 +600,7 @@ const after = (prefix: Uint8Array): Uint8Array => {
   return concat(prefix, new Uint8Array(64).fill(255))
 }
 
-const rankOf = (owner: Uint8Array): number => {
+const rankOf = (owner: Hash): number => {
   let rank = 0
   for (let i = 0; i < 6; i++) rank = rank * 256 + (owner[i] as number)
   return rank
@@ -644,18 +625,20 @@ const putAccount = (
   return { key: owner, value: leaf }
 }
 
-/** A change with its place in the account trie. */
-interface Owned {
-  readonly owner: Hash
+/** What changed with its place in a trie. */
+interface Hashed<T> {
+  readonly hash: Hash
   /** The first six bytes, by which nearly all are in order. */
   readonly rank: number
-  readonly change: AccountChange
+  readonly item: T
 }
-
-interface HashedSlot {
-  readonly hashed: Uint8Array
-  readonly rank: number
-  readonly slot: SlotChange
+const addressHere = ({ address }: AccountChange): number => {
+  hashRoom.set(address)
+  return address.length
+}
+const keyHere = ({ key }: SlotChange): number => {
+  writeWord(key, hashRoom, 0)
+  return 32
 }
 
 /** What a changed leaf holds, by bisection; undefined where it was not changed, or is removed when its turn comes and stands until then. */

@@ -80,7 +80,7 @@ const feeHistory = async (
   const reward: Json[] = []
   for (const height of percentiles.length > 0 ? heights : []) {
     reward.push(rewardsOf(chain, height, percentiles))
-    await nextTurn() // the receipts of a full block are 50 ms
+    await nextTurn() // those of a full block are some 10 ms
   }
   return {
     oldestBlock: hexQuantity(oldest),
@@ -97,16 +97,15 @@ const feeHistory = async (
 /** Tips at percentiles of the block's gas. */
 const rewardsOf = (chain: Ctx['chain'], height: number, percentiles: readonly number[]): Json => {
   const base = chain.outline(height)?.header.baseFeeWei ?? 0n
-  const spent = (chain.receipts(height) ?? []).flatMap(
-    ({ gasUsed, gasPriceWei }) => (gasUsed === 0n ? [] : [{ gasUsed, tip: gasPriceWei - base }]), // all but the system transaction
-  )
-  spent.sort((a, b) => (a.tip < b.tip ? -1 : a.tip > b.tip ? 1 : 0))
-  const total = Number(spent.reduce((sum, { gasUsed }) => sum + gasUsed, 0n))
+  // The system transaction used none, at no price.
+  const spent = [...(chain.stored.spent(height) ?? [])].filter(([, gas]) => gas > 0n)
+  spent.sort(([a], [b]) => (a < b ? -1 : 1))
+  const total = Number(spent.reduce((sum, [, gas]) => sum + gas, 0n))
   return percentiles.map((percentile) => {
     let passed = 0
-    for (const { gasUsed, tip } of spent) {
-      passed += Number(gasUsed)
-      if (passed >= (total * percentile) / 100) return hexQuantity(tip)
+    for (const [priceWei, gas] of spent) {
+      passed += Number(gas)
+      if (passed >= (total * percentile) / 100) return hexQuantity(priceWei - base)
     }
     return '0x0'
   })
