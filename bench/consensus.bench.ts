@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { hexToBytes } from '../chain/base/bytes.ts'
 import { decodeExtra } from '../chain/types/block.ts'
 import { request } from '../rpc/client/http.ts'
+import { createReport } from './report.ts'
 
 const { values } = parseArgs({
   options: {
@@ -109,12 +110,12 @@ const summary = (values: readonly number[], unit: string): string => {
   return `p50 ${show(quantile(sorted, 0.5))}, p99 ${show(quantile(sorted, 0.99))}, most ${show(sorted.at(-1) ?? 0)} (${sorted.length})`
 }
 const rows: [string, string, string][] = []
-const report = (what: string, promised: string, measured: string): void => {
+const tell = (what: string, promised: string, measured: string): void => {
   rows.push([what, promised, measured])
   console.log(`${what}: ${measured} (promised: ${promised}; load ${loadavg()[0]?.toFixed(1)})`)
 }
 
-report('devnet of four to its first final block', '-', `${firstBlockSeconds.toFixed(2)} s`)
+tell('devnet of four to its first final block', '-', `${firstBlockSeconds.toFixed(2)} s`)
 
 // Heights and their time.
 const from = (await heightOf(0)) + 3
@@ -126,12 +127,12 @@ const cpuPerBlock = (cpuSeconds() - cpuBefore) / BLOCKS
 const wallPerBlock = (performance.now() - wallBefore) / BLOCKS
 const seen = committed.filter(({ height }) => height >= from && height < from + BLOCKS)
 const lost = new Set(seen.filter(({ round }) => round > 0).map(({ height }) => height)).size
-report('heights decided in round 0', '100 %', `${(((BLOCKS - lost) / BLOCKS) * 100).toFixed(1)} % of ${BLOCKS}`)
+tell('heights decided in round 0', '100 %', `${(((BLOCKS - lost) / BLOCKS) * 100).toFixed(1)} % of ${BLOCKS}`)
 const times = new Map<number, number>()
 for (let height = from; height < from + BLOCKS; height++) times.set(height, await timeOf(height))
 const finals = seen.map(({ height, atMs }) => atMs - (times.get(height) ?? Number.NaN))
-report('proposal to final, empty blocks, each validator', 'p50 < 150 ms, p99 < 500 ms', summary(finals, 'ms'))
-report(
+tell('proposal to final, empty blocks, each validator', 'p50 < 150 ms, p99 < 500 ms', summary(finals, 'ms'))
+tell(
   'CPU of a block, all four processes',
   '-',
   `${(cpuPerBlock * 1_000).toFixed(0)} ms, a block every ${(wallPerBlock / 1_000).toFixed(2)} s`,
@@ -142,12 +143,12 @@ const [idleCpu, idleWall] = [cpuSeconds(), performance.now()]
 await delay(IDLE_MS)
 const cores = (cpuSeconds() - idleCpu) / ((performance.now() - idleWall) / 1_000)
 const { together, sum } = residentMb()
-report(
+tell(
   `CPU of four idle validators, a block every ${BLOCK_MS} ms`,
   '< 0.25 core',
   `${cores.toFixed(3)} core over ${(IDLE_MS / 1_000).toFixed(0)} s`,
 )
-report(
+tell(
   'resident, four idle validators',
   '< 1.2 GB',
   `${together.toFixed(0)} MB, ${sum.toFixed(0)} with shared pages counted four times`,
@@ -176,7 +177,7 @@ while (recoveries.length < KILLS) {
   await restart(victim)
   await reached(victim, height + 1)
 }
-report('final after its due, proposer killed', 'one round time-out (3 s)', summary(recoveries, 's'))
+tell('final after its due, proposer killed', 'one round time-out (3 s)', summary(recoveries, 's'))
 
 // A total outage.
 const outages: number[] = []
@@ -188,11 +189,26 @@ while (outages.length < OUTAGES) {
   await Promise.all(ALL.map((i) => reached(i, head + 1)))
   outages.push((performance.now() - begun) / 1_000)
 }
-report('next block on all, after kill -9 of all and a restart', '< 35 s', summary(outages, 's'))
+tell('next block on all, after kill -9 of all and a restart', '< 35 s', summary(outages, 's'))
 
 child.kill('SIGTERM')
 const [code] = await once(child, 'exit')
 rmSync(dir, { recursive: true, force: true })
 console.log(`\n| four processes, a block every ${BLOCK_MS} ms | promised | measured |\n| --- | --- | --- |`)
 for (const row of rows) console.log(`| ${row.join(' | ')} |`)
+const report = createReport('consensus')
+report.add('heights decided in round 0', ((BLOCKS - lost) / BLOCKS) * 100, '%', 'more')
+report.add(
+  'proposal to final, p50',
+  quantile(
+    [...finals].sort((a, b) => a - b),
+    0.5,
+  ),
+  'ms',
+  'less',
+)
+report.cpu('an empty block, all four processes', cpuPerBlock * 1_000, 'ms')
+report.cpu('four idle validators, for each second', cores * 1_000, 'ms')
+report.add('resident, four idle validators', together, 'MB', 'less')
+await report.end()
 process.exitCode = code === 0 ? 0 : 1

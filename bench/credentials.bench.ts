@@ -51,4 +51,4 @@ for (const form of ['data-integrity', 'jwt', 'sd-jwt'] as const satisfies readon
 }
 const encoded = await encodeBitstring(new Uint8Array(STATUS_BITS_MIN / 8))
 await measure('status list of 131,072 bits: decode', () => decodeBitstring(encoded))
-report.end()
+await report.end()

@@ -100,7 +100,7 @@ const measure = async (): Promise<void> => {
   await server.close()
   await chain.close()
   rmSync(dir, { recursive: true })
-  report.end()
+  await report.end()
 }
 
 if (isMainThread) await measure()

@@ -134,8 +134,9 @@ if (isWanted('loop')) {
     }
     const [fast, reference] = rates as [number, number]
     report.add(`loop: ${name.replace('_', '')}`, fast, 'Mgas/s', 'more')
+    report.cpu(`loop: ${name.replace('_', '')}, for each million gas`, 1e6 / fast, 'us')
     report.add(`loop: ${name.replace('_', '')}, fast / reference`, fast / reference, 'x', 'more')
   }
 }
 
-report.end()
+await report.end()

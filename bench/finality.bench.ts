@@ -14,6 +14,7 @@ import { concat } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import { startLoad } from './load.ts'
 import { cpuSeconds, machine, machineCpuSeconds, percentile } from './machine.ts'
+import { createReport } from './report.ts'
 import { CHAIN_ID, type Client, createClient, freePort, genesisWith } from './rig.ts'
 import { addressesOf, addressOf, signPayment, signTransfers } from './signing.ts'
 
@@ -157,6 +158,14 @@ try {
   const busy = await loaded()
   show(`${rate} transfers a second offered`, busy)
   if (given.json) console.log(JSON.stringify({ bench: 'finality', machine: at, accounts, light: quiet, loaded: busy }))
+  const report = createReport('finality')
+  report.add('submission to final, mean', quiet.meanMs, 'ms', 'less')
+  report.add('submission to final, p99', quiet.p99Ms, 'ms', 'less')
+  report.cpu('four nodes at light load, for each second', (quiet.nodesCpuSeconds * 1_000) / seconds, 'ms')
+  report.cpu('four nodes under load, for each transfer', busy.nodesCpuMicrosEach, 'us')
+  report.add('under load, included a second', busy.includedPerSecond, 'a second', 'more')
+  report.add('under load, rounds lost', busy.roundsLost, 'rounds', 'less')
+  await report.end()
 } finally {
   for (const client of clients) client.close()
   const ended = once(devnet, 'exit')

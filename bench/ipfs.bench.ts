@@ -27,7 +27,7 @@ const seconds = (performance.now() - start) / 1_000
 const cpu = cpuSeconds(far.child.pid ?? null) + cpuSeconds(process.pid) - before
 report.add('content from one node to another', got.length / 1_000_000 / seconds, 'MB/s', 'more')
 report.cpu('processor time of both for a megabyte', (cpu * 1_000) / (got.length / 1_000_000), 'ms')
-report.end()
+await report.end()
 await near.close()
 await far.end()
 rmSync(dir, { recursive: true })

@@ -96,4 +96,4 @@ measure(`committed, ${byKey.size} accounts`, BLOCK, () =>
   pool.committed({ txs: block, changes: { accounts: [...byKey.values()] }, baseFeeWei: 1_000_000_000n }),
 )
 console.log(' ', pool.status())
-report.end()
+await report.end()

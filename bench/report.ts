@@ -38,8 +38,8 @@ export interface Reporter {
   /** Of processor time unless it says otherwise; less of it is better. */
   cpu(name: string, value: number, unit: string): void
   add(name: string, value: number, unit: string, better: Figure['better']): void
-  /** The JSON; for `npm run bench:check` it goes to the process that asked. */
-  end(): void
+  /** The JSON; for `npm run bench:check` it goes to the process that asked, and is there when this returns. */
+  end(): Promise<void>
 }
 
 export function createReport(bench: string): Reporter {
@@ -51,10 +51,11 @@ export function createReport(bench: string): Reporter {
   return {
     cpu: (name, value, unit) => push({ name, value, unit, better: 'less', isCpu: true }),
     add: (name, value, unit, better) => push({ name, value, unit, better, isCpu: false }),
-    end() {
+    async end() {
       const report: Report = { bench, machine: machine(), yardstickMs: yardstickMs(), figures }
       console.log(JSON.stringify(report))
-      process.send?.(report)
+      const { send } = process
+      if (send !== undefined) await new Promise((resolve) => send.call(process, report, resolve))
     },
   }
 }

@@ -90,7 +90,7 @@ for (const encoding of ENCODINGS) {
 }
 await builder.close()
 await derivation()
-report.end()
+await report.end()
 
 /** The same blocks into an empty folder: out of full batches of 100 kB, and out of runs of 64 as block sync takes them, without its network. */
 async function derivation(): Promise<void> {

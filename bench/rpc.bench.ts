@@ -115,7 +115,7 @@ const measure = async (): Promise<void> => {
     'us a request',
   )
   await server.close()
-  report.end()
+  await report.end()
 }
 
 if (isMainThread) await measure()

@@ -21,6 +21,7 @@ import { systemClock, systemRandom, systemTimers } from '../node/system.ts'
 import { createVerifier } from '../node/verifier.ts'
 import { createHost } from '../p2p/host.ts'
 import { noMeter, openSealedChain, seal, sealedGenesis, silent } from '../test/kit/sealed.ts'
+import { createReport, type Reporter } from './report.ts'
 
 const isSmoke = process.argv.includes('--smoke')
 const EMPTY_BLOCKS = Number(process.env.BLOCKS ?? (isSmoke ? 300 : 10_000))
@@ -92,8 +93,9 @@ const fill = async (chain: Chain): Promise<void> => {
   }
 }
 
-const measure = async (name: string, root: string, blocks: number, isFull: boolean): Promise<void> => {
-  const from = join(root, `${name}-from`)
+const measure = async (report: Reporter, root: string, kind: 'empty' | 'full', blocks: number): Promise<void> => {
+  const isFull = kind === 'full'
+  const from = join(root, `${kind}-from`)
   mkdirSync(from, { recursive: true })
   const source = await openSealedChain(genesis, await openKv(join(from, 'db')))
   await seal(source, blocks, isFull ? { fill } : {})
@@ -104,7 +106,7 @@ const measure = async (name: string, root: string, blocks: number, isFull: boole
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const [address] = await once(createInterface({ input: server.stdout }), 'line')
-  const node = await openNode(join(root, `${name}-to`), 2, [String(address)])
+  const node = await openNode(join(root, `${kind}-to`), 2, [String(address)])
   const { chain } = node
   const atHeight = (height: number): Promise<void> =>
     new Promise((resolve) => {
@@ -119,9 +121,14 @@ const measure = async (name: string, root: string, blocks: number, isFull: boole
   const seconds = (performance.now() - wall) / 1_000
   const { user, system } = process.cpuUsage(cpu)
   const mb = sizeBytes / 1e6
-  console.log(
-    `${name}: ${blocks} blocks, ${mb.toFixed(1)} MB in ${seconds.toFixed(2)} s: ${(blocks / seconds).toFixed(0)} blocks/s, ` +
-      `${(mb / seconds).toFixed(1)} MB/s; CPU ${((user + system) / 1e6).toFixed(2)} s`,
+  console.log(`${kind}: ${blocks} blocks, ${mb.toFixed(1)} MB in ${seconds.toFixed(2)} s`)
+  report.add(`${kind} blocks`, blocks / seconds, 'a second', 'more')
+  if (isFull) report.add('full blocks, bytes', mb / seconds, 'MB a second', 'more')
+  const cpuMs = (user + system) / 1_000
+  report.cpu(
+    `${kind} blocks, the node that catches up, for each ${isFull ? 'MB' : 'block'}`,
+    cpuMs / (isFull ? mb : blocks),
+    'ms',
   )
   await node.close()
   server.stdin.end()
@@ -133,8 +140,10 @@ if (serveAt > 0) await serve(process.argv[serveAt + 1] ?? '')
 else {
   const root = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
   try {
-    await measure('empty', root, EMPTY_BLOCKS, false)
-    await measure('full', root, FULL_BLOCKS, true)
+    const report = createReport('sync')
+    await measure(report, root, 'empty', EMPTY_BLOCKS)
+    await measure(report, root, 'full', FULL_BLOCKS)
+    await report.end()
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

@@ -22,6 +22,7 @@ import {
   residentMb,
   threadSeconds,
 } from './machine.ts'
+import { createReport } from './report.ts'
 import { CHAIN_ID, type Client, createClient, type Endpoint, startAnvil, startOurs } from './rig.ts'
 import { addressesOf, addressOf, GAS, type Plan, signPayment, signTransfers, unpack } from './signing.ts'
 import { FEES, setUp, setupCostWei, WORKLOADS, type Workload, type WorkloadName, workloadOf } from './workloads.ts'
@@ -466,4 +467,15 @@ console.log(' '.repeat(width) + results.map(({ endpoint }) => column(endpoint.sl
 for (const [name, of] of rows) console.log(name.padEnd(width) + results.map((each) => column(of(each))).join(''))
 if (ratio !== null) console.log(`ratio ${ratio.toFixed(2)}`)
 if (given.json) console.log(JSON.stringify({ bench: 'tps', workload, machine: at, accounts, senders, results, ratio }))
+const report = createReport(workload === 'plain' ? 'tps' : workload)
+if (ours !== undefined) {
+  // Of an endpoint that is not ours nothing is known but what it answers.
+  if (ours.residentPeakMb !== null) report.cpu('the node, for each transaction', ours.nodeCpuMicrosEach, 'us')
+  report.add('included a second', ours.includedPerSecond, 'a second', 'more')
+  report.add('resident memory, peak', ours.residentPeakMb ?? Number.NaN, 'MB', 'less')
+  report.add('eth_getBalance, p99', ours.getBalanceMs.p99, 'ms', 'less')
+  report.add('eth_call, p99', ours.callMs.p99, 'ms', 'less')
+}
+if (ratio !== null) report.add('included, ours / anvil', ratio, 'x', 'more')
+await report.end()
 process.exit()

@@ -77,4 +77,4 @@ for (const size of BATCHES) {
   report.cpu(`${name}, for each`, own, 'us')
   report.add(`${name}, @ethereumjs/mpt / ours`, library / own, 'x', 'more')
 }
-report.end()
+await report.end()

@@ -45,5 +45,5 @@ const verifier = await deployVerifier()
 const { gas } = await verifier.verify(made.proof, zkSignals(QUESTION, made.nullifier))
 await verifier.close()
 report.add('verify on chain, a transaction of its own', gas, 'gas', 'less')
-report.end()
+await report.end()
 process.exit(0) // the library leaves threads behind
