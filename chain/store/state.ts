@@ -6,7 +6,6 @@ import {
   asHash,
   bigintToBytes,
   bigintToFixed,
-  bytesToBigint,
   bytesToHex,
   bytesToNumber,
   compareBytes,
@@ -27,6 +26,7 @@ import { accountLeaf, decodeAccount, decodeRecord, encodeAccount, storageRootOf 
 import { Batch } from './batch.ts'
 import { Cache } from './cache.ts'
 import { corrupt, SEAL_BYTES, unseal } from './seal.ts'
+import { slotHere, slotKey, slotLeaf, slotValue } from './slot.ts'
 import {
   type Child,
   type LeafChange,
@@ -120,20 +120,6 @@ const openTables = (kv: Kv): Tables => {
 
 const isEmptyCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || compareBytes(hash, KECCAK_EMPTY) === 0
 
-/** A slot is stored as its plain key (32 bytes) and its value without leading zeros. */
-const slotRoom = new Uint8Array(64)
-/** In the same room each time: the next one overwrites it. */
-const slotHere = (key: Word, value: Word): Uint8Array => {
-  writeWord(key, slotRoom, 0)
-  writeWord(value, slotRoom, 32)
-  let zeros = 0
-  while (zeros < 32 && slotRoom[32 + zeros] === 0) zeros++
-  if (zeros > 0) slotRoom.copyWithin(32, 32 + zeros, 64)
-  return slotRoom.subarray(0, 64 - zeros)
-}
-const slotValue = (stored: Uint8Array): Word => bytesToBigint(stored.subarray(32))
-const slotLeaf = (stored: Uint8Array): Uint8Array => encodeRlp(stored.subarray(32))
-
 /** A reader of committed state at one height; never waits, and stays right while later blocks are written. */
 export function openReader(kv: Kv, height: number): Reader {
   return readerOver(kv, openTables(kv), height)
@@ -186,14 +172,6 @@ const readMeta = (kv: Kv): Meta | null => {
     root: asHash(asBytes(f[1], 32)),
     lowest: { state: bytesToNumber(asBytes(f[2])), proofs: bytesToNumber(asBytes(f[3])) },
   }
-}
-
-const slotKey = (owner: Uint8Array, key: Word): Uint8Array => {
-  const out = new Uint8Array(64)
-  out.set(owner)
-  writeWord(key, hashRoom, 0)
-  keccakHere(0, 32, out, 32)
-  return out
 }
 
 const readCode = (kv: Kv, hash: Hash): Code => {
