@@ -41,6 +41,8 @@ const names = z.union([
   z.string().transform((text) => text.split(',').filter((name) => name !== '')),
 ])
 
+const isPlace = (url: string): boolean => /^tls:\/\/[^\s/@]+:\d+$/.test(url) && URL.canParse(url)
+
 interface Key {
   readonly schema: z.ZodType
   readonly fallback: unknown
@@ -69,7 +71,7 @@ const KEYS = {
     says: 'file or pipe with the keystores’ password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
   },
   'validator.signerUrl': {
-    schema: z.string().regex(/^(tls:\/\/\S+:\d{1,5})?$/, 'expected tls://host:port'),
+    schema: z.string().refine((text) => text === '' || isPlace(text), 'expected tls://host:port'),
     fallback: '',
     says: 'a signer on another machine that holds the keys instead of keyFile and nextKeyFile, tls://host:port (novachain signer); empty: none',
   },
@@ -107,6 +109,21 @@ const KEYS = {
     schema: height,
     fallback: -1,
     says: 'the key signed nothing at this height or above: sign from there at once; has no effect on a whole record; -1: not given',
+  },
+  'signer.listen': {
+    schema: z.string().refine((text) => isPlace(`tls://${text}`), 'expected host:port'),
+    fallback: '127.0.0.1:30340',
+    says: 'where a signer (novachain signer) hears its node',
+  },
+  'signer.chainId': {
+    schema: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+    fallback: 1,
+    says: 'the network it signs for: its chain id',
+  },
+  'signer.genesisHash': {
+    schema: z.string().regex(/^(0x[0-9a-f]{64})?$/, 'expected 0x and 64 hex digits'),
+    fallback: '',
+    says: 'and its genesis hash; made by novachain signer init',
   },
   'p2p.listen': {
     schema: names,
@@ -413,11 +430,25 @@ const parseToml = (text: string, file: string): [string, unknown][] => {
   }
 }
 
-/** config.toml with a comment for each key; keys at their default are commented out. */
-export function renderConfig(set: Readonly<Partial<Record<ConfigKey, unknown>>>): string {
-  const lines = ['# NovaChain node. A flag or a NOVACHAIN_* variable overrides what is here.']
+const isOfSigner = (key: ConfigKey): boolean => key.startsWith('signer.')
+
+/** config.toml of a node with a comment for each key; keys at their default are commented out. */
+export const renderConfig = (set: Settings): string =>
+  render(
+    'node',
+    configKeys.filter((key) => !isOfSigner(key)),
+    set,
+  )
+/** The same of a signer. */
+export const renderSignerConfig = (set: Settings): string =>
+  render('signer', [...configKeys.filter(isOfSigner), ...SIGNER_TOO], set)
+const SIGNER_TOO: readonly ConfigKey[] = ['validator.passwordFile', 'metrics.host', 'metrics.port', 'log.level']
+
+type Settings = Readonly<Partial<Record<ConfigKey, unknown>>>
+const render = (what: string, keys: readonly ConfigKey[], set: Settings): string => {
+  const lines = [`# NovaChain ${what}. A flag or a NOVACHAIN_* variable overrides what is here.`]
   let section = ''
-  for (const key of configKeys) {
+  for (const key of keys) {
     const [of, name] = key.split('.')
     if (of !== section) lines.push('', `[${of}]`)
     section = of ?? ''

@@ -34,6 +34,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).init,
   start: async () => (await import('./commands/start.ts')).start,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  signer: async () => (await import('./commands/signer.ts')).signer,
   status: async () => (await import('./commands/status.ts')).status,
   backup: async () => (await import('./commands/backup.ts')).backup,
   restore: async () => (await import('./commands/backup.ts')).restore,

@@ -100,13 +100,20 @@ const bareKey = (secret: Uint8Array, domain: Domain): Signer => {
 }
 
 /**
- * The rules of signing over a key: loads the record in this file, or begins one. Where the key keeps a record of its own, this is a
- * second copy and the higher one counts. Throws SIGNER_RECORD where it is damaged or of another network or key.
+ * The rules of signing over a key: loads the record in this file, or begins one. Where the key keeps a record of its own, this is a second
+ * copy: the higher one counts, and an answer does not wait for it, only the next one does. Throws SIGNER_RECORD where it is damaged or of another
+ * network or key.
  */
-export async function keepRecord(file: RecordFile, key: Signer, domain: Domain): Promise<Signer> {
+export async function keepRecord(
+  file: RecordFile,
+  key: Signer,
+  domain: Domain,
+  is: 'record' | 'copy' = 'record',
+): Promise<Signer> {
   const owner: Owner = { publicKey: key.publicKey, domain }
   let kept = higher(await readRecord(file, owner), await key.record())
   let queue: Promise<unknown> = Promise.resolve()
+  let copied: Promise<void> = Promise.resolve()
 
   return {
     publicKey: key.publicKey,
@@ -123,6 +130,7 @@ export async function keepRecord(file: RecordFile, key: Signer, domain: Domain):
   }
 
   async function signNext(asked: SignOrder): Promise<SignAnswer> {
+    await copied
     const { message, highQc, entry } = asked
     const { payload } = signedPart(message)
     const at = stepOf(message)
@@ -149,7 +157,12 @@ export async function keepRecord(file: RecordFile, key: Signer, domain: Domain):
     }
     const record = { ...at, message: answer.message, highQc, entry }
     const next = { record, lockRound: lockOf(record) ?? lockBefore }
-    await file.replace(renderRecord(next, owner))
+    const writing = file.replace(renderRecord(next, owner))
+    if (is === 'record') await writing
+    else {
+      writing.catch(() => {}) // the next order throws it
+      copied = writing
+    }
     kept = next
     return answer
   }

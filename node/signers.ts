@@ -55,7 +55,16 @@ export async function openSigners(
   }
   const remote = await connectSigner(choice.at, { domain, clock: monotonicClock, timers: systemTimers, log, meter })
   closers.push(() => remote.close())
-  for (const key of remote.signers) signers.push(await keepRecord(await recordOf(key.publicKey), key, domain))
+  for (const key of remote.signers) {
+    const file = await recordOf(key.publicKey)
+    let writing: Promise<void> = Promise.resolve()
+    const replace = (text: string): Promise<void> => {
+      writing = file.replace(text)
+      return writing
+    }
+    closers.push(() => writing.catch(() => {})) // its lock is given back after the last copy is whole
+    signers.push(await keepRecord({ ...file, replace }, key, domain, 'copy'))
+  }
   log.info(
     { signer: choice.at.url, keys: signers.map(({ publicKey }) => bytesToHex(publicKey)) },
     'the signer elsewhere serves this node',

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { asHash, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves, installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
+import { NodeError } from '../../chain/base/errors.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
 import { type Message, messageId } from '../../chain/native/bridge/message.ts'
 import { BRIDGE, bridgeReadsOf } from '../../chain/native/index.ts'
@@ -17,7 +18,7 @@ import { type Cluster, createCluster, type Member } from '../../test/kit/cluster
 import { openMemoryChain } from '../../test/kit/memory-chain.ts'
 import { messageFrom } from '../../test/kit/messages.ts'
 import { developmentSecret } from '../development.ts'
-import { attestDigest } from '../signer.ts'
+import { attestDigest, SignerErrors } from '../signer.ts'
 import { Kernel } from '../sim/kernel.ts'
 
 installCurves(nativeCurves)
@@ -85,6 +86,23 @@ test('who comes later hears the votes again', async () => {
   await until(() => members.every((member) => of(member, said)?.proof != null))
   const late = await cluster.start(3)
   await until(() => of(late, said)?.proof != null)
+})
+
+test('what a node saw while its signer was away it attests once that is back', async () => {
+  let misses = 2
+  const members = await startMany(0, 1)
+  const last = await cluster.start(2, {
+    signer: (own) => ({
+      ...own,
+      attest: (event) =>
+        misses-- > 0
+          ? Promise.reject(new NodeError(SignerErrors.UNREACHABLE, { reason: 'no route' }))
+          : own.attest(event),
+    }),
+  })
+  const said = [1, 2].map((sequence) => message(last, sequence))
+  for (const member of [...members, last]) member.votes.see(said)
+  await until(() => said.every((each) => of(last, each)?.proof != null))
 })
 
 const VOTER = 1

@@ -2,6 +2,7 @@
 // traffic, which are bounded whatever peers send; what this node itself has seen `watcher.ts` knows, and a relayer carries the rest.
 import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
+import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Meter, Timers } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { encodeProof } from '../../chain/native/bridge/certificate.ts'
@@ -17,7 +18,7 @@ import {
   encodeAttestations,
   isMalformed,
 } from '../../p2p/wire.ts'
-import { type Attested, attestDigest, type Signer } from '../signer.ts'
+import { type Attested, attestDigest, type Signer, SignerErrors } from '../signer.ts'
 import type { Verifier } from '../verifier.ts'
 
 export interface VotesDeps {
@@ -55,6 +56,8 @@ const BOUNDS = {
 } as const
 /** Peers that came later, and those whose mesh lost one, hear each again. */
 const AGAIN_MS = 10_000
+/** After so long a signer that was away is asked again. */
+const AWAY_MS = 5_000
 
 /** A message and the vault that must have sent it: together they are what is signed. */
 interface Event extends Attested {
@@ -83,6 +86,8 @@ export class Votes {
   /** Of the repetition, while there is something to repeat. */
   #unset: (() => void) | null = null
   readonly #unwatch: () => void
+  /** Messages that wait for a signer. */
+  readonly #away = new Set<() => void>()
 
   constructor(deps: VotesDeps) {
     const { chain, meter } = deps
@@ -106,9 +111,18 @@ export class Votes {
   see(messages: readonly Message[]): void {
     this.#working = this.#working
       .then(() => this.#vote(messages))
-      .catch((error: unknown) =>
-        this.#deps.log.warn({ error: String(error) }, 'messages of a bridge could not be attested'),
-      )
+      .catch((error: unknown) => {
+        this.#deps.log.warn({ error: String(error) }, 'messages of a bridge could not be attested')
+        // Nobody else remembers that this node saw them.
+        if (error instanceof NodeError && error.code === SignerErrors.UNREACHABLE.code) this.#seeLater(messages)
+      })
+  }
+  #seeLater(messages: readonly Message[]): void {
+    const unset = this.#deps.timers.after(AWAY_MS, () => {
+      this.#away.delete(unset)
+      this.see(messages)
+    })
+    this.#away.add(unset)
   }
   async #vote(messages: readonly Message[]): Promise<void> {
     const reads = bridgeReadsOf(this.#state())
@@ -197,6 +211,7 @@ export class Votes {
     this.#unset?.()
     this.#unwatch()
     await this.#working
+    for (const unset of this.#away) unset()
   }
 
   #state() {

@@ -2,9 +2,8 @@
 // on. Each looks at what is done already and goes on from there, so that a second run finishes the first.
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, asHash, bytesToHex, equalBytes, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
-import { curves, keccak } from '../../chain/base/crypto.ts'
+import { keccak } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import { type Domain, ownerPayload, readyPayload, SignType, signBytes } from '../../chain/types/vote.ts'
 import { request } from '../../rpc/client/http.ts'
 import { duration, nova, parseAmount, parsePercent, percent, time } from '../amounts.ts'
 import { type CommandContext, type ExitCode, exitCode } from '../args.ts'
@@ -119,7 +118,7 @@ export async function join(context: CommandContext, usage: string): Promise<Exit
     const stake = wanted ?? (await parametersOf(place.url, (await headOf(place.url)).height)).minSelfBond
     await funded(entry, stake)
     steps.doing(`bonds ${nova(stake)}`)
-    const proof = proofOf(entry, key)
+    const proof = await key.holder.own(operator)
     const digest = keccak(new TextEncoder().encode(folder.peerId))
     const args = [key.blsKey, proof, digest, commissionBps, context.flags.moniker ?? ''] as const
     const receipt = await send(entry, callOf(staking, 'createValidator', args), stake)
@@ -129,13 +128,6 @@ export async function join(context: CommandContext, usage: string): Promise<Exit
   steps.done(`${bytesToHex(operator)} is a validator`)
   if (!(await attest(entry, sent, key))) return exitCode.ok
   return tell(entry, sent)
-}
-
-/** The key signs that it is for this operator, on this network. */
-const proofOf = ({ folder, operator }: Entry, { secret, blsKey }: FolderKey): Uint8Array =>
-  curves().blsSign(secret, signBytes(domainOf(folder), SignType.pop, ownerPayload(blsKey, operator)))
-const domainOf = ({ genesis, genesisHash }: Folder): Domain => {
-  return { chainId: genesis.chainId, genesisHash: asHash(hexToBytes(genesisHash)) }
 }
 
 const refuseOthers = (info: ValidatorInfo, blsKey: Uint8Array): void => {
@@ -207,7 +199,7 @@ export async function rotateKey(context: CommandContext, usage: string): Promise
   steps.done(`next key ${bytesToHex(key.blsKey)}`)
   if (!equalBytes(info.nextBlsKey, key.blsKey)) {
     steps.doing('registers the next key')
-    const proof = proofOf(entry, key)
+    const proof = await key.holder.own(entry.operator)
     const receipt = await send(entry, callOf(staking, 'rotateBlsKey', [key.blsKey, proof]))
     if (receipt === null) return exitCode.ok
     sent.rotateBlsKey = placeIn(receipt)
@@ -233,8 +225,7 @@ const attest = async (entry: Entry, sent: Sent, held: FolderKey | null): Promise
   const height = Math.min(own.height, network.height)
   const block = await request(place.own, 'eth_getBlockByNumber', [`0x${height.toString(16)}`, false])
   const blockHash = asHash(hexToBytes((block as { readonly hash: string }).hash)) // our own method
-  const payload = readyPayload(height, blockHash, operator)
-  const signature = curves().blsSign(key.secret, signBytes(domainOf(folder), SignType.ready, payload))
+  const signature = await key.holder.ready(height, blockHash, operator)
   steps.doing(`shows that the node has block ${height}`)
   const receipt = await send(entry, callOf(staking, 'attestReady', [BigInt(height), blockHash, signature]))
   if (receipt === null) return false

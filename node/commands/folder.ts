@@ -3,8 +3,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bytesToHex, equalBytes, type Hex } from '../../chain/base/bytes.ts'
-import { curves } from '../../chain/base/crypto.ts'
+import { asHash, bytesToHex, equalBytes, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { computeGenesisHash } from '../../chain/chain.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
@@ -13,11 +12,15 @@ import { ClientErrors, request } from '../../rpc/client/http.ts'
 import type { CommandContext } from '../args.ts'
 import { type Config, loadConfig, setInFile } from '../config.ts'
 import { developmentSecret } from '../development.ts'
+import { holderOf, type KeyHolder } from '../holder.ts'
 import { p2pKey } from '../identity.ts'
 import { encryptKeystore, keystoreName, newSecret, openKeyFile, writeKeyFile } from '../keystore.ts'
 import { askNewPassword, askPassword, type PasswordSource } from '../password.ts'
+import { visitSigner } from '../remote/client.ts'
+import { remoteOf } from '../remote/files.ts'
 import { headOf } from '../roll.ts'
 import type { Steps } from '../steps.ts'
+import { monotonicClock, systemTimers } from '../system.ts'
 import { requireNodeDir } from './start.ts'
 import { consensusOf } from './status.ts'
 
@@ -38,6 +41,10 @@ export const FolderErrors = defineErrors('FOLDER', {
   NO_KEY: {
     text: (d: { dir: string; blsKey: string }) =>
       `${d.dir} does not hold the key ${d.blsKey} that is to sign: set validator.keyFile or validator.nextKeyFile to its file`,
+  },
+  SIGNER_KEYS: {
+    text: (d: { url: string; has: number }) =>
+      `the signer ${d.url} has ${d.has} key, and the next one is wanted: run \`novachain keys new validator-next --dir <its folder>\` there, restart it, then this node`,
   },
 })
 
@@ -60,20 +67,48 @@ export async function openFolder({ flags, env }: CommandContext): Promise<Folder
 // Keys.
 
 type KeySlot = 'validator.keyFile' | 'validator.nextKeyFile'
+/** `holder` has the secret, or asks who has it. */
 export interface FolderKey {
   readonly blsKey: Uint8Array
-  readonly secret: Uint8Array
-  /** null for a development key. */
-  readonly file: string | null
+  readonly holder: Omit<KeyHolder, 'publicKey'>
 }
 
 const sourceOf = ({ dir, config }: Folder, { flags, env }: CommandContext): PasswordSource => {
   const own = config['validator.passwordFile']
   return { file: own === '' ? flags['password-file'] : resolve(dir, own), env }
 }
-const keyOf = (secret: Uint8Array, file: string | null): FolderKey => ({
-  ...{ secret, file, blsKey: curves().blsPublicKey(secret) },
+const domainOf = ({ genesis, genesisHash }: Folder) => ({
+  chainId: genesis.chainId,
+  genesisHash: asHash(hexToBytes(genesisHash)),
 })
+const keyOf = (folder: Folder, secret: Uint8Array): FolderKey => {
+  const holder = holderOf(secret, domainOf(folder))
+  return { blsKey: holder.publicKey, holder }
+}
+
+const noLog = { debug() {}, info() {}, warn() {}, error() {} }
+const noMeter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
+/** Those of the signer elsewhere, in its order; null where keys are in this folder. The node has its lease; a visit needs none. */
+const keysElsewhere = async (folder: Folder): Promise<readonly FolderKey[] | null> => {
+  const { dir, config } = folder
+  if (config['validator.signerUrl'] === '') return null
+  const at = await remoteOf(dir, config, { takesOver: false })
+  const deps = { domain: domainOf(folder), clock: monotonicClock, timers: systemTimers, log: noLog, meter: noMeter }
+  const names = await visitSigner(at, deps, async (keys) => keys.map(({ publicKey }) => publicKey))
+  return names.map((blsKey) => {
+    const visit = (ask: (holder: KeyHolder) => Promise<Uint8Array>): Promise<Uint8Array> =>
+      visitSigner(at, deps, async (keys) => {
+        const holder = keys.find(({ publicKey }) => equalBytes(publicKey, blsKey))
+        if (holder === undefined) throw new NodeError(FolderErrors.NO_KEY, { dir, blsKey: bytesToHex(blsKey) })
+        return ask(holder)
+      })
+    const holder: FolderKey['holder'] = {
+      own: (operator) => visit((each) => each.own(operator)),
+      ready: (...block) => visit((each) => each.ready(...block)),
+    }
+    return { blsKey, holder }
+  })
+}
 
 /** The key in this place of the configuration; made there, encrypted, where there is none. */
 export async function ensureKey(
@@ -83,8 +118,14 @@ export async function ensureKey(
   context: CommandContext,
 ): Promise<FolderKey> {
   const { dir, config } = folder
+  const elsewhere = await keysElsewhere(folder)
+  if (elsewhere !== null) {
+    const key = elsewhere[slot === 'validator.keyFile' ? 0 : 1]
+    if (key !== undefined) return key
+    throw new NodeError(FolderErrors.SIGNER_KEYS, { url: config['validator.signerUrl'], has: elsewhere.length })
+  }
   const index = config['validator.developmentIndex']
-  if (slot === 'validator.keyFile' && index >= 0) return keyOf(developmentSecret(index), null)
+  if (slot === 'validator.keyFile' && index >= 0) return keyOf(folder, developmentSecret(index))
   const file = resolve(dir, config[slot] === '' ? fallback : config[slot])
   const source = sourceOf(folder, context)
   const isThere = existsSync(file)
@@ -97,21 +138,28 @@ export async function ensureKey(
     await writeKeyFile(file, text)
   }
   if (config[slot] === '') setInFile(join(dir, 'config.toml'), slot, relative(dir, file))
-  return keyOf(secret, file)
+  return keyOf(folder, secret)
 }
 
 /** The key that others know by this name. Only its own file is decrypted. Throws FOLDER_NO_KEY. */
 export async function findKey(folder: Folder, blsKey: Uint8Array, context: CommandContext): Promise<FolderKey> {
   const { dir, config } = folder
+  const elsewhere = await keysElsewhere(folder)
+  if (elsewhere !== null) {
+    const key = elsewhere.find((each) => equalBytes(each.blsKey, blsKey))
+    if (key !== undefined) return key
+    throw new NodeError(FolderErrors.NO_KEY, { dir, blsKey: bytesToHex(blsKey) })
+  }
   const index = config['validator.developmentIndex']
-  const development = index < 0 ? null : keyOf(developmentSecret(index), null)
+  const development = index < 0 ? null : keyOf(folder, developmentSecret(index))
   if (development !== null && equalBytes(development.blsKey, blsKey)) return development
   for (const slot of ['validator.keyFile', 'validator.nextKeyFile'] as const) {
     const file = resolve(dir, config[slot])
     if (config[slot] === '' || !existsSync(file)) continue
     const name = await keystoreName(file, 'validator')
     if (name !== null && !equalBytes(name, blsKey)) continue
-    const found = keyOf(await openKeyFile(file, 'validator', () => askPassword(sourceOf(folder, context), file)), file)
+    const secret = await openKeyFile(file, 'validator', () => askPassword(sourceOf(folder, context), file))
+    const found = keyOf(folder, secret)
     if (equalBytes(found.blsKey, blsKey)) return found
   }
   throw new NodeError(FolderErrors.NO_KEY, { dir, blsKey: bytesToHex(blsKey) })

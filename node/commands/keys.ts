@@ -187,7 +187,10 @@ const useOf = (dir: string, file: string): string[] => {
   const isDefault = basename(file) === `${DEFAULT_NAME.validator}.json`
   if (!existsSync(config) && isDefault)
     return [`The node signs with it after novachain init ${dir} --profile validator --genesis <file|url>`]
-  if (existsSync(config) && resolve(dir, loadConfig(config, {}, {})['validator.keyFile']) === resolve(file))
+  const has = existsSync(config) ? loadConfig(config, {}, {}) : null
+  if (has !== null && has['signer.genesisHash'] !== '')
+    return ['The signer of this folder signs with it from its next start on.']
+  if (has !== null && resolve(dir, has['validator.keyFile']) === resolve(file))
     return ['The node of this folder signs with it.']
   return [
     'The node signs with it after',

@@ -93,6 +93,7 @@ const ask = async (url: string) => {
     // Without blocks nobody here can tell whether the network goes on elsewhere.
     synced: !consensus.behind && consensus.halt === null,
     consensus,
+    signer: await signerOf(url),
     chainId: Number(chainId),
     genesisHash: String(genesisHash),
     peers: Number(peers),
@@ -103,9 +104,27 @@ const ask = async (url: string) => {
   }
 }
 
+/** The signer elsewhere; null where the keys are with the node, and for who may not know. */
+const signerOf = async (url: string) => {
+  const info = await request(url, 'admin_nodeInfo').catch((error: unknown) => {
+    if (error instanceof NodeError) return null // it is said on the node's own machine alone
+    throw error
+  })
+  const signer = (info as { readonly signer?: RemoteSigner | null } | null)?.signer ?? null // our own method
+  if (signer === null) return null
+  const { answerMicroseconds: micros, ...rest } = signer
+  return { ...rest, answerMs: micros === null ? null : Number(micros) / 1_000 }
+}
+interface RemoteSigner {
+  readonly url: string
+  readonly answers: boolean
+  readonly fault: string | null
+  readonly answerMicroseconds: string | null
+}
+
 const behind = ({ consensus }: Found): string => (consensus.behind ? ', behind the network' : '')
 const page = (found: Found): string[] => {
-  const { consensus, mempool } = found
+  const { consensus, mempool, signer } = found
   const { votes, signing, missing, missingCount } = consensus
   const rows: [string, string][] = [
     ['height', `${found.height} (final, ${found.ageSeconds} s ago${behind(found)})  ${found.hash}`],
@@ -117,6 +136,7 @@ const page = (found: Found): string[] => {
     ['missing', missing.length === 0 ? 'nobody' : listed(missing, missingCount)],
     [consensus.halt === null ? 'waits' : 'halted', consensus.halt ?? `for ${consensus.waitsFor}`],
     ['signing', signing === null ? 'no: this node has no validator key' : signingOf(signing)],
+    ...(signer === null ? [] : [['signer', shownSigner(signer)] satisfies [string, string]]),
     ['network', `chain ${found.chainId}, genesis ${found.genesisHash}`],
     ['mempool', `${mempool.pending} pending, ${mempool.queued} queued`],
     ['peers', String(found.peers)],
@@ -125,6 +145,10 @@ const page = (found: Found): string[] => {
   ]
   const columns = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY
   return rows.flatMap(([name, text]) => wrap(`${name.padEnd(8)} ${text}`, columns, ' '.repeat(9)))
+}
+const shownSigner = ({ url, answers, fault, answerMs }: NonNullable<Found['signer']>): string => {
+  if (!answers) return `${url} does not answer: ${fault}`
+  return answerMs === null ? url : `${url}, answers in ${answerMs.toFixed(1)} ms`
 }
 const NAMED_MAX = 10
 const listed = (missing: Found['consensus']['missing'], count: number): string => {

@@ -164,18 +164,25 @@ test('two validators that share a signer never both sign, whoever takes the leas
     const outcomes: unknown[] = []
     for (let step = 0; step < 24; step++) {
       const who = draw(2)
-      if (held[who] === undefined || draw(8) === 0) held[who] = await joined(port, { takesOver: true })
+      if (held[who] === undefined || draw(8) === 0) {
+        const before = held[who]
+        held[who] = await joined(port, { takesOver: true })
+        await before?.close()
+      }
       const asked = held.map((each) =>
         each?.key.sign(prepare(1 + draw(6) + Math.floor(step / 4), draw(3) + 1)).catch((error: unknown) => error),
       )
       for (const [each, outcome] of (await Promise.all(asked)).entries()) {
         if (outcome instanceof NodeError) {
           outcomes.push(outcome.code)
-          if (outcome.code === 'REMOTE_LEASE') held[each] = undefined
+          if (outcome.code !== 'REMOTE_LEASE') continue
+          await held[each]?.close() // as a node: it stops
+          held[each] = undefined
         } else if (outcome !== undefined && (outcome as SignAnswer).kind === 'signed')
           said.push((outcome as Extract<SignAnswer, { kind: 'signed' }>).message)
       }
     }
+    for (const each of held) await each?.close()
     expect(outcomes).toContain('REMOTE_LEASE')
     expect(said.length).toBeGreaterThan(3)
     for (const [, same] of Map.groupBy(said, (message) => (message.kind === 'vote' ? message.vote.height : 0)))
@@ -301,6 +308,20 @@ test('the node’s copy and the signer’s: the higher one counts, also where th
   expect((await guarded.sign(prepare(7, 2))).kind).toBe('refused')
   expect(there.text).toBe(null)
   expect((await guarded.sign(prepare(8))).kind).toBe('signed')
+})
+
+test('an answer does not wait for the copy here; where that cannot be written, nothing more is signed', async () => {
+  const here = memoryRecord()
+  const { key } = await joined((await serving(memoryRecord())).port)
+  const guarded = await keepRecord(here, key, domain, 'copy')
+  let done: () => void = () => {}
+  here.replace = () => new Promise((resolve) => (done = resolve))
+  expect((await guarded.sign(prepare(5))).kind).toBe('signed')
+  const next = guarded.sign(prepare(6))
+  done()
+  here.replace = () => Promise.reject(new NodeError(RecordErrors.RECORD, { file: 'copy', reason: 'is on a full disk' }))
+  expect((await next).kind).toBe('signed')
+  expect(await codeOf(guarded.sign(prepare(7)))).toBe('SIGNER_RECORD')
 })
 
 // The port, to whoever finds it.

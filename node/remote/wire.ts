@@ -275,7 +275,7 @@ export class Frames {
     const bodies: Uint8Array[] = []
     for (let size = this.#size(); size !== null && this.#heldBytes >= 4 + size; size = this.#size()) {
       const all = this.#joined()
-      bodies.push(all.slice(4, 4 + size))
+      bodies.push(new Uint8Array(all.subarray(4, 4 + size))) // a copy: what a stream gives are views of its own memory
       this.#held = [all.subarray(4 + size)]
       this.#heldBytes -= 4 + size
     }
