@@ -272,7 +272,12 @@ const KEYS = {
   'rollup.passwordFile': {
     schema: z.string(),
     fallback: '',
-    says: 'file or pipe with that keystore’s password, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+    says: 'file or pipe with the password of these keystores, mode 0600; empty: NOVACHAIN_PASSWORD, or a prompt',
+  },
+  'rollup.operatorKeyFile': {
+    schema: z.string(),
+    fallback: '',
+    says: 'account that bonded this validator, for a contract that asks for signatures of operators (rollup deploy --verifier ecdsa): a keystore, or hex, mode 0600; empty: it signs none, and posts to no such contract',
   },
   'rollup.batchBytes': {
     schema: z.coerce.number().int().min(1_024).max(120_000),

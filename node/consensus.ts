@@ -6,12 +6,15 @@ import { Votes } from './bridge/votes.ts'
 import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
 import { type EvidencePool, openEvidence } from './evidence.ts'
 import { handlersOf } from './handlers.ts'
+import { Operators } from './rollup/operators.ts'
 import { announcementOf, Roster } from './roster.ts'
 import { Sync } from './sync.ts'
 import { createTxGossip } from './txgossip.ts'
 
 export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf' | 'evidence'> {
   readonly pause: Pause
+  /** secp256k1, of the operator of a validator of this node, for contracts that ask for his signature. */
+  readonly operatorSecret?: Uint8Array | null
   /** null for a node that stays alone. `announcement` is what peers are told of a node with this peer id. */
   readonly join: (handlers: Handlers, announcement: (self: PeerId) => Promise<Uint8Array>) => Promise<Network | null>
 }
@@ -22,6 +25,8 @@ export interface Consensus {
   readonly evidence: EvidencePool
   /** What validators say of other chains. */
   readonly votes: Votes
+  /** What operators say of final blocks. */
+  readonly operators: Operators
   readonly network: Network | null
   /** Settles when the engine stopped; rejects when something failed. */
   readonly done: Promise<void>
@@ -47,16 +52,18 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
   engine.onAhead((_, peer) => sync.poke(peer))
   const txs = createTxGossip({ ...deps, network })
   const votes = new Votes({ ...deps, network })
+  const operators = new Operators({ ...deps, network, secret: deps.operatorSecret ?? null })
   const abort = new AbortController()
   const leave = async (): Promise<void> => {
     txs.close()
+    operators.close()
     await late.network?.close()
     await sync.close()
     await evidence.close()
     await votes.close()
   }
   try {
-    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence, votes })
+    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence, votes, operators })
     late.network = await deps.join(handlers, (self) => announcementOf(deps.signers, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null
@@ -66,7 +73,7 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
       await leave()
     }
     return {
-      ...{ engine, sync, evidence, votes, network: late.network, done: Promise.race([done, failed]) },
+      ...{ engine, sync, evidence, votes, operators, network: late.network, done: Promise.race([done, failed]) },
       stop: () => {
         stopping ??= stop()
         return stopping

@@ -4,6 +4,7 @@ import { type Handlers, type Network, OFFENCES } from '../p2p/network.ts'
 import type { Votes } from './bridge/votes.ts'
 import type { Engine } from './engine.ts'
 import type { EvidencePool } from './evidence.ts'
+import type { Operators } from './rollup/operators.ts'
 import type { Roster } from './roster.ts'
 import type { Sync } from './sync.ts'
 import type { TxGossip } from './txgossip.ts'
@@ -20,9 +21,19 @@ export interface Answering {
   readonly roster: Roster
   readonly evidence: EvidencePool
   readonly votes: Votes
+  readonly operators: Operators
 }
 
-export const handlersOf = ({ network, engine, sync, txs, roster, evidence, votes }: Answering): Handlers => ({
+export const handlersOf = ({
+  network,
+  engine,
+  sync,
+  txs,
+  roster,
+  evidence,
+  votes,
+  operators,
+}: Answering): Handlers => ({
   onPublished(topic, bytes, from) {
     switch (topic) {
       case 'consensus':
@@ -33,6 +44,8 @@ export const handlersOf = ({ network, engine, sync, txs, roster, evidence, votes
         return evidence.onPublished(bytes, from)
       case 'attest':
         return votes.onPublished(bytes)
+      case 'operators':
+        return operators.onPublished(bytes)
     }
   },
   async onRequest(protocol, bytes, from) {

@@ -31,7 +31,7 @@ import { openJournal } from './journal.ts'
 import { type PruneChoice, startPruning } from './pruning.ts'
 import { Replays, refuseDoubted } from './replays.ts'
 import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
-import { type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
+import { type RollupDeps, type RollupOptions, type RollupService, startPoster } from './rollup/service.ts'
 import { aborted } from './service.ts'
 import { type KeyChoice, openSigners, type Signers } from './signers.ts'
 import { disagreement, encodeSoftware, softwareOf, softwareOfPeers, watchForks } from './software.ts'
@@ -86,6 +86,8 @@ export interface NodeOptions {
   readonly content: ContentOptions | null
   /** Posts batches to the settlement contract; null: others do. `keys` are the validator's, added here. */
   readonly rollup: Omit<RollupOptions, 'keys'> | null
+  /** secp256k1, of the account that bonded the validator of this node; null: it signs for no contract. */
+  readonly operatorSecret: Uint8Array | null
   readonly historyBlocks: number | null
   readonly proofBlocks: number | null
   /** What of past blocks is kept. */
@@ -154,7 +156,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
       evidence: consensus.evidence,
       bridge: consensus.votes,
       content: await holdContent(options, chain, log, closers),
-      rollup: await postBatches(options, keys, chain, { log, meter }, closers),
+      rollup: await postBatches(options, keys, { chain, operators: consensus.operators, log, meter }, closers),
       // Several validators share one clock and one turn: no single one of them may move it.
       dev: rules.development && rules.validators.members.length === 1 ? consensus.engine.control : null,
       version: `NovaChain/v${version}/node-${process.version}`,
@@ -243,7 +245,7 @@ const takePart = async (
   closers.push(() => wal.close())
   const consensus = await startConsensus(
     {
-      ...{ chain, signers, wal, pause: nextTurn, ...ports },
+      ...{ chain, signers, wal, pause: nextTurn, operatorSecret: options.operatorSecret, ...ports },
       ...{ clock: systemClock, timers: systemTimers, random: systemRandom, verifier: createVerifier(nextTurn) },
       join: (handlers, announcement) => joinNetwork(options.p2p, chain, { handlers, announcement }, ports),
     },
@@ -293,12 +295,11 @@ const vcApiOf = async ({ issuer, log }: NodeOptions, ctx: Ctx): Promise<Readonly
 const postBatches = async (
   { rollup, dir }: NodeOptions,
   { signers }: Signers,
-  chain: Chain,
-  ports: Ports,
+  ports: Ports & Pick<RollupDeps, 'chain' | 'operators'>,
   closers: (() => Promise<void>)[],
 ): Promise<RollupService | null> => {
   if (rollup === null) return null
-  const deps = { chain, clock: systemClock, timers: systemTimers, ...ports }
+  const deps = { clock: systemClock, timers: systemTimers, ...ports }
   const service = await startPoster(deps, dir, { ...rollup, keys: signers.map(({ publicKey }) => publicKey) })
   closers.push(() => service.close())
   return service
@@ -323,7 +324,7 @@ const holdContent = async (
 }
 
 /** Raised with every change of what peers say to each other. */
-export const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 4
 
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],

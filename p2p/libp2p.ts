@@ -16,7 +16,7 @@ import { type PeerId, type Protocol, PUBLISH_MAX_BYTES, type Topic } from './net
 
 export type Node = Libp2p<{ readonly pubsub: GossipSub }>
 
-export const TOPICS: readonly Topic[] = ['consensus', 'txs', 'evidence', 'attest']
+export const TOPICS: readonly Topic[] = ['consensus', 'txs', 'evidence', 'attest', 'operators']
 
 /** Streams of one connection, whatever their protocol: 1,000 that say nothing are 1,000 buffers and timers. */
 export const STREAMS_MAX = 128

@@ -5,7 +5,7 @@
 export type PeerId = string
 
 /** What every peer hears of what one publishes. One message to all, passed on by those who accept it. */
-export type Topic = 'consensus' | 'txs' | 'evidence' | 'attest'
+export type Topic = 'consensus' | 'txs' | 'evidence' | 'attest' | 'operators'
 /** What one peer asks another, over a stream of its own. */
 export type Protocol = 'hello' | 'direct' | 'body' | 'txs' | 'blocks' | 'peers'
 

@@ -29,6 +29,7 @@ import {
   decodeBodyRequest,
   decodeEnvelope,
   decodeHello,
+  decodeOperatorWord,
   decodeRange,
   decodeRun,
   decodeTxs,
@@ -38,6 +39,7 @@ import {
   encodeBodyAnswer,
   encodeEnvelope,
   encodeHello,
+  encodeOperatorWord,
   encodeRange,
   encodeRun,
   encodeTxs,
@@ -135,6 +137,15 @@ const CODECS: Readonly<Record<string, Codec>> = {
           })),
         },
         1_800_000_000,
+      ),
+    ),
+  },
+  'operator’s word': {
+    pass: (bytes) => encodeOperatorWord(decodeOperatorWord(bytes), saltOf(bytes)),
+    valid: ([0, 1] as const).map((recovery) =>
+      encodeOperatorWord(
+        { height: 70_000, blockHash: hash(1), signature: signature(7).slice(0, 64), recovery },
+        1_800_000_000_000,
       ),
     ),
   },

@@ -25,6 +25,7 @@ import {
   headerHash,
   type Section,
 } from '../chain/types/block.ts'
+import type { OperatorSignature } from '../chain/types/checkpoint.ts'
 import { decodeEvidence, EVIDENCE_MAX_BYTES, type Evidence } from '../chain/types/evidence.ts'
 import { decodeMessage, encodeMessage, type Message } from '../chain/types/message.ts'
 import { decodeQc, encodeQc, type Qc } from '../chain/types/vote.ts'
@@ -190,6 +191,28 @@ export function decodeAttestations(bytes: Uint8Array): Attestations {
     return { chain: asBigint(chain, 64), id: asHash(asBytes(id, 32)), signature: asBytes(signature, 96) }
   })
   return { key: asBytes(key, 48), votes }
+}
+
+/** An operator's word that a block is final, as `checkpointDigest` says it. */
+export interface OperatorWord extends OperatorSignature {
+  readonly height: number
+  readonly blockHash: Hash
+}
+/** `salt` makes a repetition another message. */
+export const encodeOperatorWord = (
+  { height, blockHash, signature, recovery }: OperatorWord,
+  salt: number,
+): Uint8Array => encodeRlp([rlpInt(salt), rlpInt(height), blockHash, signature, rlpInt(recovery)])
+/** Throws WIRE_MALFORMED or RLP_MALFORMED. */
+export function decodeOperatorWord(bytes: Uint8Array): OperatorWord {
+  const [salt, height, blockHash, signature, recovery] = asList(decodeSparseRlp(bytes), 5)
+  asNumber(salt)
+  const bit = asNumber(recovery)
+  if (bit !== 0 && bit !== 1) throw malformed('an operator’s word', 'its recovery bit is neither 0 nor 1')
+  return {
+    ...{ height: asNumber(height), blockHash: asHash(asBytes(blockHash, 32)) },
+    ...{ signature: asBytes(signature, 64), recovery: bit },
+  }
 }
 
 /** Bytes of a peer's that do not decode are its fault; anything else is ours. */

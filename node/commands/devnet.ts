@@ -327,6 +327,7 @@ const prepare = async (dir: string, context: CommandContext, validators: number)
       'rpc.origins': ['*'],
       'validator.developmentIndex': index,
       'evidence.reporterKeyFile': reporter === undefined ? '' : REPORTER_FILE,
+      'rollup.operatorKeyFile': reporter === undefined ? '' : REPORTER_FILE,
       'engine.sealing': flags.sealing ?? 'interval',
       'engine.evm': flags.engine,
       'engine.emptyBlocksMs': emptyBlocksMs,

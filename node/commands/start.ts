@@ -128,14 +128,15 @@ const open = async ({
   const reporter = await reporterOf({ dir, config, env })
   const issuer = await issuerOf({ dir, config, env })
   const rollup = await rollupOf({ dir, config, env })
-  const options = { ...optionsOf(config, { dir, validator, reporter, issuer, rollup }), forks }
+  const operatorSecret = await operatorOf({ dir, config, env })
+  const options = { ...optionsOf(config, { dir, validator, reporter, issuer, rollup, operatorSecret }), forks }
   const supervisor = supervised(env)
   return { node: await startNode(options, genesis, AbortSignal.any([signal, supervisor.gone])), supervisor }
 }
 
 const optionsOf = (
   config: Config,
-  given: Pick<NodeOptions, 'dir' | 'validator' | 'reporter' | 'issuer' | 'rollup'>,
+  given: Pick<NodeOptions, 'dir' | 'validator' | 'reporter' | 'issuer' | 'rollup' | 'operatorSecret'>,
 ): NodeOptions => ({
   ...given,
   rpc: {
@@ -268,6 +269,11 @@ const rollupOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<
     lowBalanceWei: parseAmount(`${config['rollup.lowBalance']}nova`), // the L1's coin has as many places
     ...{ coinDollars: config['rollup.coinPrice'], profile: config['rollup.gasProfile'] },
   }
+}
+
+const operatorOf = async ({ dir, config, env }: Omit<Folder, 'genesis'>): Promise<Uint8Array | null> => {
+  const name = config['rollup.operatorKeyFile']
+  return name === '' ? null : accountIn({ dir, env }, name, config['rollup.passwordFile'])
 }
 
 const accountIn = (

@@ -5,7 +5,7 @@ import { splitBatch } from './batch.ts'
 import { BatchErrors } from './columns.ts'
 import type { Batch, BatchSource } from './poster.ts'
 import type { BatchFacts } from './record.ts'
-import type { Position, Posting, Settlement } from './settlement.ts'
+import type { Position, Posting, Scheme, Settlement } from './settlement.ts'
 
 export const FittingErrors = defineErrors('FITTING', {
   TOO_LARGE: {
@@ -48,12 +48,13 @@ interface Cut {
  */
 export async function fitted(
   deps: FittingDeps,
-  { batch, after, batchBytes }: { readonly batch: Batch; readonly after: Position; readonly batchBytes: number },
+  of: { readonly batch: Batch; readonly after: Position; readonly batchBytes: number; readonly scheme: Scheme },
 ): Promise<Fitted | { readonly unsigned: Batch } | null> {
+  const { batch, after, batchBytes, scheme } = of
   let cut: Cut = { batch, data: batch.data, others: [] }
   for (let bytes = batchBytes; ; ) {
     const { facts, checkpoint, data: whole } = cut.batch
-    const certificate = await deps.source.certify(facts.lastHeight)
+    const certificate = await deps.source.certify(facts.lastHeight, scheme)
     if (certificate === null) return { unsigned: cut.batch }
     const first = { data: cut.data, checkpoint, certificate }
     const { payload } = deps.settlement.post(after, first)

@@ -19,7 +19,7 @@ import {
   type Recorder,
   shown,
 } from './record.ts'
-import { type Position, type Posting, refuseOperators, type Settlement } from './settlement.ts'
+import { type Position, type Posting, type Scheme, type Settlement, SettlementErrors, schemeOf } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
   BACKWARDS: {
@@ -42,7 +42,9 @@ export interface BatchSource {
   /** Blocks after a position, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: there are none. */
   next(after: Pick<Position, 'height' | 'blockHash'>, maxBytes: number): Promise<Batch | null>
   /** What vouches for a block, as the contract's verifier reads it; null: not all signatures are here yet, and asking again is how they come. */
-  certify(height: number): Promise<Uint8Array | null>
+  certify(height: number, scheme: Scheme): Promise<Uint8Array | null>
+  /** Whether it ever has such certificates. */
+  isAble(scheme: Scheme): boolean
   /** Whose turn: 0 for the elected poster of the epoch, 1 for the one after a missed deadline, and so on. */
   rank(epoch: number): number
 }
@@ -124,6 +126,7 @@ interface OwnView extends View {
 interface Views {
   readonly final: View
   readonly latest: OwnView
+  readonly scheme: Scheme
 }
 
 const meters = (m: Meter) => ({
@@ -154,8 +157,8 @@ export class Poster {
   #waits: Waits = 'l1'
   /** Whoever runs the node does not want to wait. */
   #isUrgent = false
-  /** The contract has a verifier that reads what this node has. */
-  #isKnown = false
+  /** What the contract asks for; null: not known, or it refused and may ask for another by now. */
+  #scheme: Scheme | null = null
   /** Was due and lacks signatures: blocks that come later are not added, or it would lack others. */
   #unsigned: Batch | null = null
 
@@ -198,12 +201,13 @@ export class Poster {
     // In this order: what is final when it is asked is no newer than what is the newest after.
     const final = await this.#finalView()
     const latest = await this.#ownView()
-    await this.#refuseVerifier(latest)
+    const scheme = await this.#schemeAt(latest)
     if (latest.position.seq < final.position.seq) throw backwards('the batches of its newest block', final, latest)
     const { record } = this.#deps.recorder
-    if (record === null) return this.#begin({ final, latest })
+    const at = { final, latest, scheme }
+    if (record === null) return this.#begin(at)
     if (final.position.seq >= record.seq)
-      return record.part === 0 ? this.#settle(record, { final, latest }) : this.#followPart(record, { final, latest })
+      return record.part === 0 ? this.#settle(record, at) : this.#followPart(record, at)
     // A part follows what is final: this endpoint lags.
     return record.part === 0 ? this.#follow(record, latest) : 'finality'
   }
@@ -243,11 +247,14 @@ export class Poster {
     return view
   }
 
-  /** Throws SETTLEMENT_VERIFIER. Asked until it is answered once: whoever sets another verifier under a poster meets refusals of its batches. */
-  async #refuseVerifier({ block }: View): Promise<void> {
-    if (this.#isKnown) return
-    await refuseOperators(this.#deps.l1, this.#deps.settlement.address, block.hash)
-    this.#isKnown = true
+  /** Throws SETTLEMENT_VERIFIER where this node never has what the contract asks for. */
+  async #schemeAt({ block }: View): Promise<Scheme> {
+    const { l1, settlement, source } = this.#deps
+    const scheme = this.#scheme ?? (await schemeOf(l1, settlement.address, block.hash))
+    if (!source.isAble(scheme))
+      throw new NodeError(SettlementErrors.VERIFIER, { settlement: bytesToHex(settlement.address) })
+    this.#scheme = scheme
+    return scheme
   }
 
   #watchBalance(balanceWei: bigint): void {
@@ -449,7 +456,7 @@ export class Poster {
 
   // A new batch
 
-  async #begin({ final, latest }: Views): Promise<Waits> {
+  async #begin({ final, latest, scheme }: Views): Promise<Waits> {
     const { source, clock, settlement, recorder } = this.#deps
     const nowMs = clock.nowMs()
     if (nowMs < this.#refusedUntilMs) return 'refused'
@@ -468,7 +475,7 @@ export class Poster {
     if (early !== null) return early
     const bid = this.#firstBid(batch.facts, latest)
     if (bid === null) return 'fee'
-    const made = await this.#fitted(batch, latest, bid)
+    const made = await this.#fitted(batch, { latest, bid, scheme })
     if (typeof made === 'string') return made
     const { first, others, gasLimit, facts } = made
     if (!this.#canPay(gasLimit * BigInt(1 + others.length) * bid.maxFeeWei, latest)) return 'balance'
@@ -484,14 +491,17 @@ export class Poster {
   }
 
   /** As it can be sent now. */
-  async #fitted(batch: Batch, latest: OwnView, bid: FeeCaps): Promise<Fitted | Waits> {
+  async #fitted(
+    batch: Batch,
+    { latest, bid, scheme }: { readonly latest: OwnView; readonly bid: FeeCaps; readonly scheme: Scheme },
+  ): Promise<Fitted | Waits> {
     const { source, settlement } = this.#deps
     const deps = {
       ...{ source, settlement, sizeOf: (payload: Uint8Array) => this.#sizeOf(latest.nonce, payload, bid) },
       gasOf: (payload: Uint8Array, facts: BatchFacts) => this.#gasOf(payload, facts),
     }
     const { batchBytes } = this.#options
-    const made = await fitted(deps, { batch, after: latest.position, batchBytes }).catch((error: unknown) => {
+    const made = await fitted(deps, { batch, after: latest.position, batchBytes, scheme }).catch((error: unknown) => {
       if (!(error instanceof NodeError) || error.code !== FittingErrors.TOO_LARGE.code) throw error
       this.#refused({}, error.message)
       return null
@@ -562,6 +572,7 @@ export class Poster {
   #refused(facts: object, text: string): void {
     const waitMs = Math.min(BOUNDS.refusedMaxMs, BOUNDS.refusedMs * 2 ** this.#refusals++)
     this.#refusedUntilMs = this.#deps.clock.nowMs() + waitMs
+    this.#scheme = null // its owner may have set another verifier
     this.#warn('refused', { ...facts, againInMs: waitMs }, text)
   }
 

@@ -12,6 +12,7 @@ import { accountOf } from '../reporter.ts'
 import { createBatchBuilder } from '../workers/batches.ts'
 import type { Prices } from './costs.ts'
 import { createL1 } from './l1.ts'
+import type { Operators } from './operators.ts'
 import { Poster, type PosterOptions, type PosterStatus } from './poster.ts'
 import { type BatchFacts, openRecord, type Paid } from './record.ts'
 import { createSettlement, type Position } from './settlement.ts'
@@ -35,6 +36,8 @@ export interface RollupService {
 
 export interface RollupDeps {
   readonly chain: Chain
+  /** null: nobody's words are gathered. */
+  readonly operators: Pick<Operators, 'isAble' | 'certify'> | null
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -59,7 +62,7 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
     throw error
   })
   const builder = createBatchBuilder()
-  const source = new ChainSource({ chain, builder, certify: blsCertificates(chain) }, options)
+  const source = new ChainSource({ chain, builder, certificates: certificatesOf(deps) }, options)
   const stop = new AbortController()
   const l1 = createL1({ url: options.l1Url, chainId, signal: stop.signal })
   const poster = new Poster({ l1, settlement, source, account, recorder, clock, log, meter }, options)
@@ -146,9 +149,13 @@ const factsToJson = (facts: BatchFacts) => ({
   ...{ bytes: quantity(facts.sizeBytes), blockBytes: quantity(facts.blockBytes), oldestMs: quantity(facts.oldestMs) },
 })
 
+const certificatesOf = ({ chain, operators }: RollupDeps): ChainSourceDeps['certificates'] => ({
+  bls: blsCertificates(chain),
+  ...(operators?.isAble === true && { ecdsa: (height: number) => operators.certify(height) }),
+})
 /** The commit that made a block final says all that the verifier of consensus keys asks. */
 export const blsCertificates =
-  (chain: Pick<Chain, 'commitOf' | 'setOf'>): ChainSourceDeps['certify'] =>
+  (chain: Pick<Chain, 'commitOf' | 'setOf'>): ((height: number) => Promise<Uint8Array | null>) =>
   async (height) => {
     const [commit, set] = [chain.commitOf(height), chain.setOf(height)]
     return commit === null || set === null ? null : encodeBlsCertificate(commit, set)

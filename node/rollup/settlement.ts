@@ -27,8 +27,8 @@ import { type L1, L1Errors, type L1Log } from './l1.ts'
 
 export const SettlementErrors = defineErrors('SETTLEMENT', {
   VERIFIER: {
-    text: (d: { settlement: Hex; verifier: Hex }) =>
-      `the settlement contract ${d.settlement} asks for signatures of operator keys (EcdsaCheckpointVerifier at ${d.verifier}), which no node gathers: nothing is posted. Have its owner set a BlsCheckpointVerifier, or deploy with --verifier bls; rollup.settlement names it`,
+    text: (d: { settlement: Hex }) =>
+      `the settlement contract ${d.settlement} asks for signatures of operators, and this node has no operator’s key to ask the others with: nothing is posted. Set rollup.operatorKeyFile to the account that bonded this validator`,
   },
 })
 
@@ -127,8 +127,10 @@ export const accumulatorOf = (
 const plain = (value: unknown): string => (value instanceof Uint8Array ? bytesToHex(value) : String(value))
 
 const TYPE_QUESTION = keccak(new TextEncoder().encode('CHECKPOINT_TYPEHASH()')).subarray(0, 4)
-/** Throws SETTLEMENT_VERIFIER where a contract's verifier reads operators' signatures, at a block; L1_* and ABI_* where it is not answered. */
-export async function refuseOperators(l1: Pick<L1, 'call'>, settlement: Address, at: Hash): Promise<void> {
+/** Whose signatures a contract's verifier reads: those of consensus keys, or of operators. */
+export type Scheme = 'bls' | 'ecdsa'
+/** What a contract asks for at a block. Throws L1_* and ABI_* where it is not answered. */
+export async function schemeOf(l1: Pick<L1, 'call'>, settlement: Address, at: Hash): Promise<Scheme> {
   const answer = await l1.call(settlement, encodeCall(abi.functions.verifier, []), at)
   const verifier = asAddress(decodeNamed(abi.functions.verifier.outputs, answer).current)
   const type = await l1.call(verifier, TYPE_QUESTION, at).catch((error: unknown) => {
@@ -136,7 +138,5 @@ export async function refuseOperators(l1: Pick<L1, 'call'>, settlement: Address,
     if (error instanceof NodeError && error.code === L1Errors.REFUSED.code) return null
     throw error
   })
-  if (type === null || !equalBytes(type, CHECKPOINT_TYPE_HASH)) return
-  const facts = { settlement: bytesToHex(settlement), verifier: bytesToHex(verifier) }
-  throw new NodeError(SettlementErrors.VERIFIER, facts)
+  return type !== null && equalBytes(type, CHECKPOINT_TYPE_HASH) ? 'ecdsa' : 'bls'
 }

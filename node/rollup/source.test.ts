@@ -26,7 +26,7 @@ const builder: ChainSourceDeps['builder'] = {
   },
 }
 const sourceOf = (keys: readonly Uint8Array[] = []) =>
-  new ChainSource({ chain, builder, certify: async () => CERTIFICATE }, { encoding: 'attested', keys })
+  new ChainSource({ chain, builder, certificates: { bls: async () => CERTIFICATE } }, { encoding: 'attested', keys })
 
 /** What a contract holds that has this chain up to a height. */
 const at = (height: number) => ({ height, blockHash: chain.block(height)?.hash ?? expect.fail('it is kept') })
@@ -60,7 +60,7 @@ test('everything of the epoch where it fits, with its facts, checkpoint and byte
   expect(bytesToHex(keccak(batch.checkpoint.header))).toBe(bytesToHex(last.hash))
   expect(decodeHeader(batch.checkpoint.header).number).toBe(EPOCH)
   expect(decodeSection(batch.checkpoint.section)).toEqual(last.section)
-  expect(await sourceOf().certify(EPOCH)).toEqual(CERTIFICATE)
+  expect(await sourceOf().certify(EPOCH, 'bls')).toEqual(CERTIFICATE)
 })
 
 test('the rest of the next epoch, without a section where it does not end', async () => {
@@ -127,7 +127,7 @@ test('of blocks that compress to nothing a batch has no more than it may hold', 
   }
   await seal(full, 2, { fill })
   const source = new ChainSource(
-    { chain: full, builder, certify: async () => CERTIFICATE },
+    { chain: full, builder, certificates: { bls: async () => CERTIFICATE } },
     { encoding: 'attested', keys: [] },
   )
   // Five of them would be BATCH_LIMIT, and both together a hundredth of the bytes that a batch may have.

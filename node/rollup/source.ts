@@ -10,7 +10,7 @@ import { epochOf, isEpochEnd } from '../../chain/types/validators.ts'
 import type { Qc } from '../../chain/types/vote.ts'
 import { BATCH_LIMITS, type EncodedBatch } from './batch.ts'
 import type { Batch, BatchSource } from './poster.ts'
-import type { Position } from './settlement.ts'
+import type { Position, Scheme } from './settlement.ts'
 import type { Encoding } from './tx-columns.ts'
 
 export const SourceErrors = defineErrors('SOURCE', {
@@ -39,8 +39,8 @@ export interface ChainSourceDeps {
       readonly encoding: Encoding
     }): Promise<EncodedBatch>
   }
-  /** As the contract's verifier reads it; null: not all signatures are here yet. */
-  readonly certify: BatchSource['certify']
+  /** As the contract's verifier reads it, by whose signatures it asks for; null: not all signatures are here yet. */
+  readonly certificates: Readonly<Partial<Record<Scheme, (height: number) => Promise<Uint8Array | null>>>>
 }
 export interface ChainSourceOptions {
   readonly encoding: Encoding
@@ -101,8 +101,12 @@ export class ChainSource implements BatchSource {
     return batch
   }
 
-  certify(height: number): Promise<Uint8Array | null> {
-    return this.#deps.certify(height)
+  isAble(scheme: Scheme): boolean {
+    return this.#deps.certificates[scheme] !== undefined
+  }
+
+  async certify(height: number, scheme: Scheme): Promise<Uint8Array | null> {
+    return (await this.#deps.certificates[scheme]?.(height)) ?? null
   }
 
   /** What is posted must go on from what is there. */

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { JsonRpcProvider } from 'ethers'
 import { assert } from '../../chain/base/errors.ts'
 import { request } from '../../rpc/client/http.ts'
 import { foundry } from './foundry.ts'
@@ -10,30 +11,24 @@ export interface Anvil {
   readonly url: string
   rpc(method: string, params?: readonly unknown[]): Promise<unknown>
   mine(blocks?: number): Promise<void>
+  /** Whoever asks for it ends it. */
+  provider(): JsonRpcProvider
   close(): Promise<void>
 }
 
 export const ANVIL_CHAIN = 80_002n
-/** Finalised is what has two blocks above it. */
-const FLAGS = [
-  '--chain-id',
-  `${ANVIL_CHAIN}`,
-  '--hardfork',
-  'osaka',
-  '--slots-in-an-epoch',
-  '1',
-  '--no-mining',
-  '--port',
-  '0',
-]
+const FLAGS = ['--chain-id', `${ANVIL_CHAIN}`, '--hardfork', 'osaka', '--no-mining', '--port', '0']
 
-export async function startAnvil(): Promise<Anvil> {
-  const child = spawn(foundry('anvil'), FLAGS, { stdio: ['ignore', 'pipe', 'inherit'] })
+/** Finalised is what has so many blocks above it: an even number. */
+export async function startAnvil(finalBlocks = 2): Promise<Anvil> {
+  const flags = [...FLAGS, '--slots-in-an-epoch', `${finalBlocks / 2}`]
+  const child = spawn(foundry('anvil'), flags, { stdio: ['ignore', 'pipe', 'inherit'] })
   const url = await listening(child.stdout)
   const rpc = (method: string, params: readonly unknown[] = []): Promise<unknown> => request(url, method, params)
   return {
     url,
     rpc,
+    provider: () => new JsonRpcProvider(url, Number(ANVIL_CHAIN), { staticNetwork: true, cacheTimeout: -1 }),
     mine: async (blocks = 1) => void (await rpc('anvil_mine', [`0x${blocks.toString(16)}`])),
     async close() {
       const gone = once(child, 'exit')

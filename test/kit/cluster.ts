@@ -1,5 +1,6 @@
 // Validators of one network in one process: real chains, engines, signers, logs and sync, over the in-process bus. Owns their lives:
 // one is stopped as a crash stops it, and started again over what its disk kept.
+import { hexToBytes } from '../../chain/base/bytes.ts'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
@@ -11,10 +12,11 @@ import type { Signed } from '../../chain/types/message.ts'
 import type { Votes } from '../../node/bridge/votes.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
 import { startConsensus } from '../../node/consensus.ts'
-import { developmentGenesis, developmentSecret } from '../../node/development.ts'
+import { developmentAccounts, developmentGenesis, developmentSecret } from '../../node/development.ts'
 import type { Engine } from '../../node/engine.ts'
 import type { EvidencePool } from '../../node/evidence.ts'
 import type { SigningChoice } from '../../node/guard.ts'
+import type { Operators } from '../../node/rollup/operators.ts'
 import { openSigner, type Signer } from '../../node/signer.ts'
 import type { Kernel } from '../../node/sim/kernel.ts'
 import type { Sync } from '../../node/sync.ts'
@@ -37,6 +39,7 @@ export interface Member {
   readonly sync: Sync
   readonly evidence: EvidencePool
   readonly votes: Votes
+  readonly operators: Operators
   /** Settles when the engine stopped; rejects when it failed. */
   readonly done: Promise<void>
   stop(): Promise<void>
@@ -51,6 +54,8 @@ export interface Knobs extends SigningChoice {
   /** One to take its place, with a record of its own. */
   readonly nextKey?: number
   readonly signer?: (own: Signer) => Signer
+  /** Of its operator; null: it has none. */
+  readonly operatorSecret?: Uint8Array | null
   /** Time that it takes for a block, where that is not what the others take. */
   readonly budgetMs?: number
   /** Forks that its release knows. */
@@ -134,6 +139,7 @@ export async function createCluster(choice: {
     const consensus = await startConsensus(
       {
         ...{ chain, signers, wal, pause, ...ports, timers: time.timers, random: systemRandom },
+        operatorSecret: knobs.operatorSecret === undefined ? operatorSecretAt(index) : knobs.operatorSecret,
         doubt: () => knobs.doubt?.() ?? null,
         verifier: kernel === undefined ? createVerifier(pause) : inlineVerifier,
         join: async (handlers, announcement) =>
@@ -150,6 +156,7 @@ export async function createCluster(choice: {
         sync: consensus.sync,
         evidence: consensus.evidence,
         votes: consensus.votes,
+        operators: consensus.operators,
         content: null,
         rollup: null,
         done: consensus.done,
@@ -172,6 +179,8 @@ export async function createCluster(choice: {
   }
 }
 
+const operatorSecretAt = (index: number): Uint8Array =>
+  hexToBytes(developmentAccounts(index + 1)[index]?.privateKey ?? '0x')
 const operatorOf = (seat: Seat): number => (typeof seat === 'number' ? seat : seat.operator)
 
 /** From one member to the next. */

@@ -30,7 +30,7 @@ export interface SimChain {
   /** No batch goes past the end of an epoch; none where it has no epochs. */
   readonly epochBlocks?: number
   /** Of a block by its height; without it signatures are always there. */
-  readonly certify?: BatchSource['certify']
+  readonly certify?: (height: number) => Promise<Uint8Array | null>
 }
 
 /** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold, of the large ones one. */
@@ -45,6 +45,7 @@ export const sourceOf = (
 ): BatchSource => ({
   rank,
   certify,
+  isAble: (scheme) => scheme === 'bls',
   async next({ height: after }, maxBytes) {
     const epoch = Math.floor(after / epochBlocks)
     const head = Math.floor((nowMs() - START) / BLOCK_MS)
