@@ -14,8 +14,8 @@ test.each([
   [['send', '0', TO, '1']],
   [['send', '18446744073709551616', TO, '1']],
   [['status', '0x12']],
-  [['claim', ID, '--block', '1']],
-  [['claim', ID, '--l1', 'http://127.0.0.1:1', '--settlement', TO]],
+  [['claim', ID]],
+  [['claim', ID, '--l1', 'http://127.0.0.1:1']],
   [['relay', '--chains', '137=http://127.0.0.1:1', '--settlements', `137=${TO}`]],
   [relay],
   [[...relay, '--chains', 'http://127.0.0.1:1']],
@@ -31,7 +31,6 @@ test('values of flags are named with what was expected', async () => {
     ['send', '137', '0x12', '1'],
     ['send', '137', TO, '1', '--data', 'zz'],
     ['send', '137', TO, '1', '--token', 'CPU'],
-    ['claim', ID, '--block', 'x', '--l1', 'http://127.0.0.1:1', '--settlement', TO],
   ].map(async (argv) => (await run(bridge, argv)).refusal)
-  expect(await Promise.all(refusals)).toEqual(Array(4).fill('TXCMD_FIELD'))
+  expect(await Promise.all(refusals)).toEqual(Array(3).fill('TXCMD_FIELD'))
 })

@@ -19,6 +19,7 @@ import { abi as vaultAbi } from '../../contracts/bridge/INovaVault.abi.ts'
 import { ClientErrors, request } from '../../rpc/client/http.ts'
 import { parseAmount, time } from '../amounts.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { blocksOf } from '../bridge/finding.ts'
 import { type End, type Relaying, type Route, sidesOf, startRelaying, vaultOf } from '../bridge/relaying.ts'
 import type { Deed } from '../bridge/sides.ts'
 import { MODULE_SLACK_GAS } from '../modules.ts'
@@ -33,8 +34,8 @@ const usage = 'bridge send|status|claim|relay … [--rpc <url>] [--from <keystor
 const BridgeCommandErrors = defineErrors('BRIDGECMD', {
   REFUSED: { text: (d: { call: string; error: string }) => `the bridge refuses ${d.call}: ${d.error}` },
   NOT_THERE: {
-    text: (d: { id: string; chain: bigint; height: number }) =>
-      `block ${d.height} of chain ${d.chain} did not send message ${d.id}: --block is the one that did, see bridge status`,
+    text: (d: { id: string; chain: bigint; from: number; to: number }) =>
+      `the endpoint of chain ${d.chain} has no log of message ${d.id} in blocks ${d.from} to ${d.to}, where its contract sent it: ask another one`,
   },
   NOT_YET: { text: (d: { id: string }) => `message ${d.id} is not proven to its target yet: try again later` },
   SETTLED: { text: (d: { id: string; status: string }) => `message ${d.id} is ${d.status} already` },
@@ -56,7 +57,7 @@ export const bridge: Command = {
   verbs: [
     'bridge send <target chain> <recipient> <amount> [--token <address>] [--data <hex>] [--l1 <url>]',
     'bridge status <id> [--l1 <url>]',
-    'bridge claim <id> --block <height> --l1 <url> --settlement <address>',
+    'bridge claim <id> --l1 <url> --settlement <address>',
     'bridge relay --chains <id>=<url>,… --settlements <id>=<address>,… [--from-blocks <id>=<height>,…] --dir <folder>',
   ],
   argsMax: 4,
@@ -68,8 +69,6 @@ export const bridge: Command = {
     'l1-chain-id': 'its chain id; default 137, Polygon',
     token: 'send: what is sent, on the sending chain; default its coin. A vault takes a token by allowance',
     data: 'send: bytes for the recipient, as 0x and hex',
-    block: 'claim: block of the source that sent the message',
-    'original-block': 'claim of a refund: block of the target that sent the refused message',
     settlement: 'claim: the settlement contract on the other chain',
     chains: 'relay: each chain’s endpoint, as 137=https://…, comma between',
     settlements: 'relay: each chain’s settlement contract, as 137=0x…',
@@ -162,10 +161,7 @@ const send = async (context: CommandContext, [chain, to, amountText]: readonly s
   const value = flags.token === undefined ? amount : 0n
   const input = encodeCall(moduleAbi.functions.send, [target, recipient, token, amount, data])
   const { hash, height } = await performed(source, { call: 'send', to: contract, data: input, value })
-  const { logs } = (await request(urlOf(source), 'eth_getTransactionReceipt', [hash])) as {
-    readonly logs: readonly RpcLog[]
-  } // it was just there
-  const message = sentIn(logs, contract)
+  const message = await sentBy(urlOf(source), hash, contract)
   const shown = {
     ...(message && { id: bytesToHex(messageId(message)), ...plainOf(message) }),
     transaction: hash,
@@ -179,7 +175,9 @@ interface RpcLog {
   readonly topics: readonly string[]
   readonly data: string
 }
-const sentIn = (logs: readonly RpcLog[], contract: Address): Message | null => {
+/** What a contract sent in a transaction that is there. */
+const sentBy = async (url: string, hash: string, contract: Address): Promise<Message | null> => {
+  const { logs } = (await request(url, 'eth_getTransactionReceipt', [hash])) as { readonly logs: readonly RpcLog[] } // it was just there
   const { MessageSent } = moduleAbi.events
   const log = logs.find(
     ({ address, topics }) => address.toLowerCase() === bytesToHex(contract) && topics[0] === MessageSent.topic,
@@ -196,13 +194,8 @@ const plainOf = ({ sourceChain, targetChain, sequence, deadline, amount }: Messa
 })
 
 const NAMES = Object.fromEntries(Object.entries(Status).map(([name, value]) => [`${value}`, name]))
-interface Transfer {
-  readonly status: string
-  readonly chain: string
-  readonly sequence: string
-  readonly changedAt: string
-}
-const transferAt = async (url: string, contract: Address, id: Hash): Promise<Transfer> => {
+/** As the contract keeps it; `changedAt` in seconds, of the block that last changed the status. */
+const transferAt = async (url: string, contract: Address, id: Hash) => {
   const data = bytesToHex(encodeCall(moduleAbi.functions.transfer, [id]))
   const answer = String(
     await request(url, 'eth_call', [{ to: bytesToHex(contract), data }, 'latest']).catch(explained('transfer')),
@@ -210,23 +203,22 @@ const transferAt = async (url: string, contract: Address, id: Hash): Promise<Tra
   const [status = 0n, chain = 0n, sequence = 0n, changedAt = 0n] = (answer.slice(2).match(/.{64}/g) ?? []).map((word) =>
     BigInt(`0x${word}`),
   )
-  return {
-    status: NAMES[`${status}`] ?? `${status}`,
-    chain: `${chain}`,
-    sequence: `${sequence}`,
-    changedAt: changedAt === 0n ? 'never' : time(changedAt),
-  }
+  return { status, chain, sequence, changedAt }
 }
+const shownOf = ({ status, chain, sequence, changedAt }: Awaited<ReturnType<typeof transferAt>>) => ({
+  status: NAMES[`${status}`] ?? `${status}`,
+  ...{ chain: `${chain}`, sequence: `${sequence}`, changedAt: changedAt === 0n ? 'never' : time(changedAt) },
+})
 
 const status = async (context: CommandContext, [text]: readonly string[]): Promise<ExitCode> => {
   const id = idIn(text)
   const nova = await novaOf(context)
-  const here = await transferAt(nova.url, BRIDGE, id)
+  const here = shownOf(await transferAt(nova.url, BRIDGE, id))
   const { l1 } = context.flags
   const vault =
     l1 === undefined ? null : await vaultOf(createL1({ url: nova.url, chainId: nova.chain }), l1ChainOf(context))
-  const there = l1 === undefined || vault === null ? null : await transferAt(l1, vault, id)
-  const said = ({ status: name, chain, sequence, changedAt }: Transfer): string =>
+  const there = l1 === undefined || vault === null ? null : shownOf(await transferAt(l1, vault, id))
+  const said = ({ status: name, chain, sequence, changedAt }: ReturnType<typeof shownOf>): string =>
     name === 'none' ? 'not known there' : `${name}, number ${sequence}, other chain ${chain}, since ${changedAt}`
   context.out(
     { id: bytesToHex(id), novachain: here, other: there },
@@ -239,11 +231,11 @@ const claim = async (context: CommandContext, [text]: readonly string[]): Promis
   const id = idIn(text)
   const { l1: url, settlement } = context.flags
   if (url === undefined || settlement === undefined) throw refuse('expected --l1 <url> and --settlement <address>')
-  const block = fieldOf(context, 'block', /^\d{1,15}$/, 'a height')
-  if (block === null) throw refuse('expected --block <height>')
   const nova = await novaOf(context)
   const route = { chain: l1ChainOf(context), url, settlement: addressIn(settlement, 'settlement') }
-  const { here, there } = await sidesOf({ nova, route })
+  const ends = await sidesOf({ nova, route })
+  const here = { ...ends.here, url: nova.url, chain: nova.chain }
+  const there = { ...ends.there, url, chain: route.chain }
   const statusOf = async (of: typeof here) => of.side.status(id, (await of.l1.block('latest')).hash)
   const [statusHere, statusThere] = [await statusOf(here), await statusOf(there)]
   const isOut = statusHere === Status.sent || statusHere === Status.refunded
@@ -253,39 +245,51 @@ const claim = async (context: CommandContext, [text]: readonly string[]): Promis
   const ended = isOut ? statusThere : statusHere
   if (ended !== Status.none)
     throw new NodeError(BridgeCommandErrors.SETTLED, { id: bytesToHex(id), status: NAMES[`${ended}`] ?? '' })
-  const found = await messageAt(source, { id, height: Number(block), chain: isOut ? nova.chain : route.chain })
-  const deed = await deedOf(context, found, { target, chain: isOut ? route.chain : nova.chain })
+  const found = await messageOf(source, id)
+  const deed = await deedOf(found, target)
   const data = await target.side.call(found, deed, await target.l1.block('finalized'))
   if (data === null) throw new NodeError(BridgeCommandErrors.NOT_YET, { id: bytesToHex(id) })
   const order = { call: deed.kind, to: target.side.contract, data, value: 0n }
   const { hash, height } = await performed(isOut ? at(context, url) : context, order)
-  const shown = { id: bytesToHex(id), deed: deed.kind, ...plainOf(found), transaction: hash, block: height }
-  context.out(shown, rows(shown))
+  const notice = deed.kind === 'refuse' ? await sentBy(target.url, hash, target.side.contract) : null
+  const shown = {
+    ...{ id: bytesToHex(id), deed: deed.kind, ...plainOf(found), transaction: hash, block: height },
+    ...(notice && { notice: bytesToHex(messageId(notice)) }),
+  }
+  const next =
+    notice === null ? '' : `\nit came too late: novachain bridge claim ${shown.notice} pays it back where it came from`
+  context.out(shown, `${rows(shown)}${next}`)
   return exitCode.ok
 }
-const messageAt = async (
-  { side, sent }: End,
-  { id, height, chain }: { readonly id: Uint8Array; readonly height: number; readonly chain: bigint },
-): Promise<Message> => {
-  await sent.finalized()
-  const found = await sent.sent(side.contract, height, height, null)
+interface At extends End {
+  readonly url: string
+  readonly chain: bigint
+}
+/** A message that its source still owes: what that keeps of it says when it was sent, and so in which block. */
+const messageOf = async ({ side, sent, l1, url, chain }: At, id: Hash): Promise<Message> => {
+  const { changedAt, sequence } = await transferAt(url, side.contract, id)
+  const { number: head } = await l1.block('latest')
+  const second = Number(changedAt)
+  const { from, to } = await blocksOf((height) => secondAt(url, height), { chain, second, head })
+  const found = await sent.sent(side.contract, from, to, sequence - 1n)
   const one = found.find(({ message }) => equalBytes(messageId(message), id))
   if (one !== undefined) return one.message
-  throw new NodeError(BridgeCommandErrors.NOT_THERE, { id: bytesToHex(id), chain, height })
+  throw new NodeError(BridgeCommandErrors.NOT_THERE, { id: bytesToHex(id), chain, from, to })
 }
-const deedOf = async (
-  context: CommandContext,
-  message: Message,
-  { target, chain }: { readonly target: End; readonly chain: bigint },
-): Promise<Deed> => {
-  if (!isNoWord(message.refundOf)) {
-    const height = fieldOf(context, 'original-block', /^\d{1,15}$/, 'a height')
-    if (height === null) throw refuse('a refund needs --original-block <height>')
-    return {
-      kind: 'refund',
-      original: await messageAt(target, { id: message.refundOf, height: Number(height), chain }),
-    }
-  }
+/** null where the node has the block no more. */
+const secondAt = async (url: string, height: number): Promise<number | null> => {
+  const block = await request(url, 'eth_getBlockByNumber', [`0x${height.toString(16)}`, false]).catch(
+    (error: unknown) => {
+      if (error instanceof NodeError && error.code === ClientErrors.ANSWER.code) return null
+      throw error
+    },
+  )
+  const second = Number((block as { readonly timestamp?: string } | null)?.timestamp)
+  return Number.isSafeInteger(second) ? second : null
+}
+const deedOf = async (message: Message, target: At): Promise<Deed> => {
+  if (!isNoWord(message.refundOf))
+    return { kind: 'refund', original: await messageOf(target, asHash(message.refundOf)) }
   const { timeMs } = await target.l1.block('latest')
   return { kind: BigInt(Math.floor(timeMs / 1_000)) > message.deadline ? 'refuse' : 'deliver' }
 }

@@ -362,23 +362,16 @@ test('bridge send, status and claim bring one message by hand, each way', async 
     const where = isOut ? ['--rpc', novaUrl()] : before()
     const sent = await meanwhile(run(command, ['send', to, address, '1', '--dev-account', '1', ...where]))
     expect([sent.text, sent.code]).toEqual([expect.stringMatching(/^id /), 0])
-    const { id, block } = sent.json
+    const { id } = sent.json
     await meanwhile(Promise.resolve())
     await anvil.mine(3)
-    const claimed = await meanwhile(run(command, ['claim', id, '--block', `${block}`, ...before(), ...target]))
+    const claimed = await meanwhile(run(command, ['claim', id, ...before(), ...target]))
     expect([claimed.text, claimed.json.deed]).toEqual([expect.stringMatching(/^id /), 'deliver'])
     const { json } = await run(command, ['status', id, ...before()])
     expect([json.novachain.status, json.other.status]).toEqual(isOut ? ['sent', 'delivered'] : ['delivered', 'sent'])
-    const again = await run(command, ['claim', id, '--block', `${block}`, ...before(), ...target])
+    const again = await run(command, ['claim', id, ...before(), ...target])
     expect(again.refusal).toBe('BRIDGECMD_SETTLED')
-    const elsewhere = await run(command, [
-      'claim',
-      `0x${'77'.repeat(32)}`,
-      '--block',
-      `${block}`,
-      ...before(),
-      ...target,
-    ])
+    const elsewhere = await run(command, ['claim', `0x${'77'.repeat(32)}`, ...before(), ...target])
     expect(elsewhere.refusal).toBe('BRIDGECMD_UNKNOWN')
   }
   const nowhere = await run(command, ['send', '5', address, '1', '--dev-account', '1', '--rpc', novaUrl()])
@@ -436,4 +429,33 @@ test('what comes too late is refused there and paid back here, both ways', async
   const back = named(await onNova('refuse', [late.message, late.proof]), 'MessageSent')
   expect((await mined(call(vault, 'refund', late.message, messageOf(back), await proven(8))))?.status).toBe(1)
   expect(await call(wrapped, 'totalSupply')).toBe(before)
+})
+
+test('bridge claim refuses what is late, and brings the notice on which it is paid back', async () => {
+  const target = ['--settlement', String(settlement.target), '--dev-account', '1']
+  const claim = async (id: string) => {
+    await meanwhile(Promise.resolve())
+    await anvil.mine(3)
+    return meanwhile(run(command, ['claim', id, ...before(), ...target]))
+  }
+  const ids: string[] = []
+  for (const [chainId, where] of [
+    [ANVIL_CHAIN, ['--rpc', novaUrl()]],
+    [chain.genesis.chainId, before()],
+  ] as const)
+    ids.push(
+      (await meanwhile(run(command, ['send', `${chainId}`, bob.address, '1', '--dev-account', '1', ...where]))).json.id,
+    )
+  await anvil.rpc('evm_increaseTime', [40 * 86_400])
+  await anvil.mine()
+  await seal(40 * 86_400_000)
+  for (const [i, id] of ids.entries()) {
+    const late = await claim(id)
+    expect([late.text, late.json.deed]).toEqual([expect.stringContaining('it came too late'), 'refuse'])
+    const paid = await claim(late.json.notice)
+    expect([paid.text, paid.json.deed]).toEqual([expect.stringMatching(/^id /), 'refund'])
+    const { json } = await run(command, ['status', id, ...before()])
+    const statuses = [json.novachain.status, json.other.status]
+    expect(i === 0 ? statuses : statuses.reverse()).toEqual(['refunded', 'refused'])
+  }
 })
