@@ -33,6 +33,7 @@ const REFUSALS: readonly string[] = [
     'ROLLUPCMD_OTHER',
     ...['GENESIS_EXISTS', 'GENESIS_ACCOUNT', 'GENESIS_VALIDATOR', 'GENTX_EXISTS'],
     ...['INIT_OTHER_NETWORK', 'INIT_OTHER_HASH'],
+    ...['ROLLBACK_UNCONFIRMED', 'ROLLBACK_SETTLED', 'ROLLBACK_ASK', 'EXPORT_EXISTS'],
   ],
 ]
 /** The node has to catch up, start, or restart first; the same command serves then. */

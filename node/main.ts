@@ -53,6 +53,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   db: async () => (await import('./commands/db.ts')).db,
   sync: async () => (await import('./commands/sync.ts')).sync,
   upgrade: async () => (await import('./commands/upgrade.ts')).upgrade,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  import: async () => (await import('./commands/export.ts')).importCommand,
+  rollback: async () => (await import('./commands/rollback.ts')).rollback,
   're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
   version: async () => versionCommand,
 }

@@ -43,7 +43,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'chain/light.ts': ['chain/base', 'chain/types'],
   'chain/derive.ts': [...['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/sets.ts']],
   'chain/calls.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/chain.ts'],
-  'chain/prune.ts': ['chain/base', 'chain/types', 'chain/store'],
+  ...Object.fromEntries(
+    ['prune', 'rollback', 'export'].map((name) => [`chain/${name}.ts`, ['chain/base', 'chain/types', 'chain/store']]),
+  ),
   p2p: ['chain/base', 'chain/types', 'p2p'],
   'rpc/client': [
     ...['chain/base', 'chain/types', 'chain/light.ts', 'chain/native/did', 'chain/native/kit/abi.ts', 'rpc/client'],
@@ -56,7 +58,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   node: [
     ...['chain/base', 'chain/types', 'chain/consensus', 'chain/chain.ts', 'chain/calls.ts', 'chain/native/index.ts'],
-    ...['chain/derive.ts', 'chain/prune.ts'],
+    ...['chain/derive.ts', 'chain/prune.ts', 'chain/rollback.ts', 'chain/export.ts'],
     ...['chain/exec/frames.ts', 'chain/exec/opcodes.ts', 'chain/exec/words.ts'],
     ...['chain/native/kit/abi.ts', 'chain/native/staking/abi.ts', 'chain/native/slashing/abi.ts', 'chain/native/did'],
     'chain/native/audit/abi.ts',

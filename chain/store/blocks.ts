@@ -34,6 +34,10 @@ export const BlockStoreErrors = defineErrors('STORE', {
       `the database belongs to another network: its genesis is ${d.have}, this one's is ${d.want}; ` +
       'use the genesis.json it was made with, another --dir, or --reset to begin anew',
   },
+  ROLLBACK: {
+    text: (d: { to: number }) =>
+      `a rollback to block ${d.to} was cut off: run \`novachain rollback --height ${d.to} --yes\`, which finishes it`,
+  },
   FORMAT: {
     text: (d: { have: number; want: number }) =>
       `the database has format ${d.have}, this version reads ${d.want}: sync again into an empty --dir`,
@@ -82,6 +86,7 @@ const META = {
   genesis: keyOf('meta', Uint8Array.of(0)),
   head: keyOf('meta', Uint8Array.of(1)),
   earliest: keyOf('meta', Uint8Array.of(2)),
+  rollback: keyOf('meta', Uint8Array.of(3)),
 }
 
 export interface BlockWriteArgs {
@@ -125,6 +130,18 @@ export interface BlockStore {
    * the last slice ended. null when nothing is left. Never above the head.
    */
   pruneSlice(to: Earliest, from?: Earliest): Promise<PruneSlice | null>
+  /** The rollback that is under way. */
+  rollback(): Rollback | null
+  /** It begins, or with null it has ended. */
+  rollbackWrite(rollback: Rollback | null): KvWrite
+  headWrite(record: HeaderRecord): KvWrite
+  /** Every key of a block, also of one above the head; none where it has no header. */
+  dropsOf(height: number): Promise<readonly Uint8Array[]>
+}
+
+interface Rollback {
+  readonly from: number
+  readonly to: number
 }
 
 export interface PruneSlice {
@@ -135,13 +152,22 @@ export interface PruneSlice {
 
 const noPause: Pause = async () => {}
 
-/** Of the network with this genesis block, or empty. Throws STORE_NETWORK, STORE_FORMAT, STORE_CORRUPT. */
-export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pause?: Pause } = {}): BlockStore {
+interface BlockStoreOptions {
+  readonly pause?: Pause
+  /** Whoever finishes a rollback opens the store in the middle of it. */
+  readonly unfinished?: 'allowed'
+}
+
+/** Of the network with this genesis block, or empty. Throws STORE_NETWORK, STORE_FORMAT, STORE_CORRUPT, STORE_ROLLBACK. */
+export function openBlockStore(kv: Kv, genesisHash: Hash, options: BlockStoreOptions = {}): BlockStore {
   const pause = options.pause ?? noPause
   const cache = createChunkCache()
   const reads = createReads(kv, cache)
   const { record, isKept, kept, txChunk, receiptChunk } = reads
+  const { txAt, receiptAt, rawAt } = createItems(reads)
   checkIdentity(kv, reads, genesisHash)
+  const under = reads.rollback()
+  if (under !== null && options.unfinished === undefined) throw new NodeError(BlockStoreErrors.ROLLBACK, under)
 
   /** A whole block, chunk by chunk. */
   const each = <C extends { readonly count: number }, T>(
@@ -166,14 +192,6 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
     const found = kept(what, height)
     return found === null || index < 0 || index >= found.txCount ? null : read()
   }
-  const txAt = (height: number, index: number): Tx =>
-    decoded('txs', chunkKey('txs', height, chunkOf(index)), () => txChunk(height, index).tx(index % CHUNK_COUNT))
-  const receiptAt = (height: number, index: number): IndexedReceipt =>
-    decoded('receipts', chunkKey('receipts', height, chunkOf(index)), () =>
-      receiptChunk(height, index).receipt(index % CHUNK_COUNT),
-    )
-  const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
-
   const rawTxs = (height: number, txCount: number): Uint8Array[] =>
     each(height, txCount, txChunk, 'txs', (chunk, at) => chunk.raw(at))
 
@@ -215,7 +233,9 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: { readonly pa
       return findLogs(kv, { record: (height) => reads.stored(height), receipt: receiptAt, raw: rawAt }, filter, pause)
     },
     blockWrites: (args) => composeBlock(args, pause),
-    earliestWrite,
+    rollback: reads.rollback,
+    ...{ earliestWrite, rollbackWrite, headWrite },
+    dropsOf: (height) => composeDrops({ reads, rawAt, receiptAt, pause }, height),
     pruneSlice: (to, from = reads.earliest()) => composePrune({ reads, rawAt, receiptAt, pause }, from, to),
   }
 }
@@ -227,6 +247,18 @@ const spentIn = (reads: Reads, record: HeaderRecord | null): ReadonlyMap<bigint,
   for (let at = 0; at < record.txCount; at += CHUNK_COUNT)
     decoded('receipts', chunkKey('receipts', height, chunkOf(at)), () => reads.receiptChunk(height, at).addSpent(out))
   return out
+}
+
+/** Single ones, of blocks that are there. */
+const createItems = ({ txChunk, receiptChunk }: Reads) => {
+  const txAt = (height: number, index: number): Tx =>
+    decoded('txs', chunkKey('txs', height, chunkOf(index)), () => txChunk(height, index).tx(index % CHUNK_COUNT))
+  const receiptAt = (height: number, index: number): IndexedReceipt =>
+    decoded('receipts', chunkKey('receipts', height, chunkOf(index)), () =>
+      receiptChunk(height, index).receipt(index % CHUNK_COUNT),
+    )
+  const rawAt = (height: number, index: number): Uint8Array => txChunk(height, index).raw(index % CHUNK_COUNT)
+  return { txAt, receiptAt, rawAt }
 }
 
 const chunkOf = (index: number): number => Math.floor(index / CHUNK_COUNT)
@@ -265,7 +297,11 @@ const createMeta = (kv: Kv) => {
     const [headers = 0, bodies = 0, receipts = 0, logs = 0] = PRUNABLE.map((_, i) => numberAt(value, 6 * i, 6 * i + 6))
     return { headers, bodies, receipts, logs }
   }
-  return { get, meta, head, headHeight, earliest }
+  const rollback = (): Rollback | null => {
+    const value = meta(META.rollback, 12)
+    return value === null ? null : { from: numberAt(value, 0, 6), to: numberAt(value, 6, 12) }
+  }
+  return { get, meta, head, headHeight, earliest, rollback }
 }
 
 const createReads = (kv: Kv, cache: ChunkCache) => {
@@ -423,9 +459,20 @@ const putPlace = (out: Batch, height: number, index: number, hash: Hash): void =
   out.seal()
 }
 
-const earliestWrite = (earliest: Earliest): KvWrite => ({
-  key: META.earliest,
-  value: seal(META.earliest, concat(...PRUNABLE.map((what) => uint(earliest[what], 6)))),
+/** A store that has everything has no such record. */
+const earliestWrite = (earliest: Earliest): KvWrite => {
+  const key = META.earliest
+  if (PRUNABLE.every((what) => earliest[what] === 0)) return { key, value: null }
+  return { key, value: seal(key, concat(...PRUNABLE.map((what) => uint(earliest[what], 6)))) }
+}
+
+const rollbackWrite = (rollback: Rollback | null): KvWrite => {
+  const key = META.rollback
+  return { key, value: rollback && seal(key, concat(uint(rollback.from, 6), uint(rollback.to, 6))) }
+}
+const headWrite = ({ header, hash }: HeaderRecord): KvWrite => ({
+  key: META.head,
+  value: seal(META.head, concat(uint(header.number, 6), hash)),
 })
 
 interface PruneSource {
@@ -452,6 +499,15 @@ const composePrune = async (source: PruneSource, from: Earliest, wanted: Earlies
     return { drops, earliest: { ...from, [what]: height } }
   }
   return null
+}
+
+const composeDrops = async (source: PruneSource, height: number): Promise<readonly Uint8Array[]> => {
+  const { reads } = source
+  const record = reads.record(height)
+  const drops: Uint8Array[] = []
+  for (const what of PRUNABLE)
+    if (record !== null && reads.isKept(what, height)) await DROPS[what](source, record, drops)
+  return drops
 }
 
 type Drop = (source: PruneSource, record: HeaderRecord, out: Uint8Array[]) => Promise<void> | void

@@ -108,11 +108,11 @@ interface Tables {
   readonly nodes: VersionTable
 }
 type TableName = keyof Tables
-const TABLE_NAMES = ['accounts', 'slots', 'nodes'] as const
+export const TABLE_NAMES = ['accounts', 'slots', 'nodes'] as const
 /** First bytes of the keys of newest versions, which are cached. */
 const NEWEST: ReadonlySet<number> = new Set(TABLE_NAMES.map((name) => PREFIX[name]))
 
-const openTables = (kv: Kv): Tables => {
+export const stateTables = (kv: Kv): Tables => {
   const open = (name: TableName): VersionTable =>
     openVersionTable(kv, { name, prefix: PREFIX[name], historyPrefix: HISTORY[name] })
   return { accounts: open('accounts'), slots: open('slots'), nodes: open('nodes') }
@@ -122,7 +122,7 @@ const isEmptyCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || compareByt
 
 /** A reader of committed state at one height; never waits, and stays right while later blocks are written. */
 export function openReader(kv: Kv, height: number): Reader {
-  return readerOver(kv, openTables(kv), height)
+  return readerOver(kv, stateTables(kv), height)
 }
 
 const readerOver = (kv: Kv, tables: Tables, height: number): Reader => {
@@ -163,7 +163,7 @@ interface Meta {
 }
 const encodeMeta = ({ height, root, lowest }: Meta): Uint8Array =>
   encodeRlp([rlpInt(height), root, rlpInt(lowest.state), rlpInt(lowest.proofs)])
-const readMeta = (kv: Kv): Meta | null => {
+export const readMeta = (kv: Kv): Meta | null => {
   const sealed = kv.get(META_KEY)
   if (sealed === undefined) return null
   const f = asList(decodeRlp(unseal('meta', META_KEY, sealed)), 4)
@@ -211,7 +211,7 @@ class Store implements StateStore {
     this.#kv = kv
     this.#pause = pause
     this.#options = options
-    this.#tables = openTables(kv)
+    this.#tables = stateTables(kv)
     this.#cache = new Cache(options.cacheBytes)
     const meta = readMeta(kv)
     this.height = meta?.height ?? -1
@@ -546,9 +546,7 @@ class Store implements StateStore {
         META_KEY,
         `all accounts make root ${bytesToHex(root)}, the head has ${bytesToHex(this.root)}`,
       )
-    const newest = this.#tables.nodes.newest(rootKey(ACCOUNTS))
-    const trie = newest === null ? null : contentOf(newest)
-    if (compareBytes(rootOf(trie === null ? null : unpackChild(trie)), this.root) !== 0)
+    if (compareBytes(storedRoot(this.#tables), this.root) !== 0)
       throw corrupt('nodes', ACCOUNTS, 'the account trie has another root')
     return counts
   }
@@ -567,6 +565,19 @@ const ACCOUNTS = new Uint8Array(32)
 
 /** 16 is no nibble, so no branch stands there. */
 const rootKey = (owner: Uint8Array): Uint8Array => concat(owner, Uint8Array.of(16))
+
+/** Of the account trie as its newest versions have it. */
+export const storedRoot = ({ nodes }: Tables): Hash => {
+  const newest = nodes.newest(rootKey(ACCOUNTS))
+  const trie = newest === null ? null : contentOf(newest)
+  return rootOf(trie === null ? null : unpackChild(trie))
+}
+/** What makes that of an earlier height the state's head. */
+export const stateHead = (kv: Kv, height: number, root: Hash): Batch => {
+  const batch = new Batch()
+  batch.put(META_KEY, encodeMeta({ height, root, lowest: readMeta(kv)?.lowest ?? { state: 0, proofs: 0 } }))
+  return batch
+}
 
 /** The first key after all that begin with `prefix`. */
 const after = (prefix: Uint8Array): Uint8Array => {

@@ -79,6 +79,10 @@ export interface VersionTable {
   newest(key: Uint8Array): Version | null
   /** The value after block `height`; null where nothing was. */
   at(key: Uint8Array, height: number): Uint8Array | null
+  /** The version that was the newest after block `height`; null where there was none. */
+  versionAt(key: Uint8Array, height: number): Version | null
+  /** The range of keys of what blocks above this height replaced. */
+  historyAbove(height: number): { readonly from: Uint8Array; readonly to: Uint8Array }
   /** The stored key of the newest version, for iteration. */
   stored(key: Uint8Array): Uint8Array
   decode(stored: Uint8Array, sealed: Uint8Array): Version
@@ -167,6 +171,10 @@ class Table implements VersionTable {
   }
 
   at(key: Uint8Array, height: number): Uint8Array | null {
+    const version = this.versionAt(key, height)
+    return version === null ? null : contentOf(version)
+  }
+  versionAt(key: Uint8Array, height: number): Version | null {
     let current = this.newest(key)
     while (current !== null && heightOf(current) > height) {
       if (ordinalOf(current) === 0) return null
@@ -174,7 +182,10 @@ class Table implements VersionTable {
       assert(heightOf(below) < heightOf(current), 'versions go back in height')
       current = below
     }
-    return current === null ? null : contentOf(current)
+    return current
+  }
+  historyAbove(height: number): { readonly from: Uint8Array; readonly to: Uint8Array } {
+    return { from: this.#historyKey(height + 1, null), to: Uint8Array.of(this.#historyPrefix + 1) }
   }
 
   /** The record that says how many others there are, or one of these. */

@@ -128,6 +128,19 @@ export async function openRecord(file: LogFile, sender: Sender, log: Log): Promi
   return recorder
 }
 
+/** The last height that the record says is final; closes the file. A damaged record says nothing. */
+export async function postedHeight(file: LogFile): Promise<number> {
+  try {
+    const wal = await openWal(file)
+    return fold(wal.records).posted?.facts.lastHeight ?? 0
+  } catch (error) {
+    if (error instanceof NodeError && error.code === WalErrors.CORRUPT.code) return 0
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
 class FileRecorder implements Recorder {
   record: PosterRecord | null
   posted: Posted | null

@@ -1,4 +1,5 @@
 // The poster as a running node has it: its endpoint, its record, its thread and its pace. Owns how often it looks and what ends it.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Address, bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
@@ -14,7 +15,7 @@ import type { Prices } from './costs.ts'
 import { createL1 } from './l1.ts'
 import type { Operators } from './operators.ts'
 import { Poster, type PosterOptions, type PosterStatus } from './poster.ts'
-import { type BatchFacts, openRecord, type Paid } from './record.ts'
+import { type BatchFacts, openRecord, type Paid, postedHeight } from './record.ts'
 import { createSettlement, type Position } from './settlement.ts'
 import { ChainSource, type ChainSourceDeps, type ChainSourceOptions } from './source.ts'
 
@@ -163,3 +164,9 @@ export const blsCertificates =
 
 /** From the node's folder on. */
 const RECORD_FILE = join('rollup', 'poster.wal')
+
+/** The last height that a stopped node's poster saw final on the L1; 0 where it posted nothing, or its record says no more. */
+export async function settledByPoster(dir: string): Promise<number> {
+  const path = join(dir, RECORD_FILE)
+  return existsSync(path) ? postedHeight(await openLogFile(path)) : 0
+}
