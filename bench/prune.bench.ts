@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { compactTables, openPruner, tableSizes } from '../chain/prune.ts'
+import { compactPruned, openPruner, tableSizes } from '../chain/prune.ts'
 import { openKv } from '../chain/store/kv.ts'
 import { installFastCurves } from '../node/curves.ts'
 import { parseKeep, pruneTargets } from '../node/pruning.ts'
@@ -38,7 +38,7 @@ try {
       longestMs = Math.max(longestMs, (user + system) / 1_000)
     }
     const { bodies } = pruner.earliest()
-    await compactTables(kv, Math.max(bodies, chain.kept().state))
+    await compactPruned(kv, chain.kept(), () => true)
     console.log(
       `${height} blocks, bodies from ${bodies}, state from ${chain.kept().state}: ${before} MB, compacted ${diskMb()} MB`,
     )

@@ -84,8 +84,19 @@ export function openPruner(deps: { readonly kv: Kv; readonly genesisHash: Hash; 
 /** What blocks replaced, by their height. */
 const PAST_STATE = ['b', 't'] as const
 const PAST_TRIES = 'o'
-/** Tables in the order of heights: what was pruned is a range at their beginning. */
-const BY_HEIGHT = [...PAST_STATE, PAST_TRIES, 'H', 'B', 'R', 'Q', 'A']
+/** What leaves holes in which tables: at the beginning of those that lie in the order of heights, anywhere in the others. */
+const HOLES: Readonly<
+  Record<keyof KeptHeights, { readonly byHeight: readonly string[]; readonly hashed: readonly string[] }>
+> = {
+  headers: { byHeight: ['H', 'Q'], hashed: ['N'] },
+  bodies: { byHeight: ['B'], hashed: ['T'] },
+  receipts: { byHeight: ['R'], hashed: [] },
+  logs: { byHeight: [], hashed: ['L'] },
+  state: { byHeight: PAST_STATE, hashed: [] },
+  proofs: { byHeight: [PAST_TRIES], hashed: [] },
+}
+/** As a chain says it. */
+type KeptHeights = Earliest & { readonly state: number; readonly proofs: number }
 
 const keyAt = (table: string, height: number): Uint8Array => {
   const key = new Uint8Array(7)
@@ -104,23 +115,21 @@ export async function tableSizes(kv: DiskKv): Promise<ReadonlyMap<string, number
   return sizes
 }
 
-/**
- * Rewrites the tables that pruning leaves holes in, one after the other: those that lie in the order of heights up to `below`, the others
- * whole. `below` null: all of everything. `isWanted` false ends it between two tables.
- */
-export async function compactTables(
-  kv: DiskKv,
-  below: number | null,
-  isWanted: () => boolean = () => true,
-): Promise<void> {
-  for (const table of Object.keys(TABLES)) {
-    if (!isWanted()) return
-    const isHoled = BY_HEIGHT.includes(table) || HASHED.includes(table)
-    if (below !== null && !isHoled) continue
-    const at = table.charCodeAt(0)
-    const end = below !== null && BY_HEIGHT.includes(table) ? keyAt(table, below) : Uint8Array.of(at + 1)
-    await kv.compact(Uint8Array.of(at), end)
+/** Rewrites every table, one after the other. `isWanted` false ends it between two. */
+export async function compactAll(kv: DiskKv, isWanted: () => boolean): Promise<void> {
+  for (const table of Object.keys(TABLES)) if (isWanted()) await kv.compact(...whole(table))
+}
+
+/** Only what pruning leaves holes in: it may be done again and again beside a running chain. */
+export async function compactPruned(kv: DiskKv, kept: KeptHeights, isWanted: () => boolean): Promise<void> {
+  for (const [what, { byHeight, hashed }] of Object.entries(HOLES)) {
+    const height = kept[what as keyof KeptHeights] // the table's own keys
+    if (height === 0) continue
+    const ranges = [...byHeight.map((table) => [keyAt(table, 0), keyAt(table, height)] as const), ...hashed.map(whole)]
+    for (const [from, to] of ranges) if (isWanted()) await kv.compact(from, to)
   }
 }
-/** Of transactions, blocks and logs, in no order of heights. */
-const HASHED = ['N', 'T', 'L']
+const whole = (table: string): readonly [Uint8Array, Uint8Array] => {
+  const at = table.charCodeAt(0)
+  return [Uint8Array.of(at), Uint8Array.of(at + 1)]
+}

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Log, Meter, Timers } from '../chain/base/ports.ts'
 import type { Chain } from '../chain/chain.ts'
-import { compactTables, openPruner, tableSizes } from '../chain/prune.ts'
+import { compactPruned, openPruner, tableSizes } from '../chain/prune.ts'
 import type { DiskKv } from '../chain/store/kv.ts'
 import { evidenceFrom } from '../chain/types/evidence.ts'
 import { type Earliest, PRUNABLE, type Prunable } from '../chain/types/kept.ts'
@@ -73,17 +73,17 @@ export function startPruning(deps: PruningDeps, choice: PruneChoice): () => Prom
   const pruner = openPruner({ kv, genesisHash: chain.genesisHash, pause: nextTurn })
   const meters = createMeters(deps)
   const wait = (ms: number): Promise<void> => new Promise((resolve) => void timers.after(ms, resolve))
-  let [isClosed, lookedAt, compactedAt] = [false, Number.NEGATIVE_INFINITY, pruner.earliest().bodies]
+  let [isClosed, lookedAt, compactedAt] = [false, Number.NEGATIVE_INFINITY, prunedTo(chain)]
   let working: Promise<void> | null = null
   const work = async (): Promise<void> => {
     const before = pruner.earliest()
     while (!isClosed && (await pruner.slice(pruneTargets(chain, choice)))) await wait(PACE_MS)
     const after = pruner.earliest()
     if (PRUNABLE.some((what) => after[what] > before[what])) log.debug(after, 'the past is pruned')
-    const lowest = Math.max(after.bodies, chain.kept().state)
+    const lowest = prunedTo(chain)
     if (isClosed || lowest < compactedAt + COMPACT_BLOCKS) return
     compactedAt = lowest
-    await compactTables(kv, lowest, () => !isClosed)
+    await compactPruned(kv, chain.kept(), () => !isClosed)
     log.info({ below: lowest }, 'the database is compacted')
   }
   const look = (head: number): void => {
@@ -116,6 +116,8 @@ export function startPruning(deps: PruningDeps, choice: PruneChoice): () => Prom
     await Promise.all([working, measuring])
   }
 }
+
+const prunedTo = (chain: Chain): number => Math.max(chain.kept().bodies, chain.kept().state)
 
 const createMeters = ({ chain, kv, meter }: PruningDeps) => {
   const table = meter.gauge('db_table_bytes', 'Bytes of the disk that each table takes', ['table'])

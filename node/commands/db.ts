@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { NodeError } from '../../chain/base/errors.ts'
 import { checkStore, storeStats } from '../../chain/calls.ts'
 import { computeGenesisHash } from '../../chain/chain.ts'
-import { compactTables, type HistoryKept, openPruner, tableSizes } from '../../chain/prune.ts'
+import { compactAll, compactPruned, type HistoryKept, openPruner, tableSizes } from '../../chain/prune.ts'
 import { checkKvFiles, type DiskKv, openKv, StoreErrors } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { inOrder, PRUNABLE, type Prunable } from '../../chain/types/kept.ts'
@@ -110,18 +110,22 @@ const prune = async (context: CommandContext, dir: string): Promise<void> => {
     const [records, bytes] = [blocks.records + past.records, blocks.bytes + past.bytes]
     const found = { from: to, blocks, history: past, records, bytes }
     const said = `${records.toLocaleString('en')} records, ${sizeOf(bytes)}`
-    const kept = PRUNABLE.map((what) => `${what} from block ${to[what]} on`).join(', ')
-    if (switches.has('dry-run')) return out({ ...found, dryRun: true }, `would free ${said}; would keep ${kept}`)
+    const keeps = PRUNABLE.map((what) => `${what} from block ${to[what]} on`).join(', ')
+    if (switches.has('dry-run')) return out({ ...found, dryRun: true }, `would free ${said}; would keep ${keeps}`)
     const screen = createLine()
     const tell = (): void => {
       screen.tell(`pruned to block ${pruner.earliest().bodies} of ${to.bodies}`)
     }
     while (!signal.aborted && (await pruner.slice(to))) tell()
     while (!signal.aborted && (await pruner.forget(history))) tell()
-    await compactTables(kv, chain.head().header.number, () => !signal.aborted)
+    const { historyBlocks, proofBlocks } = history
+    const height = chain.head().header.number
+    const from = (blocks: number | null): number => (blocks === null ? 0 : Math.max(0, height - blocks))
+    const kept = { ...chain.kept(), state: from(historyBlocks), proofs: from(proofBlocks) }
+    await compactPruned(kv, kept, () => !signal.aborted)
     screen.end()
     const isDone = !signal.aborted
-    const text = isDone ? `freed ${said}; keeps ${kept}` : 'stopped between two slices; the same command goes on'
+    const text = isDone ? `freed ${said}; keeps ${keeps}` : 'stopped between two slices; the same command goes on'
     out({ ...found, dryRun: false, done: isDone }, text)
   } finally {
     await close()
@@ -144,7 +148,7 @@ const compact = ({ out, signal }: CommandContext, dir: string): Promise<void> =>
   withStore(dir, async (kv) => {
     const sum = async (): Promise<number> => [...(await tableSizes(kv)).values()].reduce((a, b) => a + b, 0)
     const before = await sum()
-    await compactTables(kv, null, () => !signal.aborted)
+    await compactAll(kv, () => !signal.aborted)
     const after = await sum()
     out({ before, after }, `the tables take ${sizeOf(after)} of the disk, before it was ${sizeOf(before)}`)
   })
