@@ -72,7 +72,7 @@ const feeHistory = async (
 ): Promise<Json> => {
   const size = Math.min(blocks, newest + 1, 1_024)
   const oldest = newest - size + 1
-  requireKept(chain.kept(), percentiles.length > 0 ? 'receipts' : 'headers', oldest)
+  requireKept(chain.kept(), percentiles.length > 0 ? 'receipts' : 'headers', Math.min(newest, Math.max(1, oldest)))
   const heights = Array.from({ length: size }, (_, i) => oldest + i)
   const headers = heights.map((height) => chain.outline(height)?.header)
   const after = chain.outline(newest + 1)?.header.baseFeeWei ?? chain.nextBaseFee()
