@@ -6,8 +6,8 @@ import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Kv, KvWrite, Pause } from './base/ports.ts'
 import { Batch } from './store/batch.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
-import { corrupt } from './store/seal.ts'
-import { readMeta, stateHead, stateTables, storedRoot, TABLE_NAMES } from './store/state.ts'
+import { corrupt, seal } from './store/seal.ts'
+import { encodeMeta, META_KEY, readMeta, stateTables, storedRoot, TABLE_NAMES } from './store/state.ts'
 import { heightOf } from './store/versions.ts'
 import type { Earliest, Prunable } from './types/kept.ts'
 
@@ -114,7 +114,9 @@ const headWrites = (kv: Kv, blocks: BlockStore, height: number): readonly KvWrit
   const root = storedRoot(stateTables(kv))
   if (!equalBytes(root, record.header.stateRoot))
     throw corrupt('nodes', new Uint8Array(0), `the state that is left has another root than block ${height}`)
-  return [blocks.headWrite(record), ...stateHead(kv, height, root)]
+  const lowest = readMeta(kv)?.lowest ?? { state: 0, proofs: 0 }
+  const key = META_KEY
+  return [blocks.headWrite(record), { key, value: seal(key, encodeMeta({ height, root, lowest })) }]
 }
 
 /** From the top down, with everything that names them; those that are gone already have no record. */

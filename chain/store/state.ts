@@ -94,7 +94,7 @@ export interface StateStore {
 
 const PREFIX = { accounts: 0x61, slots: 0x73, nodes: 0x6e, code: 0x63, meta: 0x6d } as const
 const HISTORY = { accounts: 0x62, slots: 0x74, nodes: 0x6f } as const
-const META_KEY = Uint8Array.of(PREFIX.meta)
+export const META_KEY = Uint8Array.of(PREFIX.meta)
 const EMPTY_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
 /** Accounts between two pauses: some milliseconds. */
 const SLICE_ACCOUNTS = 1_024
@@ -161,7 +161,7 @@ interface Meta {
   readonly root: Hash
   readonly lowest: { readonly state: number; readonly proofs: number }
 }
-const encodeMeta = ({ height, root, lowest }: Meta): Uint8Array =>
+export const encodeMeta = ({ height, root, lowest }: Meta): Uint8Array =>
   encodeRlp([rlpInt(height), root, rlpInt(lowest.state), rlpInt(lowest.proofs)])
 export const readMeta = (kv: Kv): Meta | null => {
   const sealed = kv.get(META_KEY)
@@ -571,12 +571,6 @@ export const storedRoot = ({ nodes }: Tables): Hash => {
   const newest = nodes.newest(rootKey(ACCOUNTS))
   const trie = newest === null ? null : contentOf(newest)
   return rootOf(trie === null ? null : unpackChild(trie))
-}
-/** What makes that of an earlier height the state's head. */
-export const stateHead = (kv: Kv, height: number, root: Hash): Batch => {
-  const batch = new Batch()
-  batch.put(META_KEY, encodeMeta({ height, root, lowest: readMeta(kv)?.lowest ?? { state: 0, proofs: 0 } }))
-  return batch
 }
 
 /** The first key after all that begin with `prefix`. */
