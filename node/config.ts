@@ -418,14 +418,20 @@ const checked = (key: ConfigKey, value: unknown, where: string): unknown => {
 }
 
 const readToml = (file: string): [string, unknown][] => parseToml(readFileSync(file, 'utf8'), file)
-const parseToml = (text: string, file: string): [string, unknown][] => {
+const parseToml = (text: string, file: string): [string, unknown][] =>
+  Object.entries(treeOf(text, file)).flatMap(([section, value]): [string, unknown][] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).map(([name, inner]) => [`${section}.${name}`, inner])
+      : [[section, value]],
+  )
+/** A TOML file as it is; whoever reads it checks what is in it. Throws CONFIG_TOML. */
+export const readTables = (file: string): Readonly<Record<string, unknown>> => {
+  if (!existsSync(file)) throw new NodeError(ConfigErrors.TOML, { file, reason: 'there is no such file' })
+  return treeOf(readFileSync(file, 'utf8'), file)
+}
+const treeOf = (text: string, file: string): Readonly<Record<string, unknown>> => {
   try {
-    const tree = parse(text)
-    return Object.entries(tree).flatMap(([section, value]): [string, unknown][] =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.entries(value).map(([name, inner]) => [`${section}.${name}`, inner])
-        : [[section, value]],
-    )
+    return parse(text)
   } catch (cause) {
     throw new NodeError(
       ConfigErrors.TOML,

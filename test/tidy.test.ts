@@ -101,7 +101,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
     'node/keystore.ts',
     'rpc/client',
   ],
-  zod: ['chain/types/genesis.ts', 'chain/native', 'node/config.ts', 'node/gentx.ts', 'rpc'],
+  zod: ['chain/types/genesis.ts', 'chain/native', 'node/bridge/settings.ts', 'node/config.ts', 'node/gentx.ts', 'rpc'],
   pino: ['node/telemetry.ts'],
   'prom-client': ['node/telemetry.ts'],
   ws: ['rpc/server.ts'],

@@ -35,6 +35,8 @@ export interface Carried {
   deed: string
   /** Looks that found no proof of it. */
   waits: number
+  /** When this process first looked at it; null: it has not yet. */
+  seenMs: number | null
   /** Not to be looked at before. */
   nextMs: number
   /** A target refused it, or has no proof of it for long: it is compared with its source again. */
@@ -171,7 +173,7 @@ export class Lane {
     const id = messageId(message)
     const known = this.pending.get(message.sequence)
     if (known !== undefined && equalBytes(known.id, id)) return
-    const fresh = { stage: 'open' as const, tries: 0, waits: 0, deed: '', nextMs: 0, isDoubted: false }
+    const fresh = { stage: 'open' as const, tries: 0, waits: 0, deed: '', seenMs: null, nextMs: 0, isDoubted: false }
     this.pending.set(message.sequence, { message, id, height, before, ...fresh })
   }
 

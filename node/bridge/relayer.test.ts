@@ -235,9 +235,11 @@ test('a recipient that mends gets what it refused', async () => {
   world.nova.send(POLYGON, MALLORY)
   await world.run(5 * 60_000)
   expect([world.given, world.ends]).toEqual([0, ['sent none']])
+  const oldest = (): number => Math.max(...world.status.flatMap(({ lanes }) => lanes.map(({ oldestMs }) => oldestMs)))
+  expect(oldest()).toBeGreaterThan(4 * 60_000)
   world.polygon.reverting.clear()
   await world.until(() => world.isOver)
-  expect(world.ends).toEqual(['sent delivered'])
+  expect([world.ends, oldest()]).toEqual([['sent delivered'], 0])
 })
 
 test.each(['writesLeft', 'sendsLeft'] as const)(

@@ -44,6 +44,8 @@ export interface ShoreStatus {
     readonly height: number
     /** Not done with. */
     readonly messages: number
+    /** For how long this process knows the oldest of them; 0 where there are none. */
+    readonly oldestMs: number
     readonly isPaused: boolean
   }[]
 }
@@ -85,7 +87,7 @@ export class Relayer {
         balanceWei: carrier.view?.balanceWei ?? null,
         lanes: lanes.map((lane) => ({
           ...{ target: lane.options.target, height: lane.height, messages: lane.pending.size },
-          isPaused: this.#isPaused(lane),
+          ...{ oldestMs: this.#oldestMs(lane), isPaused: this.#isPaused(lane) },
         })),
       }
     })
@@ -99,6 +101,8 @@ export class Relayer {
     try {
       const view = await shore.carrier.look()
       for (const lane of shore.lanes) await lane.scan()
+      const nowMs = this.#deps.clock.nowMs()
+      for (const { pending } of shore.lanes) for (const each of pending.values()) each.seenMs ??= nowMs
       for (const lane of shore.lanes) await this.#closeRefused(shore, lane, view)
       state.waits = await this.#carry(shore, view)
       state.fault = null
@@ -107,6 +111,11 @@ export class Relayer {
       Object.assign(state, { waits: 'endpoint', fault: error })
       this.#warn(`${chain} ${error.code}`, { chain: `${chain}`, code: error.code }, error.message)
     }
+  }
+
+  #oldestMs(lane: Lane): number {
+    const nowMs = this.#deps.clock.nowMs()
+    return [...lane.pending.values()].reduce((most, { seenMs }) => Math.max(most, nowMs - (seenMs ?? nowMs)), 0)
   }
 
   #stateOf(chain: bigint): State {

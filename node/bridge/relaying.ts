@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Address, asAddress, bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import type { Clock, Log, Timers } from '../../chain/base/ports.ts'
+import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
 import { isNobody } from '../../chain/native/bridge/message.ts'
 import { BRIDGE } from '../../chain/native/index.ts'
@@ -29,8 +29,10 @@ export interface Route {
   readonly settlement: Address
   /** Block to begin at; 0 or 1: with its first message. */
   readonly from: number
+  /** In place of what is usual on that chain. */
+  readonly fees?: Partial<Fees>
 }
-interface Fees {
+export interface Fees {
   /** For a unit of gas, tip included. */
   readonly maxFeeWei: bigint
   readonly tipWei: bigint
@@ -47,6 +49,7 @@ export interface RelayingDeps {
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
+  readonly meter: Meter
   /** What it cannot go on after: a disk that does not take its records. */
   readonly onFault: (error: unknown) => void
 }
@@ -88,7 +91,7 @@ export interface End {
 }
 /** The ends of a route, as they are asked and called; `signal` ends what is being asked. Throws L1_*, RELAY_UNCONNECTED. */
 export async function sidesOf(
-  of: { readonly nova: RelayingOptions['nova']; readonly route: Omit<Route, 'from'> },
+  of: { readonly nova: RelayingOptions['nova']; readonly route: Omit<Route, 'from' | 'fees'> },
   signal?: AbortSignal,
 ): Promise<{ readonly here: End; readonly there: End }> {
   const ending = signal && { signal }
@@ -109,7 +112,7 @@ export async function sidesOf(
 
 /** NovaChain has to answer when it starts; the others may come later. Throws L1_*, WAL_*, RELAY_UNCONNECTED. */
 export async function startRelaying(deps: RelayingDeps, dir: string, options: RelayingOptions): Promise<Relaying> {
-  const { account, clock, timers, log, onFault } = deps
+  const { account, clock, timers, log, meter, onFault } = deps
   const { nova, routes } = options
   mkdirSync(dir, { recursive: true })
   const stop = new AbortController()
@@ -127,10 +130,10 @@ export async function startRelaying(deps: RelayingDeps, dir: string, options: Re
   const shores = []
   const out: Lane[] = []
   for (const [i, { here, there }] of ends.entries()) {
-    const { chain, from } = routes[i] as Route // as many as there are ends
+    const { chain, from, fees } = routes[i] as Route // as many as there are ends
     out.push(await laneOf(here, { source: nova.chain, target: chain, from: 1 }))
     const lane = await laneOf(there, { source: chain, target: nova.chain, from })
-    const carrier = await carrierOf(chain, there.l1, there.side, { ...feesOf(chain), ...options.fees })
+    const carrier = await carrierOf(chain, there.l1, there.side, { ...feesOf(chain), ...fees, ...options.fees })
     shores.push({ chain, side: there.side, carrier, lanes: [lane] })
   }
   const [first] = ends
@@ -139,7 +142,8 @@ export async function startRelaying(deps: RelayingDeps, dir: string, options: Re
     shores.push({ chain: nova.chain, side, carrier: await carrierOf(nova.chain, l1, side, OTHERS), lanes: out })
   }
   const relayer = new Relayer({ shores, clock, log })
-  const halt = startTurns(relayer, timers, onFault)
+  const measure = measuring(meter)
+  const halt = startTurns({ relayer, timers, onFault, measure })
   log.info(
     { account: bytesToHex(account.address), chains: shores.map(({ chain }) => `${chain}`) },
     'messages are relayed',
@@ -154,18 +158,47 @@ export async function startRelaying(deps: RelayingDeps, dir: string, options: Re
   }
 }
 
+/** What is told of a chain after each of its turns. */
+export const measuring = (m: Meter): ((status: ShoreStatus) => void) => {
+  const [chainOf, laneOf] = [['chain'], ['source', 'target']] as const
+  const balance = m.gauge('relayer_balance_native', 'Whole coins on the relayer’s account', chainOf)
+  const failures = m.counter('relayer_failures_total', 'Turns that failed at an endpoint', ['chain', 'code'])
+  const height = m.gauge('relayer_height', 'Block up to which a chain was read', laneOf)
+  const pending = m.gauge('relayer_messages_pending', 'Messages that are not done with', laneOf)
+  const oldest = m.gauge('relayer_oldest_message_seconds', 'For how long this process knows the oldest of them', laneOf)
+  const paused = m.gauge('relayer_route_paused', '1 while one of its chains is not what it was', laneOf)
+  return ({ chain, balanceWei, faultCode, lanes }) => {
+    if (balanceWei !== null) balance.set(Number(balanceWei / 10n ** 9n) / 1e9, { chain: `${chain}` })
+    if (faultCode !== null) failures.add(1, { chain: `${chain}`, code: faultCode })
+    for (const lane of lanes) {
+      const labels = { source: `${chain}`, target: `${lane.target}` }
+      height.set(lane.height, labels)
+      pending.set(lane.messages, labels)
+      oldest.set(lane.oldestMs / 1_000, labels)
+      paused.set(lane.isPaused ? 1 : 0, labels)
+    }
+  }
+}
+
 /** How often a chain is looked at, and after a turn that failed. */
 const POLL_MS = 2_000
 const FAILED_MS = 10_000
 
 /** Each chain at its own pace. What ends them returns when none is under way any more. */
-function startTurns(relayer: Relayer, timers: Timers, onFault: (error: unknown) => void): () => Promise<void> {
+function startTurns(of: {
+  readonly relayer: Relayer
+  readonly timers: Timers
+  readonly onFault: (error: unknown) => void
+  readonly measure: (status: ShoreStatus) => void
+}): () => Promise<void> {
+  const { relayer, timers, onFault, measure } = of
   let isClosed = false
   const running = new Map<bigint, { unset: () => void; turning: Promise<void> }>()
   const turn = async (chain: bigint): Promise<void> => {
     await relayer.turn(chain)
-    const isFailing = relayer.status.some((each) => each.chain === chain && each.waits === 'endpoint')
-    again(chain, isFailing ? FAILED_MS : POLL_MS)
+    const own = relayer.status.filter((each) => each.chain === chain)
+    own.forEach(measure)
+    again(chain, own.some(({ waits }) => waits === 'endpoint') ? FAILED_MS : POLL_MS)
   }
   const again = (chain: bigint, ms: number): void => {
     if (isClosed) return

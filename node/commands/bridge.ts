@@ -20,13 +20,14 @@ import { ClientErrors, request } from '../../rpc/client/http.ts'
 import { parseAmount, time } from '../amounts.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { blocksOf } from '../bridge/finding.ts'
-import { type End, type Relaying, type Route, sidesOf, startRelaying, vaultOf } from '../bridge/relaying.ts'
+import { type End, type Fees, type Relaying, type Route, sidesOf, startRelaying, vaultOf } from '../bridge/relaying.ts'
+import { readSettings, type Settings } from '../bridge/settings.ts'
 import type { Deed } from '../bridge/sides.ts'
 import { MODULE_SLACK_GAS } from '../modules.ts'
 import { accountOf } from '../reporter.ts'
 import { createL1 } from '../rollup/l1.ts'
 import { systemClock, systemTimers } from '../system.ts'
-import { createLog } from '../telemetry.ts'
+import { createLog, createTelemetry, serveTelemetry } from '../telemetry.ts'
 import { checkedAddress, dispatch, fieldOf, receiptOf, rows, senderOf, sending, urlOf } from './send.ts'
 
 const usage = 'bridge send|status|claim|relay … [--rpc <url>] [--from <keystore>]'
@@ -59,6 +60,7 @@ export const bridge: Command = {
     'bridge status <id> [--l1 <url>]',
     'bridge claim <id> --l1 <url> --settlement <address>',
     'bridge relay --chains <id>=<url>,… --settlements <id>=<address>,… [--from-blocks <id>=<height>,…] --dir <folder>',
+    'bridge relay --config <relayer.toml>',
   ],
   argsMax: 4,
   options: {
@@ -74,6 +76,8 @@ export const bridge: Command = {
     settlements: 'relay: each chain’s settlement contract, as 137=0x…',
     'from-blocks': 'relay: the block to begin at, as 137=6000000; default the first',
     dir: 'relay: folder of its places and records',
+    config: 'relay: a TOML file that says all of it; flags and variables go before it',
+    'metrics-port': 'relay: port of /metrics and /health on this machine; default none',
     'low-balance': 'relay: less than this on an account is told; default by the chain',
   },
   async run(context) {
@@ -323,22 +327,46 @@ const routesOf = (context: CommandContext): readonly Route[] => {
   })
 }
 
-const relay = async (context: CommandContext): Promise<ExitCode> => {
+const feesIn = ({ maxFee, tip: tipText, lowBalance }: Settings['chains'][string]): Partial<Fees> => ({
+  ...(maxFee !== undefined && { maxFeeWei: parseAmount(maxFee) }),
+  ...(tipText !== undefined && { tipWei: parseAmount(tipText) }),
+  ...(lowBalance !== undefined && { lowBalanceWei: parseAmount(lowBalance) }),
+})
+/** The same command as if what a file says had been given by flags; and the chains it names. */
+const withSettings = (context: CommandContext) => {
+  const { flags } = context
+  if (flags.config === undefined) return { context, routes: null }
+  const { chains, metricsPort, passwordFile, ...rest } = readSettings(flags.config)
+  const given = { ...rest, 'password-file': passwordFile, 'metrics-port': metricsPort?.toString() }
+  const set = Object.entries({ ...given, ...flags }).filter(([, value]) => value !== undefined)
+  const routes = Object.entries(chains).map(([chain, of]) => {
+    const { url, settlement, fromBlock: from } = of
+    return { chain: BigInt(chain), url, settlement: addressIn(settlement, 'settlement'), from, fees: feesIn(of) }
+  })
+  return { context: { ...context, flags: Object.fromEntries(set) }, routes }
+}
+
+const relay = async (given: CommandContext): Promise<ExitCode> => {
+  const { context, routes: named } = withSettings(given)
   const { flags, signal } = context
   if (flags.dir === undefined) throw refuse('expected --dir <folder>')
-  const routes = routesOf(context)
+  const routes = named === null || flags.chains !== undefined ? routesOf(context) : named
+  if (routes.length === 0) throw refuse(`expected [chains.<id>] in ${flags.config}`)
+  const port = fieldOf(context, 'metrics-port', /^\d{1,5}$/, 'a port')
   const amountOf = (flag: string): bigint | null => (flags[flag] === undefined ? null : parseAmount(flags[flag] ?? ''))
   const [maxFeeWei, tipWei, lowBalanceWei] = [amountOf('max-fee'), amountOf('tip'), amountOf('low-balance')]
   const { wallet } = await senderOf(context, usage)
   if (wallet === null) throw refuse('relay signs: --from <keystore>')
   const nova = await novaOf(context)
   const [ended, end] = [new AbortController(), { fault: null as unknown }]
+  const { meter, registry } = createTelemetry()
   const deps = {
     ...{
       account: accountOf(hexToBytes(wallet.privateKey)),
       clock: systemClock,
       timers: systemTimers,
       log: createLog('info'),
+      meter,
     },
     onFault: (error: unknown): void => {
       end.fault = error
@@ -351,7 +379,15 @@ const relay = async (context: CommandContext): Promise<ExitCode> => {
     ...(lowBalanceWei !== null && { lowBalanceWei }),
   }
   const relaying = await startRelaying(deps, flags.dir, { nova, routes, fees })
+  const health = {
+    notReady: (): string | null => relaying.status().find(({ fault }) => fault !== null)?.fault ?? null,
+    warning: () => null,
+  }
+  const metrics =
+    port === null ? null : await serveTelemetry(registry, { host: '127.0.0.1', port: Number(port) }, health)
+  if (metrics !== null) deps.log.info({ port: metrics.port }, 'metrics are at this port')
   await aborted(AbortSignal.any([signal, ended.signal]))
+  await metrics?.close()
   await relaying.close()
   if (end.fault !== null) throw end.fault
   tell(context, relaying)

@@ -1,7 +1,9 @@
 // Messages between a chain of ours, whose blocks are made by hand with its validators' real signatures, and the contracts on anvil with Polygon's
 // chain id: over by the CommitQC of a checkpoint and a proof of the outbox, back by what validators attest, and paid back where it came too late. By
 // hand, by the relayer, and by the commands, which have the chain's own JSON-RPC.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -46,7 +48,7 @@ import { LIMITS } from '../../rpc/method.ts'
 import { ANVIL_CHAIN, ANVIL_SECRETS, type Anvil, startAnvil } from '../kit/anvil.ts'
 import { run } from '../kit/commands.ts'
 import { beforeStart, evidenceOn, openDoor } from '../kit/memory-chain.ts'
-import { buildNext, certify, openSealedChain, sealedGenesisText, silent } from '../kit/sealed.ts'
+import { buildNext, certify, noMeter, openSealedChain, sealedGenesisText, silent } from '../kit/sealed.ts'
 import { secretOf } from '../kit/sets.ts'
 
 installCurves(nativeCurves)
@@ -325,6 +327,7 @@ test('a relayer finds what was sent, brings what was not brought, and goes on fr
     clock: { nowMs: () => Date.now() },
     timers,
     log: silent,
+    meter: noMeter,
   }
   const start = () =>
     startRelaying({ ...deps, onFault: (error) => faults.push(error) }, dir, {
@@ -392,21 +395,44 @@ test('the SDK sends both ways and says what each chain knows', async () => {
   nova.destroy()
 })
 
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 test('bridge relay runs until it is told to stop, and says then how far it is', async () => {
   const stop = new AbortController()
   let said: { readonly chains?: readonly { readonly chain: string }[] } = {}
-  const flags = {
-    ...{ rpc: novaUrl(), 'dev-account': '1', chains: `${ANVIL_CHAIN}=${anvil.url}`, dir },
-    settlements: `${ANVIL_CHAIN}=${String(settlement.target)}`,
-  }
+  const port = await freePort()
+  const config = join(dir, 'relayer.toml')
+  const route = [`[chains.${ANVIL_CHAIN}]`, `url = "${anvil.url}"`, `settlement = "${String(settlement.target)}"`]
+  route.push('maxFee = "1wei"') // it brings nothing there
+  const own = [`rpc = "${novaUrl()}"`, 'dir = "nowhere"', `metricsPort = ${port}`]
+  writeFileSync(config, [...own, ...route, ''].join('\n'))
+  const flags = { config, 'dev-account': '1', dir }
   const out = (object: object): void => {
     said = object
     stop.abort()
   }
   const context = { args: ['relay'], flags, switches: new Set<string>(), env: {}, signal: stop.signal, out }
   const running = command.run(context)
+  const metrics = (): Promise<string> =>
+    fetch(`http://127.0.0.1:${port}/metrics`).then(
+      (answer) => answer.text(),
+      () => '',
+    )
+  let shown = ''
+  while (shown.split('novachain_relayer_balance_native{').length < 3) shown = await metrics()
+  const lane = `{source="${ANVIL_CHAIN}",target="${chain.genesis.chainId}"}`
+  for (const name of ['height', 'messages_pending', 'oldest_message_seconds', 'route_paused'])
+    expect(shown).toContain(`novachain_relayer_${name}${lane}`)
   stop.abort()
   expect(await running).toBe(0)
+  expect(existsSync(join(dir, 'nowhere'))).toBe(false)
   expect(said.chains?.map((each) => each.chain)).toEqual([`${ANVIL_CHAIN}`, `${chain.genesis.chainId}`])
 })
 
