@@ -78,6 +78,8 @@ const GAS_SLACK = 50_000n
 
 export class Carrier {
   readonly options: CarrierOptions
+  /** Of the account: as good as drawn, and another one's is another. */
+  readonly mark: Hash
   readonly #deps: CarrierDeps
   readonly #warned = new Map<string, number>()
   #record: UnderWay | null
@@ -90,6 +92,7 @@ export class Carrier {
   private constructor(deps: CarrierDeps, options: CarrierOptions, record: UnderWay | null) {
     this.#deps = deps
     this.options = options
+    this.mark = keccak(deps.account.address)
     this.#record = record
   }
 

@@ -229,6 +229,36 @@ test('a recipient that reverts holds up nobody: it is tried again, and paid back
   expect(world.given).toBe(6)
 })
 
+test('what waits is not overtaken for ever by what comes after it', async () => {
+  const world = await World.open()
+  world.nova.reverting.add(bytesToHex(MALLORY))
+  world.polygon.send(NOVA, MALLORY)
+  await world.run(30_000)
+  world.nova.reverting.clear()
+  // Twice as many as one relayer can bring.
+  for (let i = 0; i < 90; i++) {
+    world.polygon.send(NOVA, BOB)
+    world.polygon.send(NOVA, BOB)
+    await world.tick()
+  }
+  expect(world.ends[0]).toBe('sent delivered')
+})
+
+test('two relayers bring different messages where there are many', async () => {
+  const [one, two] = [await World.open(), await World.open(2)]
+  const ticks = []
+  for (const world of [one, two]) {
+    for (let i = 0; i < 24; i++) world.polygon.send(NOVA, BOB)
+    await world.until(() => world.ends.length === 24)
+    const began = world.nowMs
+    await world.until(() => world.ends.every(isDelivered))
+    ticks.push((world.nowMs - began) / TICK_MS)
+  }
+  expect(one.given).toBe(24)
+  expect(two.given).toBeLessThan(32)
+  expect(ticks[1]).toBeLessThan(((ticks[0] ?? 0) * 3) / 4)
+})
+
 test('a recipient that mends gets what it refused', async () => {
   const world = await World.open()
   world.polygon.reverting.add(bytesToHex(MALLORY))

@@ -1,7 +1,7 @@
 // The relayer: brings messages and their proofs between NovaChain and any number of other chains, refuses there what comes too late, and brings
 // the notices on which it is paid back. Anybody may run one: it holds no key that matters, and the contracts are asked what is done before
 // anything is sent, so that what is brought twice reverts and costs gas, nothing else. A chain has a turn of its own: one that hangs stops no other.
-import { asHash, bytesToHex } from '../../chain/base/bytes.ts'
+import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Clock, Log } from '../../chain/base/ports.ts'
 import { isNoWord, Status } from '../../chain/native/bridge/message.ts'
@@ -53,6 +53,8 @@ export interface ShoreStatus {
 const BOUNDS = {
   /** Messages that are looked at in a turn. */
   checks: 32,
+  /** Of what is due within one such span each relayer begins elsewhere: two that began with the oldest would bring all of it twice. */
+  spreadMs: 60_000,
   /** Until what has no proof yet, or is not final, is looked at again. */
   waitMs: 4_000,
   /** So many waits for a proof in a row: it may be of what never was. */
@@ -149,22 +151,26 @@ export class Relayer {
 
   async #carry(shore: Shore, view: ChainView): Promise<RelayWaits> {
     if (shore.carrier.record !== null && (await this.#follow(shore, view))) return 'inclusion'
-    for (const [lane, each] of this.#due(shore.chain)) {
+    for (const [lane, each] of this.#due(shore)) {
       const waits = await this.#bring(shore, lane, each, view)
       if (waits !== null) return waits
     }
     return 'messages'
   }
 
-  /** What waits for a chain, fresh ones first and those that were refused last. */
-  #due(target: bigint): readonly (readonly [Lane, Carried])[] {
+  /** What waits for a chain, what has been due for longest first: nothing that comes later overtakes it for ever. */
+  #due({ chain, carrier }: Shore): readonly (readonly [Lane, Carried])[] {
     const nowMs = this.#deps.clock.nowMs()
-    return this.#deps.shores
+    const waiting = this.#deps.shores
       .flatMap(({ lanes }) => lanes)
-      .filter((lane) => lane.options.target === target && !this.#isPaused(lane))
+      .filter((lane) => lane.options.target === chain && !this.#isPaused(lane))
       .flatMap((lane) => [...lane.pending.values()].map((each) => [lane, each] as const))
+    for (const [, each] of waiting) each.nextMs ||= nowMs
+    const spanOf = ({ nextMs }: Carried): number => Math.floor(nextMs / BOUNDS.spreadMs)
+    const placeOf = ({ id }: Carried): number => (firstWord(id) ^ firstWord(carrier.mark)) >>> 0
+    return waiting
       .filter(([, { stage, nextMs }]) => stage === 'open' && nextMs <= nowMs)
-      .sort(([, a], [, b]) => a.nextMs - b.nextMs || Number(a.message.sequence - b.message.sequence))
+      .sort(([, a], [, b]) => spanOf(a) - spanOf(b) || placeOf(a) - placeOf(b))
       .slice(0, BOUNDS.checks)
   }
 
@@ -275,6 +281,7 @@ export class Relayer {
   }
 }
 
+const firstWord = (hash: Hash): number => new DataView(hash.buffer, hash.byteOffset).getUint32(0)
 const secondOf = (ms: number): bigint => BigInt(Math.floor(ms / 1_000))
 /** What time or another answer may mend. */
 const isPassing = ({ code }: NodeError): boolean => /^(L1|ABI|RELAY)_/.test(code)
