@@ -3,7 +3,8 @@ import { bytesToBigint, bytesToHex, equalBytes, type Hex } from './base/bytes.ts
 import { KECCAK_EMPTY } from './base/crypto.ts'
 import type { Kv } from './base/ports.ts'
 import { decodeAccount } from './store/account.ts'
-import { openReader, readMeta, stateTables } from './store/state.ts'
+import { openTables, readMeta } from './store/layout.ts'
+import { openReader } from './store/state.ts'
 import { contentOf } from './store/versions.ts'
 
 /** As geth's `alloc` has it, with the address beside. Numbers are decimal strings, words 0x and 64 digits. */
@@ -19,7 +20,7 @@ const word = (value: bigint): Hex => `0x${value.toString(16).padStart(64, '0')}`
 
 /** Holds one account at a time, with its storage. Throws STORE_CORRUPT. */
 export async function* accountsOf(kv: Kv): AsyncIterable<ExportedAccount> {
-  const { accounts, slots } = stateTables(kv)
+  const { accounts, slots } = openTables(kv)
   const reader = openReader(kv, readMeta(kv)?.height ?? 0)
   for await (const [stored, sealed] of kv.entries(Uint8Array.of(accounts.prefix), Uint8Array.of(accounts.prefix + 1))) {
     const value = contentOf(accounts.decode(stored, sealed))

@@ -6,8 +6,8 @@ import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Kv, KvWrite, Pause } from './base/ports.ts'
 import { Batch } from './store/batch.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
-import { corrupt, seal } from './store/seal.ts'
-import { encodeMeta, META_KEY, readMeta, stateTables, storedRoot, TABLE_NAMES } from './store/state.ts'
+import { openTables, readMeta, storedRoot, TABLE_NAMES, writeMeta } from './store/layout.ts'
+import { corrupt } from './store/seal.ts'
 import { heightOf } from './store/versions.ts'
 import type { Earliest, Prunable } from './types/kept.ts'
 
@@ -88,7 +88,7 @@ export const restoreState = async (
   { kv, pause }: { readonly kv: Kv; readonly pause: Pause },
   height: number,
 ): Promise<void> => {
-  const tables = stateTables(kv)
+  const tables = openTables(kv)
   let batch = new Batch()
   for (const name of TABLE_NAMES) {
     const table = tables[name]
@@ -111,12 +111,13 @@ export const restoreState = async (
 const headWrites = (kv: Kv, blocks: BlockStore, height: number): readonly KvWrite[] => {
   const record = blocks.record(height)
   assert(record !== null, 'the block that a store goes back to is there')
-  const root = storedRoot(stateTables(kv))
+  const root = storedRoot(openTables(kv))
   if (!equalBytes(root, record.header.stateRoot))
     throw corrupt('nodes', new Uint8Array(0), `the state that is left has another root than block ${height}`)
   const lowest = readMeta(kv)?.lowest ?? { state: 0, proofs: 0 }
-  const key = META_KEY
-  return [blocks.headWrite(record), { key, value: seal(key, encodeMeta({ height, root, lowest })) }]
+  const meta = new Batch()
+  writeMeta({ height, root, lowest }, meta)
+  return [blocks.headWrite(record), ...meta]
 }
 
 /** From the top down, with everything that names them; those that are gone already have no record. */
@@ -141,7 +142,7 @@ export const dropHistory = async (
   { kv, pause }: { readonly kv: Kv; readonly pause: Pause },
   height: number,
 ): Promise<void> => {
-  const tables = stateTables(kv)
+  const tables = openTables(kv)
   for (const name of TABLE_NAMES) {
     const { from, to } = tables[name].historyAbove(height)
     let drops: KvWrite[] = []

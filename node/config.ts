@@ -325,6 +325,11 @@ const KEYS = {
     fallback: 'polygon',
     says: 'what gas is counted by there: polygon, or polygon-chicago, whose new prices are not all known',
   },
+  'sync.mode': {
+    schema: z.enum(['blocks', 'state']),
+    fallback: 'blocks',
+    says: 'what a node without a database takes of its peers: all blocks since genesis, or the state after a recent one, without history',
+  },
   'sync.trustHeight': {
     schema: z.coerce.number().int().min(0),
     fallback: 0,

@@ -1,6 +1,7 @@
 // One node's part in its network: the engine, catching up, the gossip of transactions, and who answers what peers say. Owns the wiring
 // between them and their order at the end; a process, a test and the simulator hand in their own ports and assemble the same.
 import type { Pause } from '../chain/base/ports.ts'
+import type { SnapshotSource } from '../chain/snapshot.ts'
 import type { Handlers, Network, PeerId } from '../p2p/network.ts'
 import { Votes } from './bridge/votes.ts'
 import { createEngine, type Engine, type EngineDeps, type EngineOptions } from './engine.ts'
@@ -15,6 +16,8 @@ export interface ConsensusDeps extends Omit<EngineDeps, 'network' | 'peersOf' | 
   readonly pause: Pause
   /** secp256k1, of the operator of a validator of this node, for contracts that ask for his signature. */
   readonly operatorSecret?: Uint8Array | null
+  /** The state that others are given pieces of; not given: none. */
+  readonly snapshots?: SnapshotSource
   /** null for a node that stays alone. `announcement` is what peers are told of a node with this peer id. */
   readonly join: (handlers: Handlers, announcement: (self: PeerId) => Promise<Uint8Array>) => Promise<Network | null>
 }
@@ -63,7 +66,8 @@ export async function startConsensus(deps: ConsensusDeps, options: EngineOptions
     await votes.close()
   }
   try {
-    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence, votes, operators })
+    const { chain, snapshots = null } = deps
+    const handlers = handlersOf({ network, engine, sync, txs, roster, evidence, votes, operators, chain, snapshots })
     late.network = await deps.join(handlers, (self) => announcementOf(deps.signers, self))
     const { done } = await engine.start(abort.signal)
     let stopping: Promise<void> | null = null

@@ -1,15 +1,16 @@
 // The composition root: who uses whom. Reads as the table of contents of a running node.
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Address, bytesToHex } from '../chain/base/bytes.ts'
+import { type Address, bytesToHex, type Hash } from '../chain/base/bytes.ts'
 import { defineErrors } from '../chain/base/errors.ts'
-import type { Log, Meter } from '../chain/base/ports.ts'
+import type { Kv, Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine, type EngineName } from '../chain/calls.ts'
 import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
+import { createSnapshotSource } from '../chain/snapshot.ts'
 import { type DiskKv, openKv, openLogFile } from '../chain/store/kv.ts'
 import { openWal } from '../chain/store/wal.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
-import type { Fork } from '../chain/types/forks.ts'
+import { FORKS, type Fork } from '../chain/types/forks.ts'
 import type { Genesis } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 import { createHost, type HostDeps, type HostOptions } from '../p2p/host.ts'
@@ -20,6 +21,7 @@ import { createFilters } from '../rpc/filters.ts'
 import { type Content, type Ctx, LIMITS } from '../rpc/method.ts'
 import { type Route, startRpc } from '../rpc/server.ts'
 import { methods } from '../rpc/table.ts'
+import { beginWithState, hasDatabase } from './begin.ts'
 import { type BridgeOptions, startBridge } from './bridge/service.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
 import type { ContentOptions } from './content-service.ts'
@@ -77,6 +79,8 @@ export interface NodeOptions {
   readonly p2p: (HostOptions & { readonly keySecret: Uint8Array }) | null
   /** A block the operator knows to be of this network. */
   readonly checkpoint: Checkpoint | null
+  /** What a node without a database takes of its peers: all blocks, or the state after a final one. */
+  readonly sync: 'blocks' | 'state'
   /** What runs contracts, in blocks and calls. */
   readonly evm: EngineName
   /** Forks that it knows; default the table's. A test has a release of yesterday so. */
@@ -116,8 +120,7 @@ const CALLS_WAITING_MAX = 10_000
 export async function startNode(options: NodeOptions, genesis: Genesis, signal: AbortSignal): Promise<RunningNode> {
   const { log, dir } = options
   const { meter, registry } = createTelemetry()
-  const isFast = await installFastCurves((text) => log.error({}, text))
-  meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
+  await useFastCurves({ log, meter })
   const replays = watch(options, { log, meter })
   const disk = await watchDisk({ free: freeBytes, timers: systemTimers, log, meter }, dir)
   const senders = createSenderPool(log)
@@ -126,7 +129,8 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
   const close = async (): Promise<void> => {
     for (const closer of closers.reverse()) await closer()
   }
-  const { chain, kv } = await openStored(options, genesis, stored).catch(async (error: unknown) => {
+  const stops = { full: disk.full, signal }
+  const { chain, kv } = await openStored(options, genesis, stored, stops).catch(async (error: unknown) => {
     await close()
     throw error
   })
@@ -145,7 +149,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
     closers.push(() => journal.close())
     const keys = await openSigners(options.validator.keys, dir, chain, { log, meter }, closers)
     const doubted = { log, meter, doubt: () => replays?.doubt() ?? null }
-    const consensus = await takePart(options, chain, keys, doubted, closers)
+    const consensus = await takePart(options, { chain, kv }, keys, doubted, closers)
     report(options, { chain, calls, evidence: consensus.evidence, log, meter }, closers)
     const filters = createFilters(chain, systemClock, LIMITS)
     const ctx = {
@@ -210,11 +214,20 @@ const watch = ({ evm, dir }: NodeOptions, ports: Ports): Replays | undefined => 
   return new Replays({ dir, random: systemRandom, ...ports })
 }
 
+/** What ends a node: a disk without room, by a rejection, and who started it. */
+interface Stops {
+  readonly full: Promise<never>
+  readonly signal: AbortSignal
+}
+
 const openStored = async (
-  { evm, historyBlocks, proofBlocks, checkpoint, forks }: NodeOptions,
+  options: NodeOptions,
   genesis: Genesis,
   { dbDir, ...ports }: Ports & Pick<ChainDeps, 'identify' | 'sampler'> & { readonly dbDir: string },
+  stops: Stops,
 ): Promise<{ readonly chain: Chain; readonly kv: DiskKv }> => {
+  await takeState(options, genesis, stops)
+  const { evm, historyBlocks, proofBlocks, checkpoint, forks } = options
   const kv = await openKv(dbDir, { pause: nextTurn })
   const opening = openChain(
     { kv, engine: createChainEngine(genesis, evm), clock: systemClock, pause: nextTurn, forks, ...ports },
@@ -230,10 +243,45 @@ const openStored = async (
   )
 }
 
+const useFastCurves = async ({ log, meter }: Ports): Promise<void> => {
+  const isFast = await installFastCurves((text) => log.error({}, text))
+  meter.gauge('crypto_native', '1 with native signatures, 0 where they are missing').set(isFast ? 1 : 0)
+}
+
+/** In place of the blocks before; whoever asks for its health meanwhile hears how far it is. */
+const takeState = async (options: NodeOptions, genesis: Genesis, { full, signal }: Stops): Promise<void> => {
+  if (options.sync === 'blocks' || hasDatabase(options.dir)) return
+  const stop = new AbortController()
+  full.catch((reason: unknown) => stop.abort(reason))
+  // Its own: the host of the node counts the same again.
+  const { meter, registry } = createTelemetry()
+  const ports = { log: options.log, meter }
+  let status = (): string => 'state sync begins'
+  const metrics = await serveTelemetry(registry, options.metrics, { notReady: () => status(), warning: () => null })
+  try {
+    const { dir, checkpoint, p2p, forks = FORKS } = options
+    const software = { mine: encodeSoftware(softwareOf(version, forks)), against: () => null }
+    const announcement = async (): Promise<Uint8Array> => new Uint8Array(0)
+    await beginWithState(
+      {
+        ...{ dir, checkpoint, ...ports },
+        join: (genesisHash, handlers) => joinNetwork(p2p, genesisHash, { handlers, announcement, software }, ports),
+        onStatus: (says) => {
+          status = says
+        },
+      },
+      genesis,
+      AbortSignal.any([signal, stop.signal]),
+    )
+  } finally {
+    await metrics.close()
+  }
+}
+
 /** The engine with its signer, its log and its peers. */
 const takePart = async (
   options: NodeOptions,
-  chain: Chain,
+  { chain, kv }: { readonly chain: Chain; readonly kv: Kv },
   { signers }: Signers,
   ports: Ports & Pick<EngineDeps, 'doubt'>,
   closers: (() => Promise<void>)[],
@@ -247,7 +295,9 @@ const takePart = async (
     {
       ...{ chain, signers, wal, pause: nextTurn, operatorSecret: options.operatorSecret, ...ports },
       ...{ clock: systemClock, timers: systemTimers, random: systemRandom, verifier: createVerifier(nextTurn) },
-      join: (handlers, announcement) => joinNetwork(options.p2p, chain, { handlers, announcement }, ports),
+      snapshots: createSnapshotSource(kv, nextTurn),
+      join: (handlers, announcement) =>
+        joinNetwork(options.p2p, chain.genesisHash, { handlers, announcement, software: softwareIn(chain) }, ports),
     },
     {
       coinbase: validator.coinbase,
@@ -326,21 +376,22 @@ const holdContent = async (
 /** Raised with every change of what peers say to each other. */
 export const PROTOCOL_VERSION = 4
 
+const softwareIn = (chain: Chain): NonNullable<HostDeps['software']> => ({
+  mine: encodeSoftware(softwareOf(version, chain.forks.known)),
+  against: (theirs) => disagreement(chain, theirs),
+})
+
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],
-  chain: Chain,
-  { handlers, announcement }: Pick<HostDeps, 'handlers' | 'announcement'>,
+  genesisHash: Hash,
+  parts: Pick<HostDeps, 'handlers' | 'announcement' | 'software'>,
   ports: Ports,
 ): Promise<Network | null> => {
   if (p2p === null) return null
   const { keySecret, ...options } = p2p
-  const networkId = bytesToHex(chain.genesisHash)
-  const software = {
-    mine: encodeSoftware(softwareOf(version, chain.forks.known)),
-    against: (theirs: Uint8Array) => disagreement(chain, theirs),
-  }
+  const networkId = bytesToHex(genesisHash)
   return createHost(
-    { keySecret, networkId, version: PROTOCOL_VERSION, announcement, software, handlers, clock: systemClock, ...ports },
+    { keySecret, networkId, version: PROTOCOL_VERSION, clock: systemClock, ...parts, ...ports },
     options,
   )
 }

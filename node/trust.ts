@@ -5,6 +5,7 @@ import { asHash, bytesToHex, hexToBytes } from '../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Chain } from '../chain/chain.ts'
 import { headerTimeMs } from '../chain/types/block.ts'
+import type { Rules } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 
 export const TrustErrors = defineErrors('TRUST', {
@@ -26,6 +27,11 @@ export const TrustErrors = defineErrors('TRUST', {
 /** Two thirds of the time that stake stays punishable after it left, 21 days: a third is for evidence to arrive and count. */
 const TRUST_DAYS = 14
 const DAY_MS = 86_400_000
+
+/** How long a block is trusted for what follows it. */
+export const trustingPeriodMs = ({ development }: Pick<Rules, 'development'>): number =>
+  // Keys of a development network are everybody's: there is nothing to protect.
+  development ? Number.POSITIVE_INFINITY : TRUST_DAYS * DAY_MS
 
 /** Height 0 and an empty hash are none. Throws TRUST_HALF. */
 export function checkpointOf(height: number, hash: string): Checkpoint | null {

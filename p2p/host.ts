@@ -71,9 +71,9 @@ export interface HostDeps {
   readonly meter: Meter
 }
 
-const SERVED: readonly Exclude<Protocol, 'hello'>[] = ['direct', 'body', 'txs', 'blocks', 'peers']
+const SERVED: readonly Exclude<Protocol, 'hello'>[] = ['direct', 'body', 'txs', 'blocks', 'light', 'state', 'peers']
 /** Answers of megabytes: so many are under way for one peer, and for all. */
-const LARGE: readonly Protocol[] = ['body', 'txs', 'blocks']
+const LARGE: readonly Protocol[] = ['body', 'txs', 'blocks', 'light', 'state']
 const LARGE_OF_ONE_MAX = 4
 const LARGE_MAX = 16
 /** Transactions that are being judged, in bytes: of one peer, and of all. What comes beyond is not looked at; a block brings it again. */

@@ -28,6 +28,8 @@ export const STREAMS_OF: Readonly<Record<Protocol, number>> = {
   txs: 4,
   // Twice what one peer asks at once: a stream that is answered takes a moment to be gone. An answer is some 2 MB.
   blocks: 8,
+  light: 4,
+  state: 8,
   peers: 2,
 }
 /** What waits for a peer that reads its gossip too slowly, before it is dropped: five of the largest messages. */

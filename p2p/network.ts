@@ -7,7 +7,7 @@ export type PeerId = string
 /** What every peer hears of what one publishes. One message to all, passed on by those who accept it. */
 export type Topic = 'consensus' | 'txs' | 'evidence' | 'attest' | 'operators'
 /** What one peer asks another, over a stream of its own. */
-export type Protocol = 'hello' | 'direct' | 'body' | 'txs' | 'blocks' | 'peers'
+export type Protocol = 'hello' | 'direct' | 'body' | 'txs' | 'blocks' | 'light' | 'state' | 'peers'
 
 /**
  * Of a published message: `accept` passes it on, `ignore` does not and blames nobody (a duplicate, a height ahead), `stale` neither,
@@ -77,6 +77,10 @@ export const PROTOCOLS: Readonly<
   txs: { requestMaxBytes: 256 * 1024, answerMaxBytes: 12 * 1024 * 1024, timeoutMs: 10_000 },
   // Blocks of a range of heights, with the certificate of the last: up to 2 MB and one block more.
   blocks: { requestMaxBytes: 64, answerMaxBytes: 12 * 1024 * 1024, timeoutMs: 15_000 },
+  // Blocks without their transactions, with certificates and, where they change, the validators: up to 1 MB and one of the largest sets more.
+  light: { requestMaxBytes: 64, answerMaxBytes: 2 * 1024 * 1024, timeoutMs: 15_000 },
+  // A piece of the state after a block, or some code.
+  state: { requestMaxBytes: 1_024, answerMaxBytes: 768 * 1024, timeoutMs: 15_000 },
   peers: { requestMaxBytes: 64, answerMaxBytes: 64 * 1024, timeoutMs: 5_000 },
 }
 

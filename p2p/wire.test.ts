@@ -27,23 +27,32 @@ import {
   decodeAttestations,
   decodeBodyAnswer,
   decodeBodyRequest,
+  decodeCodes,
   decodeEnvelope,
   decodeHello,
+  decodeLightAsk,
+  decodeLit,
   decodeOperatorWord,
   decodeRange,
   decodeRun,
+  decodeStateAsk,
   decodeTxs,
   decodeTxsRequest,
   encodeAddresses,
   encodeAttestations,
   encodeBodyAnswer,
+  encodeCodes,
   encodeEnvelope,
   encodeHello,
+  encodeLightAsk,
+  encodeLit,
   encodeOperatorWord,
   encodeRange,
   encodeRun,
+  encodeStateAsk,
   encodeTxs,
   encodeTxsRequest,
+  joinLit,
   sketchOf,
 } from './wire.ts'
 
@@ -149,6 +158,24 @@ const CODECS: Readonly<Record<string, Codec>> = {
       ),
     ),
   },
+  'request of a light client': codec(decodeLightAsk, encodeLightAsk, [
+    encodeLightAsk({ kind: 'head' }),
+    encodeLightAsk({ kind: 'epochs', from: 300, count: 32 }),
+  ]),
+  'blocks for a light client': codec(decodeLit, (lit) => joinLit(lit.map(encodeLit)), [
+    joinLit([]),
+    joinLit(
+      [null, [1, 2].map((n) => ({ address: header.coinbase, blsKey: signature(n).slice(0, 48), power: 10n }))].map(
+        (validators) => encodeLit({ header, section, certificate: qc('commit'), validators, nextValidators: null }),
+      ),
+    ),
+  ]),
+  'request for state': codec(decodeStateAsk, encodeStateAsk, [
+    encodeStateAsk({ kind: 'piece', height: 300, owner: null, path: Uint8Array.of(1, 15) }),
+    encodeStateAsk({ kind: 'piece', height: 300, owner: header.coinbase, path: new Uint8Array(0) }),
+    encodeStateAsk({ kind: 'codes', hashes: [hash(1), hash(2)] }),
+  ]),
+  codes: codec(decodeCodes, encodeCodes, [encodeCodes([new Uint8Array(300).fill(0x5b), Uint8Array.of(1)])]),
   'logged input': codec(decodeLogged, encodeLogged, [
     encodeLogged({
       ...{ kind: 'message', message: messages[0] as Message, from: 'peer' },

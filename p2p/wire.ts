@@ -1,5 +1,5 @@
 // What peers say to each other, as bytes: one codec per message. Shape only; a bound on size stands before each of them.
-import { asHash, type Hash } from '../chain/base/bytes.ts'
+import { type Address, asAddress, asHash, type Hash } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import {
@@ -28,6 +28,7 @@ import {
 import type { OperatorSignature } from '../chain/types/checkpoint.ts'
 import { decodeEvidence, EVIDENCE_MAX_BYTES, type Evidence } from '../chain/types/evidence.ts'
 import { decodeMessage, encodeMessage, type Message } from '../chain/types/message.ts'
+import type { Validator } from '../chain/types/validators.ts'
 import { decodeQc, encodeQc, type Qc } from '../chain/types/vote.ts'
 
 export const WireErrors = defineErrors('WIRE', {
@@ -155,6 +156,84 @@ export function decodeRun(bytes: Uint8Array): Run {
     throw malformed('a run of blocks', 'blocks come with a certificate, and nothing else does')
   return run
 }
+
+/** Request `light`: the head; the last blocks of so many epochs; or so many blocks from a height on, with their validators. */
+export type LightAsk =
+  | { readonly kind: 'head' }
+  | { readonly kind: 'epochs' | 'heights' | 'checkpoint'; readonly from: number; readonly count: number }
+const LIGHT_KINDS = ['head', 'epochs', 'heights', 'checkpoint'] as const
+export const encodeLightAsk = (ask: LightAsk): Uint8Array =>
+  encodeRlp([LIGHT_KINDS.indexOf(ask.kind), ...(ask.kind === 'head' ? [0, 0] : [ask.from, ask.count])].map(rlpInt))
+export function decodeLightAsk(bytes: Uint8Array): LightAsk {
+  const [code, from, count] = asList(decodeSparseRlp(bytes), 3)
+  const kind = LIGHT_KINDS[asNumber(code)]
+  if (kind === undefined) throw malformed('a request of a light client', 'its kind is none')
+  const range = { from: asNumber(from), count: asNumber(count) }
+  if (kind !== 'head') return { kind, ...range }
+  if (range.from + range.count > 0) throw malformed('a request of a light client', 'the head has no range')
+  return { kind }
+}
+
+/** A block without its transactions. Validators are there where they were asked for; the next ones where they change. */
+export interface Lit {
+  readonly header: Header
+  readonly section: Section
+  readonly certificate: Qc
+  readonly validators: readonly Validator[] | null
+  readonly nextValidators: readonly Validator[] | null
+}
+export const encodeLit = (lit: Lit): Uint8Array =>
+  encodeRlp([
+    ...[encodeHeader(lit.header), encodeSection(lit.section), encodeQc(lit.certificate)],
+    ...[membersToRlp(lit.validators), membersToRlp(lit.nextValidators)],
+  ])
+export const joinLit = (encoded: readonly Uint8Array[]): Uint8Array => encodeRlp(encoded)
+/** Nothing of it is checked. */
+export const decodeLit = (bytes: Uint8Array): Lit[] =>
+  asList(decodeSparseRlp(bytes)).map((item) => {
+    const [header, section, certificate, validators, next] = asList(decodeSparseRlp(asBytes(item)), 5)
+    return {
+      header: decodeHeader(asBytes(header)),
+      section: decodeSection(asBytes(section)),
+      certificate: decodeQc(asBytes(certificate)),
+      ...{ validators: membersFrom(validators), nextValidators: membersFrom(next) },
+    }
+  })
+const membersToRlp = (members: readonly Validator[] | null): Rlp =>
+  members === null ? NONE : members.map(({ address, blsKey, power }) => [address, blsKey, rlpInt(power)])
+const membersFrom = (item: Rlp | undefined): Validator[] | null => {
+  if (item instanceof Uint8Array && item.length === 0) return null
+  return asList(item).map((member) => {
+    const [address, blsKey, power] = asList(member, 3)
+    return { address: asAddress(asBytes(address, 20)), blsKey: asBytes(blsKey, 48), power: asBigint(power, 64) }
+  })
+}
+
+/** Request `state`: a piece of the state after a block, which is answered with it or with nothing; or code by its hash. */
+export type StateAsk =
+  | { readonly kind: 'piece'; readonly height: number; readonly owner: Address | null; readonly path: Uint8Array }
+  | { readonly kind: 'codes'; readonly hashes: readonly Hash[] }
+export const STATE_CODES_MAX = 16
+export const encodeStateAsk = (ask: StateAsk): Uint8Array =>
+  encodeRlp(ask.kind === 'codes' ? [ask.hashes] : [rlpInt(ask.height), ask.owner ?? NONE, ask.path])
+export function decodeStateAsk(bytes: Uint8Array): StateAsk {
+  const parts = asList(decodeSparseRlp(bytes))
+  if (parts.length === 1) {
+    const hashes = asList(parts[0]).map((hash) => asHash(asBytes(hash, HASH_BYTES)))
+    if (hashes.length > STATE_CODES_MAX) throw malformed('a request for code', `${hashes.length} hashes`)
+    return { kind: 'codes', hashes }
+  }
+  const [height, ownerItem, pathItem] = asList(parts, 3)
+  const [owner, path] = [asBytes(ownerItem), asBytes(pathItem)]
+  const isPath = path.length <= STATE_PATH_MAX && path.every((nibble) => nibble < 16)
+  if (!isPath || (owner.length !== 0 && owner.length !== 20)) throw malformed('a request for state', 'no place')
+  return { kind: 'piece', height: asNumber(height), owner: owner.length === 0 ? null : asAddress(owner), path }
+}
+/** Nibbles: of a hashed key, so many as a place that is worth dividing may have. */
+const STATE_PATH_MAX = 64
+export const encodeCodes = (codes: readonly Uint8Array[]): Uint8Array => encodeRlp(codes)
+export const decodeCodes = (bytes: Uint8Array): Uint8Array[] =>
+  asList(decodeSparseRlp(bytes)).map((code) => asBytes(code))
 
 /** Proof of an offence, in the bytes that are kept of it. `salt` makes a repetition another message. */
 export const encodeProof = (evidence: Uint8Array, salt: number): Uint8Array => encodeRlp([rlpInt(salt), evidence])

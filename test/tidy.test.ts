@@ -42,6 +42,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   'chain/light.ts': ['chain/base', 'chain/types'],
   'chain/derive.ts': [...['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/sets.ts']],
+  'chain/snapshot.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/exec'],
   'chain/calls.ts': ['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/chain.ts'],
   ...Object.fromEntries(
     ['prune', 'rollback', 'export'].map((name) => [`chain/${name}.ts`, ['chain/base', 'chain/types', 'chain/store']]),
@@ -58,7 +59,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   node: [
     ...['chain/base', 'chain/types', 'chain/consensus', 'chain/chain.ts', 'chain/calls.ts', 'chain/native/index.ts'],
-    ...['chain/derive.ts', 'chain/prune.ts', 'chain/rollback.ts', 'chain/export.ts'],
+    ...[
+      'chain/derive.ts',
+      'chain/prune.ts',
+      'chain/rollback.ts',
+      'chain/export.ts',
+      'chain/snapshot.ts',
+      'chain/light.ts',
+    ],
     ...['chain/exec/frames.ts', 'chain/exec/opcodes.ts', 'chain/exec/words.ts'],
     ...['chain/native/kit/abi.ts', 'chain/native/staking/abi.ts', 'chain/native/slashing/abi.ts', 'chain/native/did'],
     'chain/native/audit/abi.ts',
@@ -189,7 +197,7 @@ const EXPORTS_MAX = 12
 const COLUMNS_MAX = 160
 /** Modules that are vocabularies: many small names that belong together. */
 const VOCABULARIES = [
-  ...['chain/base', 'chain/types', 'chain/exec/engine.ts', 'chain/store/trie.ts'],
+  ...['chain/base', 'chain/types', 'chain/exec/engine.ts', 'chain/store/trie.ts', 'chain/store/layout.ts'],
   ...['chain/exec/frames.ts', 'chain/exec/opcodes.ts', 'chain/exec/words.ts'],
   ...['chain/native/index.ts', 'chain/native/kit/abi.ts', 'chain/native/kit/slots.ts', 'p2p/wire.ts'],
 ]

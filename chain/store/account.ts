@@ -116,6 +116,24 @@ export function decodeRecord(bytes: Uint8Array): AccountRecord {
   }
 }
 
+/** Whether bytes of a stranger's are an account as `encodeAccount` makes it. What they say is for the leaf's hash to show. */
+export function isAccount(bytes: Uint8Array): boolean {
+  const flags = bytes[FLAGS_AT] ?? 0
+  const nonceBytes = bytes[NONCE_AT] ?? 0
+  const balanceBytes = bytes[NONCE_AT + 1 + nonceBytes] ?? 0
+  const end = NONCE_AT + 2 + nonceBytes + balanceBytes
+  const hashes = (flags & HAS_CODE ? 32 : 0) + (flags & HAS_STORAGE ? 32 : 0)
+  if (flags > (HAS_CODE | HAS_STORAGE) || nonceBytes > NONCE_MAX_BYTES || balanceBytes > BALANCE_MAX_BYTES) return false
+  if (bytes.length !== end + hashes) return false
+  if ((flags & HAS_CODE) !== 0 && isSame(bytes.subarray(end), KECCAK_EMPTY)) return false
+  return (flags & HAS_STORAGE) === 0 || !isSame(bytes.subarray(bytes.length - 32), EMPTY_ROOT)
+}
+
+export function codeHashOf(bytes: Uint8Array): Hash {
+  const { flags, balanceEnd } = partsOf(bytes)
+  return flags & HAS_CODE ? asHash(bytes.slice(balanceEnd, balanceEnd + 32)) : KECCAK_EMPTY
+}
+
 export function storageRootOf(bytes: Uint8Array): Hash {
   const { flags } = partsOf(bytes)
   return flags & HAS_STORAGE ? asHash(bytes.slice(bytes.length - 32)) : EMPTY_ROOT

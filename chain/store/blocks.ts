@@ -5,7 +5,7 @@ import { asHash, bytesToHex, concat, equalBytes, type Hash } from '../base/bytes
 import { keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import type { Kv, KvWrite, Pause } from '../base/ports.ts'
-import { type Block, joinBlock } from '../types/block.ts'
+import { type Block, type Header, joinBlock, type Section } from '../types/block.ts'
 import { type Earliest, inOrder, NOTHING_PRUNED, PRUNABLE, type Prunable, requireKept } from '../types/kept.ts'
 import type { FoundLog, LogFilter, StoredReceipt, TxPlace } from '../types/query.ts'
 import type { Tx } from '../types/tx.ts'
@@ -98,13 +98,28 @@ export interface BlockWriteArgs {
   readonly certificate: Qc | null
 }
 
+/** A final block without its body. */
+export interface Outlined {
+  readonly header: Header
+  readonly hash: Hash
+  readonly section: Section | null
+  /** null for the genesis block. */
+  readonly certificate: Qc | null
+}
+
+/** `whole` without a gap up to a head; `sparse`: blocks before them that are worth keeping. */
+export interface Outlines {
+  readonly sparse: readonly Outlined[]
+  readonly whole: readonly Outlined[]
+}
+
 export interface BlockStore {
-  /** null where the genesis block is yet to be written. */
+  /** null where the genesis block is yet to be written. Without its transactions where those are not kept. */
   head(): Block | null
   headHeight(): number | null
   /** From which height on each kind is kept. */
   earliest(): Earliest
-  /** null above the head, and below what is kept. */
+  /** null above the head, and below what is kept but for some. `txCount` may be 0 where the body is not kept. */
   record(height: number): HeaderRecord | null
   /** Null above the head and below what is kept; so are the next six. */
   block(height: number): Block | null
@@ -123,6 +138,11 @@ export interface BlockStore {
   logs(filter: LogFilter): Promise<readonly FoundLog[]>
   /** Everything one height adds, for one durable batch. */
   blockWrites(args: BlockWriteArgs): Promise<Batch>
+  /**
+   * What makes an empty store one that begins with the last of these blocks: the genesis block, hand-overs, and then without a gap up to it.
+   * No body is kept of them.
+   */
+  beginWrites(outlined: Outlines): Batch
   /** For whoever puts a head into a store without what is below it: says from where on each kind is there. */
   earliestWrite(earliest: Earliest): KvWrite
   /**
@@ -202,10 +222,7 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: BlockStoreOpt
   }
 
   return {
-    head() {
-      const height = reads.headHeight()
-      return height === null ? null : block(height)
-    },
+    head: () => headOf(reads, block),
     headHeight: reads.headHeight,
     earliest: reads.earliest,
     record,
@@ -234,10 +251,18 @@ export function openBlockStore(kv: Kv, genesisHash: Hash, options: BlockStoreOpt
     },
     blockWrites: (args) => composeBlock(args, pause),
     rollback: reads.rollback,
+    beginWrites: (outlined) => composeBeginning(outlined, genesisHash),
     ...{ earliestWrite, rollbackWrite, headWrite },
     dropsOf: (height) => composeDrops({ reads, rawAt, receiptAt, pause }, height),
     pruneSlice: (to, from = reads.earliest()) => composePrune({ reads, rawAt, receiptAt, pause }, from, to),
   }
+}
+
+const headOf = (reads: Reads, block: (height: number) => Block | null): Block | null => {
+  const height = reads.headHeight()
+  if (height === null) return null
+  const { header, hash, section } = reads.stored(height)
+  return block(height) ?? { header, hash, txs: [], section }
 }
 
 const spentIn = (reads: Reads, record: HeaderRecord | null): ReadonlyMap<bigint, bigint> | null => {
@@ -459,11 +484,12 @@ const putPlace = (out: Batch, height: number, index: number, hash: Hash): void =
   out.seal()
 }
 
+const encodeEarliest = (earliest: Earliest): Uint8Array => concat(...PRUNABLE.map((what) => uint(earliest[what], 6)))
 /** A store that has everything has no such record. */
 const earliestWrite = (earliest: Earliest): KvWrite => {
   const key = META.earliest
-  if (PRUNABLE.every((what) => earliest[what] === 0)) return { key, value: null }
-  return { key, value: seal(key, concat(...PRUNABLE.map((what) => uint(earliest[what], 6)))) }
+  const hasAll = PRUNABLE.every((what) => earliest[what] === 0)
+  return { key, value: hasAll ? null : seal(key, encodeEarliest(earliest)) }
 }
 
 const rollbackWrite = (rollback: Rollback | null): KvWrite => {
@@ -474,6 +500,22 @@ const headWrite = ({ header, hash }: HeaderRecord): KvWrite => ({
   key: META.head,
   value: seal(META.head, concat(uint(header.number, 6), hash)),
 })
+
+const composeBeginning = ({ sparse, whole }: Outlines, genesisHash: Hash): Batch => {
+  const [first, last] = [whole[0], whole.at(-1)]
+  assert(first !== undefined && last !== undefined, 'a store begins with a block')
+  const out = new Batch()
+  for (const { header, hash, section, certificate } of [...sparse, ...whole]) {
+    out.put(heightKey('headers', header.number), encodeHeaderRecord({ hash, header, section, txCount: 0 }))
+    out.put(keyOf('hashes', hash), uint(header.number, 6))
+    if (certificate !== null) out.put(heightKey('commits', header.number), encodeQc(certificate))
+  }
+  const above = last.header.number + 1
+  out.put(META.genesis, concat(uint(FORMAT, 4), genesisHash))
+  out.put(META.earliest, encodeEarliest({ headers: first.header.number, bodies: above, receipts: above, logs: above }))
+  out.put(META.head, concat(uint(last.header.number, 6), last.hash))
+  return out
+}
 
 interface PruneSource {
   readonly reads: Reads

@@ -3,11 +3,9 @@
 // that tables and trie agree. Blocks never reorganise, so there is one line of versions and no overlay of forks.
 import {
   type Address,
-  asHash,
   bigintToBytes,
   bigintToFixed,
   bytesToHex,
-  bytesToNumber,
   compareBytes,
   concat,
   equalBytes,
@@ -19,12 +17,29 @@ import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { hashRoom, keccakHere } from '../base/keccak.ts'
 import type { Kv, Pause } from '../base/ports.ts'
-import { asBytes, asList, decodeRlp, encodeRlp, rlpInt } from '../base/rlp.ts'
+import { encodeRlp } from '../base/rlp.ts'
 import type { AccountProof } from '../types/query.ts'
 import type { AccountChange, Changes, Code, Reader, SlotChange } from '../types/state.ts'
 import { accountLeaf, decodeAccount, decodeRecord, encodeAccount, storageRootOf } from './account.ts'
 import { Batch } from './batch.ts'
 import { Cache } from './cache.ts'
+import {
+  ACCOUNTS,
+  after,
+  type Meta,
+  openTables,
+  PREFIX,
+  readCode,
+  readMeta,
+  rootKey,
+  storedRoot,
+  TABLE_NAMES,
+  type TableName,
+  type Tables,
+  trieAt,
+  writeCode,
+  writeMeta,
+} from './layout.ts'
 import { corrupt, SEAL_BYTES, unseal } from './seal.ts'
 import { slotHere, slotKey, slotLeaf, slotValue } from './slot.ts'
 import {
@@ -38,15 +53,7 @@ import {
   unpackChild,
   updateTrie,
 } from './trie.ts'
-import {
-  contentOf,
-  heightOf,
-  isContent,
-  openVersionTable,
-  Replaced,
-  type Version,
-  type VersionTable,
-} from './versions.ts'
+import { contentOf, heightOf, isContent, Replaced, type Version } from './versions.ts'
 
 export const StateErrors = defineErrors('STATE', {
   PRUNED: {
@@ -92,37 +99,17 @@ export interface StateStore {
   check(): Promise<{ readonly accounts: number; readonly slots: number; readonly codes: number }>
 }
 
-const PREFIX = { accounts: 0x61, slots: 0x73, nodes: 0x6e, code: 0x63, meta: 0x6d } as const
-const HISTORY = { accounts: 0x62, slots: 0x74, nodes: 0x6f } as const
-export const META_KEY = Uint8Array.of(PREFIX.meta)
-const EMPTY_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
 /** Accounts between two pauses: some milliseconds. */
 const SLICE_ACCOUNTS = 1_024
 /** Writes between two pauses: about 10 ms. */
 const SLICE_WRITES = 8_192
 
-interface Tables {
-  readonly accounts: VersionTable
-  readonly slots: VersionTable
-  /** Branches by owner and path, a nibble a byte; and each trie's root child. Owner: 32 bytes, zeros for accounts. */
-  readonly nodes: VersionTable
-}
-type TableName = keyof Tables
-export const TABLE_NAMES = ['accounts', 'slots', 'nodes'] as const
 /** First bytes of the keys of newest versions, which are cached. */
 const NEWEST: ReadonlySet<number> = new Set(TABLE_NAMES.map((name) => PREFIX[name]))
 
-export const stateTables = (kv: Kv): Tables => {
-  const open = (name: TableName): VersionTable =>
-    openVersionTable(kv, { name, prefix: PREFIX[name], historyPrefix: HISTORY[name] })
-  return { accounts: open('accounts'), slots: open('slots'), nodes: open('nodes') }
-}
-
-const isEmptyCode = (hash: Hash): boolean => hash === KECCAK_EMPTY || compareBytes(hash, KECCAK_EMPTY) === 0
-
 /** A reader of committed state at one height; never waits, and stays right while later blocks are written. */
 export function openReader(kv: Kv, height: number): Reader {
-  return readerOver(kv, stateTables(kv), height)
+  return readerOver(kv, openTables(kv), height)
 }
 
 const readerOver = (kv: Kv, tables: Tables, height: number): Reader => {
@@ -156,39 +143,6 @@ const checkKept = (kv: Kv, height: number): void => {
   if (lowest > height) throw new NodeError(StateErrors.PRUNED, { height, lowest, what: 'state' })
 }
 
-interface Meta {
-  readonly height: number
-  readonly root: Hash
-  readonly lowest: { readonly state: number; readonly proofs: number }
-}
-export const encodeMeta = ({ height, root, lowest }: Meta): Uint8Array =>
-  encodeRlp([rlpInt(height), root, rlpInt(lowest.state), rlpInt(lowest.proofs)])
-export const readMeta = (kv: Kv): Meta | null => {
-  const sealed = kv.get(META_KEY)
-  if (sealed === undefined) return null
-  const f = asList(decodeRlp(unseal('meta', META_KEY, sealed)), 4)
-  return {
-    height: bytesToNumber(asBytes(f[0])),
-    root: asHash(asBytes(f[1], 32)),
-    lowest: { state: bytesToNumber(asBytes(f[2])), proofs: bytesToNumber(asBytes(f[3])) },
-  }
-}
-
-const readCode = (kv: Kv, hash: Hash): Code => {
-  if (isEmptyCode(hash)) return EMPTY_CODE
-  const key = concat(Uint8Array.of(PREFIX.code), hash)
-  const sealed = kv.get(key)
-  if (sealed === undefined) throw corrupt('code', key, 'an account has this code and it is missing')
-  const content = unseal('code', key, sealed)
-  const split = Math.ceil(content.length / 9)
-  // jumps are ceil(n / 8) bytes for n of code, and ceil((n + ceil(n / 8)) / 9) is ceil(n / 8)
-  return { hash, jumps: content.subarray(0, split), bytes: content.subarray(split) }
-}
-const writeCode = (code: Code, out: Batch): void => {
-  assert(code.jumps.length === Math.ceil(code.bytes.length / 8), 'one bit for each byte of code')
-  out.put(concat(Uint8Array.of(PREFIX.code), code.hash), concat(code.jumps, code.bytes))
-}
-
 export function createStateStore(deps: { readonly kv: Kv; readonly pause: Pause }, options: StateOptions): StateStore {
   return new Store(deps.kv, deps.pause, options)
 }
@@ -211,7 +165,7 @@ class Store implements StateStore {
     this.#kv = kv
     this.#pause = pause
     this.#options = options
-    this.#tables = stateTables(kv)
+    this.#tables = openTables(kv)
     this.#cache = new Cache(options.cacheBytes)
     const meta = readMeta(kv)
     this.height = meta?.height ?? -1
@@ -270,7 +224,7 @@ class Store implements StateStore {
 
   /** Code never changes under its hash; what every block runs is read from disk once. */
   #code(hash: Hash): Code {
-    if (isEmptyCode(hash)) return EMPTY_CODE
+    if (hash === KECCAK_EMPTY) return readCode(this.#kv, hash)
     const name = bytesToHex(hash)
     const known = this.#codes.get(name)
     if (known !== undefined) return known
@@ -312,7 +266,7 @@ class Store implements StateStore {
     })
     await block.finish(this.#pause)
     for (const table of TABLE_NAMES) this.#replacedBytes[table] = Math.ceil(block.replaced[table].usedBytes * 1.1)
-    batch.put(META_KEY, encodeMeta({ height, root: rootOf(root), lowest }))
+    writeMeta({ height, root: rootOf(root), lowest }, batch)
     return { height, root: rootOf(root), changes, writes: batch }
   }
 
@@ -445,7 +399,7 @@ class Store implements StateStore {
     const batch = new Batch()
     const lowest = await this.#prune(this.height, batch, options)
     if (lowest.state === this.#lowest.state && lowest.proofs === this.#lowest.proofs) return false
-    batch.put(META_KEY, encodeMeta({ height: this.height, root: this.root, lowest }))
+    writeMeta({ height: this.height, root: this.root, lowest }, batch)
     await this.#kv.write(batch)
     this.#lowest = lowest
     return true
@@ -470,8 +424,8 @@ class Store implements StateStore {
     const owner = keccak(address)
     const stored = this.#tables.accounts.at(owner, height)
     const account = stored === null ? null : decodeAccount(stored)
-    const storage = this.#past(height, owner, (key) => this.#tables.slots.at(concat(owner, key), height), slotLeaf)
-    const accounts = this.#past(height, ACCOUNTS, (key) => this.#tables.accounts.at(key, height), accountLeaf)
+    const storage = trieAt(this.#tables, height, owner)
+    const accounts = trieAt(this.#tables, height, ACCOUNTS)
     return {
       accountProof: proveKey(accounts.root, owner, accounts.source),
       nonce: account?.nonce ?? 0n,
@@ -484,27 +438,6 @@ class Store implements StateStore {
         const proof = account === null ? [] : proveKey(storage.root, hashed, storage.source)
         return { key, value: value === null ? 0n : slotValue(value), proof }
       }),
-    }
-  }
-
-  /** A trie as it was after block `height`. */
-  #past(
-    height: number,
-    owner: Uint8Array,
-    read: (key: Uint8Array) => Uint8Array | null,
-    leafOf: (stored: Uint8Array) => Uint8Array,
-  ): { readonly root: Child; readonly source: TrieSource } {
-    const must = (value: Uint8Array | null, key: Uint8Array): Uint8Array => {
-      if (value === null) throw corrupt('nodes', key, `the trie of block ${height} names it and it is missing`)
-      return value
-    }
-    const root = this.#tables.nodes.at(rootKey(owner), height)
-    return {
-      root: root === null ? null : unpackChild(root),
-      source: {
-        branch: (path) => must(this.#tables.nodes.at(concat(owner, path), height), concat(owner, path)),
-        leaf: (key) => leafOf(must(read(key), key)),
-      },
     }
   }
 
@@ -543,7 +476,7 @@ class Store implements StateStore {
     if (compareBytes(root, this.root) !== 0)
       throw corrupt(
         'accounts',
-        META_KEY,
+        Uint8Array.of(PREFIX.meta),
         `all accounts make root ${bytesToHex(root)}, the head has ${bytesToHex(this.root)}`,
       )
     if (compareBytes(storedRoot(this.#tables), this.root) !== 0)
@@ -560,29 +493,6 @@ class Store implements StateStore {
 const PRUNE_HEIGHTS = 8
 /** Contracts whose code stays in memory, of at most 24 KB each. */
 const CODES_MAX = 256
-/** The account trie's owner. No address hashes to it that anybody could find. */
-const ACCOUNTS = new Uint8Array(32)
-
-/** 16 is no nibble, so no branch stands there. */
-const rootKey = (owner: Uint8Array): Uint8Array => concat(owner, Uint8Array.of(16))
-
-/** Of the account trie as its newest versions have it. */
-export const storedRoot = ({ nodes }: Tables): Hash => {
-  const newest = nodes.newest(rootKey(ACCOUNTS))
-  const trie = newest === null ? null : contentOf(newest)
-  return rootOf(trie === null ? null : unpackChild(trie))
-}
-
-/** The first key after all that begin with `prefix`. */
-const after = (prefix: Uint8Array): Uint8Array => {
-  const out = prefix.slice()
-  for (let i = out.length - 1; i >= 0; i--) {
-    out[i] = ((out[i] as number) + 1) & 255
-    if (out[i] !== 0) return out.subarray(0, i + 1)
-  }
-  return concat(prefix, new Uint8Array(64).fill(255))
-}
-
 const rankOf = (owner: Hash): number => {
   let rank = 0
   for (let i = 0; i < 6; i++) rank = rank * 256 + (owner[i] as number)

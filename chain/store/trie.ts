@@ -134,6 +134,13 @@ export const rootOf = (root: Child): Hash => {
   return root.ref.length === 33 ? (root.ref.slice(1) as Hash) : keccak(root.ref) // 33 bytes are 0xa0 and a hash
 }
 
+/** A branch of these sixteen as its parent names it, and as it is stored. */
+export function joinBranch(children: Branch, extension: Uint8Array) {
+  const [packed, own] = [concat(...children.map(packChild)), refOf(branchRlp(children))]
+  const ref = extension.length === 0 ? own : refOf(extensionRlp(extension, own))
+  return { child: { kind: 'branch', extension, ref } as const, packed }
+}
+
 const packedSize = (child: Child): number => {
   if (child === null) return 1
   return (child.kind === 'leaf' ? 33 : 2 + child.extension.length) + 1 + child.ref.length
@@ -188,7 +195,7 @@ export const unpackBranch = (bytes: Uint8Array): Branch => {
 
 /**
  * Puts sorted, distinct changes into the trie with this root; answers the new root and hands out the branches to write. Yields where
- * a caller may pause, after some hundred leaves.
+ * a caller may pause, after some hundred leaves. Below the root where a depth is given, which all keys have the same nibbles up to.
  */
 export function* updateTrie(
   root: Child,
@@ -196,10 +203,11 @@ export function* updateTrie(
   source: TrieSource,
   sink: BranchSink,
   prefix: Uint8Array = NO_NIBBLES,
+  depth = 0,
 ): Generator<void, Child> {
   for (let i = 1; i < changes.length; i++)
     assert(compareBytes((changes[i - 1] as LeafChange).key, (changes[i] as LeafChange).key) < 0, 'changes are sorted')
-  return yield* new Update(source, sink, prefix).paced(root, 0, changes, 0, changes.length)
+  return yield* new Update(source, sink, prefix).paced(root, depth, changes, 0, changes.length)
 }
 
 /** Leaves between two pauses: some milliseconds. */

@@ -71,6 +71,61 @@ export function provenValue(root: Hash, key: Hash, nodes: readonly Uint8Array[])
   }
 }
 
+/** How a node names what hangs below it: a hash, or a short node itself, as RLP; null: nothing. */
+export type Ref = Uint8Array | null
+
+export interface ProvenPlace {
+  readonly ref: Ref
+  /** Where a branch stands there, with the nibbles before it, and the proof shows it: what hangs on it. */
+  readonly branch: { readonly extension: Uint8Array; readonly refs: readonly Ref[] } | null
+}
+
+/**
+ * What hangs at a place of the trie: at the root, where `path` is empty, or at a nibble of a branch. Nodes are those on the way, and one
+ * branch more where it is to be shown. Throws PROOF_*.
+ */
+export function provenPlace(root: Hash, path: Uint8Array, nodes: readonly Uint8Array[]): ProvenPlace {
+  if (nodes.length > NODES_MAX)
+    throw new NodeError(ProofErrors.LENGTH, { nodes: nodes.length, reason: `at most ${NODES_MAX} lie on a path` })
+  let named: Child | null = root
+  let depth = 0
+  let used = 0
+  const next = (child: Child): Rlp => (child instanceof Uint8Array ? readNode(child, nodes, used++) : child)
+  while (depth < path.length) {
+    if (named === null) throw malformed(used - 1, 'nothing hangs on the way')
+    const node = next(named)
+    if (!(node instanceof Uint8Array) && node.length === 2 && pathOf(node[0], used - 1).isLeaf)
+      throw malformed(used - 1, 'a leaf on the way')
+    const step = stepInto(node, path, depth, used - 1)
+    named = step.kind === 'down' ? step.child : null
+    depth = step.kind === 'down' ? step.depth : path.length
+  }
+  const ref = named === null ? null : encodeRlp(named)
+  const at = (): number => used - 1
+  if (used === nodes.length || named === null) {
+    if (used < nodes.length)
+      throw new NodeError(ProofErrors.LENGTH, { nodes: nodes.length, reason: 'nothing is there' })
+    return { ref, branch: null }
+  }
+  let node = next(named)
+  let extension = new Uint8Array(0)
+  if (!(node instanceof Uint8Array) && node.length === 2) {
+    const part = pathOf(node[0], at())
+    const below = part.isLeaf ? null : childOf(node[1], at())
+    if (below === null || part.nibbles.length === 0) throw malformed(at(), 'it is no branch')
+    extension = part.nibbles.slice()
+    node = next(below)
+  }
+  if (node instanceof Uint8Array || node.length !== 17) throw malformed(at(), 'it is no branch')
+  if (used < nodes.length)
+    throw new NodeError(ProofErrors.LENGTH, { nodes: nodes.length, reason: `the path ends after ${used}` })
+  const refs = node.slice(0, 16).map((item): Ref => {
+    const child = childOf(item, at())
+    return child === null ? null : encodeRlp(child)
+  })
+  return { ref, branch: { extension, refs } }
+}
+
 /** A hash, or a node of less than 32 bytes that stands whole inside its parent. */
 type Child = Hash | readonly Rlp[]
 

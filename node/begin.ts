@@ -1,0 +1,95 @@
+// The first start of a node that takes the state of peers in place of the blocks that made it. Owns the folder it is fetched into, which is
+// the database only once it is whole: a node that is killed before goes on there, and one that is started without state sync begins anew.
+import { closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import type { Log, Meter } from '../chain/base/ports.ts'
+import { openRestore, type Restore } from '../chain/snapshot.ts'
+import { openKv } from '../chain/store/kv.ts'
+import { type Genesis, rulesOf } from '../chain/types/genesis.ts'
+import type { Checkpoint } from '../chain/types/run.ts'
+import type { Handlers, Network } from '../p2p/network.ts'
+import { StateSync } from './statesync.ts'
+import { systemClock, systemTimers } from './system.ts'
+import { trustingPeriodMs } from './trust.ts'
+
+export const BeginErrors = defineErrors('BEGIN', {
+  ALONE: {
+    text: () => 'sync.mode is state, and this node has no peers to ask: set p2p.listen, or sync.mode to blocks',
+  },
+  NOTHING: { text: () => 'this node has nothing to give yet' },
+  EXISTS: {
+    text: (d: { dir: string }) => `${d.dir} has a database already: a snapshot is restored into a folder without one`,
+  },
+})
+
+/** Beside the database, on the same disk. */
+const folderIn = (dir: string): string => join(dir, 'db.part')
+export const hasDatabase = (dir: string): boolean => existsSync(join(dir, 'db', 'CURRENT'))
+
+/**
+ * Opens what was fetched of a state so far, and makes it the node's database once `fetch` is done with it; where it was done before
+ * and only that is missing, `fetch` is not called. Throws BEGIN_EXISTS.
+ */
+export async function intoDatabase(
+  dir: string,
+  genesis: Genesis,
+  fetch: (restore: Restore) => Promise<void>,
+): Promise<void> {
+  if (hasDatabase(dir)) throw new NodeError(BeginErrors.EXISTS, { dir })
+  const kv = await openKv(folderIn(dir), { pause: nextTurn })
+  try {
+    const restore = await openRestore(kv, genesis)
+    if (restore !== null) await fetch(restore)
+  } finally {
+    await kv.close()
+  }
+  renameSync(folderIn(dir), join(dir, 'db'))
+  const handle = openSync(dir, 'r') // a rename is durable when its directory is
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+export interface BeginDeps {
+  readonly dir: string
+  readonly checkpoint: Checkpoint | null
+  readonly log: Log
+  readonly meter: Meter
+  /** null for a node that stays alone. */
+  readonly join: (genesisHash: Restore['genesisHash'], handlers: Handlers) => Promise<Network | null>
+  /** Where one may ask what it is about. */
+  readonly onStatus: (status: () => string) => void
+}
+
+/** Fetches the state of peers. Throws BEGIN_ALONE, and as `StateSync.run` does. */
+export async function beginWithState(deps: BeginDeps, genesis: Genesis, signal: AbortSignal): Promise<void> {
+  const { dir, checkpoint, log, meter } = deps
+  await intoDatabase(dir, genesis, async (restore) => {
+    const late: { network: Network | null } = { network: null }
+    const rules = rulesOf(genesis)
+    const sync = new StateSync(
+      {
+        ...{ restore, rules, log, meter, clock: systemClock, timers: systemTimers },
+        network: () => late.network,
+      },
+      { checkpoint, trustingPeriodMs: trustingPeriodMs(rules) },
+    )
+    deps.onStatus(() => sync.status)
+    late.network = await deps.join(restore.genesisHash, {
+      onPublished: () => 'ignore',
+      onRequest: () => Promise.reject(new NodeError(BeginErrors.NOTHING, undefined)),
+      onPeer: (peer) => sync.onPeer(peer),
+      onPeerGone: (peer) => sync.onPeerGone(peer),
+    })
+    if (late.network === null) throw new NodeError(BeginErrors.ALONE, undefined)
+    try {
+      await sync.run(signal)
+    } finally {
+      await late.network.close()
+    }
+  })
+}
