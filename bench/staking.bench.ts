@@ -62,7 +62,13 @@ const blockAt = (number: number): BlockContext => ({
   lastCommit: null,
   blockHash: () => asHash(new Uint8Array(32)),
 })
-const links = { callers: 'all', addressOf: () => STAKING, pausedUntil: () => 0, isActive: () => false } as const
+const links = {
+  callers: 'all',
+  addressOf: () => STAKING,
+  pausedUntil: () => 0,
+  isActive: () => false,
+  permits: () => null,
+} as const
 const ctxOn = (state: State, number: number): StakingCtx =>
   hookCtx(staking as never, state, blockAt(number), links) as never as StakingCtx // staking's own types
 const begun = (): State => {

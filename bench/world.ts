@@ -46,7 +46,7 @@ export const openWorld = (engine: Engine): World => {
       state.setNonce(sender, sender.nonce + 1n)
       state.warmAccount(sender)
       if (to !== null) state.warmAccount(state.load(to))
-      const message = { origin: ALICE, caller: ALICE, gasPriceWei: 7n, to, value, input, gas }
+      const message = { origin: ALICE, caller: ALICE, gasPriceWei: 7n, to, value, input, gas, forbidsCreation: false }
       const outcome = engine.execute(message, state, block, natives)
       const done = outcome instanceof Promise ? await outcome : outcome
       state.end()

@@ -15,10 +15,11 @@ import {
 import type { Engine } from './exec/engine.ts'
 import { nextBaseFee } from './exec/fees.ts'
 import { genesisBlock, genesisChanges } from './exec/genesis.ts'
+import { permissionCheck } from './exec/permissions.ts'
 import { createState } from './exec/state.ts'
 import { Intake } from './mempool/intake.ts'
 import { createPool, type Pool, type PoolLimits } from './mempool/pool.ts'
-import { epochSetOf, evidenceWindowS, type ForkView, nativesAt, viewForks } from './native/index.ts'
+import { changesRules, epochSetOf, evidenceWindowS, type ForkView, nativesAt, viewForks } from './native/index.ts'
 import { Sets } from './sets.ts'
 import { type Archive, openArchive } from './store/archive.ts'
 import { type Batch, inTurn } from './store/batch.ts'
@@ -317,10 +318,12 @@ class Machine implements Chain {
       { ...options.pool, gasLimit: genesis.gasLimit },
     )
     this.pool.rebase({ baseFeeWei: this.#baseFeeAfter(head.header) })
-    this.#intake = new Intake({ ...opened, pool: this.pool, chainId: genesis.chainId }, (tx, origin) => {
+    const intakeDeps = { ...opened, pool: this.pool, chainId: genesis.chainId, check: permissionCheck }
+    this.#intake = new Intake(intakeDeps, (tx, origin) => {
       for (const listener of this.#listeners.admitted) listener(tx)
       if (origin === 'local') for (const listener of this.#listeners.local) listener(tx)
     })
+    this.#intake.look(states.at(states.height), () => false)
   }
 
   head(): Block {
@@ -680,6 +683,7 @@ class Machine implements Chain {
   async #advance({ block, prepared, receipts, txs }: Candidate): Promise<void> {
     this.#head = block
     this.#candidates.clear()
+    this.#intake.look(this.#deps.states.at(block.header.number), () => changesRules(prepared.changes))
     await this.pool.committed({ txs, changes: prepared.changes, baseFeeWei: this.#baseFeeAfter(block.header) })
     this.#meters.height.set(block.header.number)
     this.#meters.txsTotal.add(sentCount(block, this.genesis.chainId))

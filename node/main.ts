@@ -56,6 +56,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./commands/export.ts')).exportCommand,
   import: async () => (await import('./commands/export.ts')).importCommand,
   rollback: async () => (await import('./commands/rollback.ts')).rollback,
+  permissions: async () => (await import('./commands/permissions.ts')).permissions,
   're-execute': async () => (await import('./commands/reexecute.ts')).reExecute,
   version: async () => versionCommand,
 }

@@ -30,6 +30,7 @@ import { freeBytes, watchDisk } from './disk.ts'
 import type { EngineDeps } from './engine.ts'
 import type { SigningChoice } from './guard.ts'
 import { openJournal } from './journal.ts'
+import { openPeerList } from './peer-list.ts'
 import { type PruneChoice, startPruning } from './pruning.ts'
 import { Replays, refuseDoubted } from './replays.ts'
 import { accountOf, Reporter, type ReporterDeps } from './reporter.ts'
@@ -296,8 +297,13 @@ const takePart = async (
       ...{ chain, signers, wal, pause: nextTurn, operatorSecret: options.operatorSecret, ...ports },
       ...{ clock: systemClock, timers: systemTimers, random: systemRandom, verifier: createVerifier(nextTurn) },
       snapshots: createSnapshotSource(kv, nextTurn),
-      join: (handlers, announcement) =>
-        joinNetwork(options.p2p, chain.genesisHash, { handlers, announcement, software: softwareIn(chain) }, ports),
+      join: async (handlers, announcement) => {
+        const list = openPeerList(chain, ports.log)
+        const parts = { handlers, announcement, software: softwareIn(chain), permits: list.permits }
+        const network = await joinNetwork(options.p2p, chain.genesisHash, parts, ports)
+        if (network !== null) list.enforce(network)
+        return network
+      },
     },
     {
       coinbase: validator.coinbase,
@@ -384,7 +390,7 @@ const softwareIn = (chain: Chain): NonNullable<HostDeps['software']> => ({
 const joinNetwork = async (
   p2p: NodeOptions['p2p'],
   genesisHash: Hash,
-  parts: Pick<HostDeps, 'handlers' | 'announcement' | 'software'>,
+  parts: Pick<HostDeps, 'handlers' | 'announcement' | 'software' | 'permits'>,
   ports: Ports,
 ): Promise<Network | null> => {
   if (p2p === null) return null

@@ -131,6 +131,13 @@ export const refusals: Refusals = {
   NoSuchFork: ({ name }) => `no fork ${name} is scheduled: \`novachain upgrade status\` shows those that are`,
   ForkHolds: ({ name, epoch }) => `the fork ${name} has held since epoch ${epoch}: what blocks were made by stays`,
   TooManyForks: ({ maximum }) => `this network has had ${maximum} forks, the most it may have`,
+  UnknownList: ({ list }) => `there is no list ${list}: senders, deployers, validators or peers`,
+  BadMode: ({ given }) => `${given} is no mode of a list: 0 is off, 1 an allow list, 2 a block list`,
+  BadMember: ({ list, member }) =>
+    `${bytesToHex(member)} is no member for ${list}: an address has 20 bytes, a peer the text of its id`,
+  EmptyList: ({ list }) => `an allow list of ${list} without members would let nobody in: add some, or turn it off`,
+  ListFull: ({ list, maximum }) => `the list ${list} has ${maximum} members, the most it may have`,
+  NotPermitted: ({ operator }) => `${of(operator)} may not validate on this network: its governance keeps the list`,
   LengthMismatch: ({ names, values }) => `${names} names and ${values} values: a value for each name`,
   StillJailed: ({ operator, until }) => `${of(operator)} is jailed until ${time(until)}: try again then`,
 }

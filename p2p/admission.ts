@@ -1,4 +1,4 @@
-// Who may be a peer: the allow list, bans, strangers of other networks, the limits of either direction. Owns the reasons, which are
+// Who may be a peer: the operator's list and the network's, bans, strangers of other networks, the limits of either direction. Owns the reasons, which are
 // told to whom they concern.
 import type { Clock } from '../chain/base/ports.ts'
 import { HALL_MAX } from './libp2p.ts'
@@ -15,6 +15,12 @@ const CONNECTIONS_OF_ONE_MAX = 2
 /** Why what a peer runs does not fit, or null. */
 export type Against = (software: Uint8Array) => string | null
 
+export interface Judges {
+  readonly against: Against
+  /** Whether the network lets a peer in. */
+  readonly permits: (peer: PeerId) => boolean
+}
+
 export interface AdmissionOptions {
   /** Only these may connect; null: all. */
   readonly allow: readonly PeerId[] | null
@@ -28,17 +34,17 @@ export class Admission {
   readonly #mine: Hello
   /** Peers whose hello fits, and who dialed. */
   readonly #met = new Map<PeerId, { readonly direction: PeerInfo['direction']; readonly software: Uint8Array }>()
-  readonly #against: Against
+  readonly #judges: Judges
   readonly #strangers = new Map<PeerId, number>()
   readonly #blocked = new Set<PeerId>()
-  /** Whom the operator named: beside every limit, and never banned because a link fails. */
+  /** Whom the operator named: beside every limit and list, and never banned because a link fails. */
   readonly named = new Set<PeerId>()
 
-  constructor(clock: Clock, scores: Scores, mine: Hello, against: Against, options: AdmissionOptions) {
+  constructor(clock: Clock, scores: Scores, mine: Hello, judges: Judges, options: AdmissionOptions) {
     this.#clock = clock
     this.#scores = scores
     this.#mine = mine
-    this.#against = against
+    this.#judges = judges
     this.#options = options
   }
 
@@ -50,14 +56,20 @@ export class Admission {
     return open.filter((each) => !this.#met.has(each)).length >= HALL_MAX
   }
 
-  /** Whether the list of peers has it, if there is one. */
-  isAllowed(peer: PeerId): boolean {
-    return this.#options.allow === null || this.#options.allow.includes(peer) || this.named.has(peer)
+  /**
+   * Why a list keeps it out, the operator's or the network's, or null. Who is named stays whatever lists say, so that no list cuts a network
+   * whose operators name each other.
+   */
+  unlisted(peer: PeerId): string | null {
+    const { allow } = this.#options
+    if (this.named.has(peer)) return null
+    if (allow !== null && !allow.includes(peer)) return 'not on the list of peers that may connect'
+    return this.#judges.permits(peer) ? null : 'not let in by the list of peers that governance keeps for this network'
   }
 
   /** Whether it makes sense to dial it. */
   isWanted(peer: PeerId): boolean {
-    if (this.#isUnwelcome(peer) || !this.isAllowed(peer)) return false
+    if (this.#isUnwelcome(peer) || this.unlisted(peer) !== null) return false
     return this.named.has(peer) || (this.#strangers.get(peer) ?? 0) <= this.#clock.nowMs()
   }
 
@@ -71,9 +83,8 @@ export class Admission {
         ? `version ${version} of the protocol, where version ${mine.version} is spoken`
         : `of the network ${short(networkId)}, where this is ${short(mine.networkId)}`
     }
-    const reason = this.#against(software)
+    const reason = this.#judges.against(software) ?? this.unlisted(peer)
     if (reason !== null) return reason
-    if (!this.isAllowed(peer)) return 'not on the list of peers that may connect'
     if (this.#isUnwelcome(peer)) return 'not wanted for now'
     const isNew = !this.#met.has(peer)
     if (isNew && direction === 'inbound' && !this.named.has(peer) && this.#inbound() >= this.#options.inboundMax)

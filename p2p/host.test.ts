@@ -87,6 +87,24 @@ test('only peers on the allow list may stay; who is not on it is told so', async
   expect(knows(a, other)).toBe(false)
 })
 
+test('who the network lets in no more is dropped and told why when it dials again; who is named stays; and all may come back', async () => {
+  const out = new Set<string>()
+  const named = await peers.host({ seed: 906 })
+  const a = await peers.host({ permits: (peer) => !out.has(peer), persistent: [named.address] })
+  const [b, c] = [await peers.host({ persistent: [a.address] }), await peers.host({ persistent: [a.address] })]
+  for (const peer of [named, b, c]) await meet(a, peer)
+  for (const { id } of [named, b]) out.add(id)
+  a.network.review()
+  const reason = 'not let in by the list of peers that governance keeps'
+  await until(() => !knows(a, b) && !knows(b, a))
+  expect(saidOf(a, `a peer is dropped: it is ${reason}`)).toHaveLength(1)
+  hurry(b)
+  await until(() => saidOf(b, `does not want this node: the peer refuses: ${reason}`).length > 0)
+  expect([knows(a, named), knows(a, c), knows(a, b)]).toEqual([true, true, false])
+  out.clear()
+  await meet(a, b)
+})
+
 test('the limit of peers that dial in holds, and does not count who the operator named', async () => {
   const named = await peers.host({ seed: 911 })
   const a = await peers.host({ inboundMax: 1, persistent: [`${named.address}`] })

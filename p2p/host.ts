@@ -65,6 +65,8 @@ export interface HostDeps {
   readonly announcement: (self: PeerId) => Promise<Uint8Array>
   /** What this node runs, and why what a peer runs does not fit it, if that is so. Nothing is said and all fit where it is not given. */
   readonly software?: { readonly mine: Uint8Array; readonly against: Against }
+  /** Whether the network lets a peer in, as of now; `review` is called where that may have changed. All where it is not given. */
+  readonly permits?: (peer: PeerId) => boolean
   readonly handlers: Handlers
   readonly clock: Clock
   readonly log: Log
@@ -152,8 +154,9 @@ class Host implements Network {
     const announcement = new Uint8Array(0)
     const { mine, against } = deps.software ?? { mine: new Uint8Array(0), against: () => null }
     this.#hello = { networkId: hexToBytes(deps.networkId), version: deps.version, announcement, software: mine }
+    const judges = { against, permits: deps.permits ?? (() => true) }
     this.#scores = createScores(deps.clock, (peer) => this.#admission.named.has(peer))
-    this.#admission = new Admission(deps.clock, this.#scores, this.#hello, against, options)
+    this.#admission = new Admission(deps.clock, this.#scores, this.#hello, judges, options)
     this.#meters = meters(deps.meter)
   }
 
@@ -172,7 +175,7 @@ class Host implements Network {
     }
     const node = await createNode({
       ...{ keySecret: this.#deps.keySecret, names: this.#names, listen, announce, peersMax, mdns, gater },
-      isAllowed: (peer) => this.#admission.isAllowed(peer),
+      isAllowed: (peer) => this.#admission.unlisted(peer) === null,
     })
     this.#node = node
     this.#hello.announcement = await this.#deps.announcement(this.self)
@@ -281,6 +284,16 @@ class Host implements Network {
     this.#admission.block(peers)
     for (const peer of peers) void this.#drop(peer, 'at once')
     this.#dialing.retry()
+  }
+
+  review(): void {
+    if (this.#stop.signal.aborted) return
+    for (const peer of [...this.#ready]) {
+      const reason = this.#admission.unlisted(peer)
+      if (reason === null) continue
+      this.#deps.log.info({ peer, reason: `it is ${reason}` }, 'a peer is dropped')
+      void this.#drop(peer, 'politely')
+    }
   }
 
   async close(): Promise<void> {

@@ -107,6 +107,7 @@ export function createMemoryHub(tap: Tap = () => {}, later: (run: () => void) =>
         },
         request: (peer, protocol, bytes) => ask(id, peer, protocol, bytes),
         blame: (peer, offence) => void blamed.push({ peer, offence }),
+        review() {},
         block: (peers) => {
           cuts = cuts.filter(([x]) => x[0] !== id)
           if (peers.length > 0) cuts.push([[id], peers])

@@ -99,5 +99,7 @@ export interface Network {
   blame(peer: PeerId, offence: Offence): void
   /** Speaks no more to these, until the next call: how a development network is cut in two. */
   block(peers: readonly PeerId[]): void
+  /** Drops who is here and is not let in any more; who dials again is told why. */
+  review(): void
   close(): Promise<void>
 }

@@ -73,6 +73,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     ...[
       'chain/native/params/abi.ts',
       'chain/native/params/module.ts',
+      'chain/native/params/permissions.ts',
       'chain/native/bridge/certificate.ts',
       'chain/native/bridge/message.ts',
     ],

@@ -4,7 +4,7 @@
 import { asAddress, asHash, bytesToBigint, type Hash, hexToBytes } from '../base/bytes.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Pause } from '../base/ports.ts'
-import { ethereumAt } from '../native/index.ts'
+import { ethereumAt, permissionsIn } from '../native/index.ts'
 import { BLOCK_BYTES_MAX, BLOCK_HASHES, BlockErrors, FRAME_BYTES, HASHES_KEPT, txBytesAtMost } from '../types/block.ts'
 import { FORKS, type Fork } from '../types/forks.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
@@ -106,7 +106,9 @@ export function createExecutor(deps: ExecutorDeps, rules: { readonly fees: FeeSp
     async run(state, facts, parentHash, source) {
       const block = { ...facts, ethereum: ethereumAt(state, facts.number, deps.forks ?? FORKS) }
       const natives = deps.natives(block.number)
-      const run = createRun({ ...deps, natives, fees: rules.fees }, state, block, source)
+      // A list that is turned on in this block counts from the next one.
+      const isPermissioned = permissionsIn(state) !== null
+      const run = createRun({ ...deps, natives, fees: rules.fees, isPermissioned }, state, block, source)
       state.begin()
       writeSystemContracts(state, block, parentHash)
       natives.begin(state, block)
@@ -132,7 +134,11 @@ interface Run {
 }
 
 const createRun = (
-  deps: Omit<ExecutorDeps, 'natives'> & { readonly natives: BlockNatives; readonly fees: FeeSplit },
+  deps: Omit<ExecutorDeps, 'natives'> & {
+    readonly natives: BlockNatives
+    readonly fees: FeeSplit
+    readonly isPermissioned: boolean
+  },
   state: State,
   block: BlockContext,
   source: Source,
@@ -152,7 +158,8 @@ const createRun = (
     if (source.mode === 'build') checkTime(source.budget, beganMs, txs.length === 0)
   }
   const bloom = new Uint8Array(256)
-  const txDeps = { engine: deps.engine, natives: deps.natives.table, fees: deps.fees, pause: pauseWithin }
+  const { engine, isPermissioned } = deps
+  const txDeps = { engine, natives: deps.natives.table, fees: deps.fees, isPermissioned, pause: pauseWithin }
   const lane = deps.lane === 'off' ? null : createLane(txDeps, state, block)
   let gasUsed = 0n
   let units = 0

@@ -4,6 +4,7 @@ import { type Address, asAddress, asHash, bytesToHex, equalBytes } from '../base
 import { keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
+import { permissionsIn } from '../native/index.ts'
 import type { Block } from '../types/block.ts'
 import type {
   AccountOverride,
@@ -120,12 +121,13 @@ const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBl
   natives.begin(state, block)
   const begun = state.end()
   const out: Json[] = []
+  const isPermissioned = permissionsIn(state) !== null
   let gasLeft = block.gasLimit
   for (const [i, tx] of txs.entries()) {
     const isWanted = job.index === null || job.index === i
     const before = applyChanges(parent.reader, state)
     const collector = isWanted ? createCollector(job.trace, { before, state, coinbase: block.coinbase }) : null
-    const txDeps = { engine: deps.engine, natives: natives.table, fees: deps.fees }
+    const txDeps = { engine: deps.engine, natives: natives.table, fees: deps.fees, isPermissioned }
     const result = isSystemTx(tx)
       ? endHooks(natives, tx, state, block, begun, collector?.tracer)
       : await runTx(txDeps, tx, state, block, gasLeft, collector?.tracer)
@@ -309,7 +311,7 @@ export const NO_SPLIT: FeeSplit = {
   treasury: ZERO,
 }
 const depsOf = (deps: CallDeps, world: World) =>
-  ({ engine: deps.engine, natives: world.natives, fees: NO_SPLIT, senders: 'any' }) as const
+  ({ engine: deps.engine, natives: world.natives, fees: NO_SPLIT, senders: 'any', isPermissioned: true }) as const
 
 /** One run by the transaction rules. */
 const simulate = async (

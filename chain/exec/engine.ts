@@ -20,6 +20,8 @@ export interface Message {
   readonly value: bigint
   readonly input: Uint8Array
   readonly gas: bigint
+  /** CREATE and CREATE2 answer 0, as where the depth is used up: the signer may not deploy here. */
+  readonly forbidsCreation: boolean
 }
 
 export interface Outcome {

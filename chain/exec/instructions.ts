@@ -459,6 +459,7 @@ const createFrom = (machine: Machine, frame: Frame, salt: bigint | null): number
   frame.returned = NOTHING
   const { nonce, balance, address } = self.account
   if (frame.depth >= DEPTH_MAX || balance < value || nonce >= NONCE_MAX) return frame.push(0n)
+  if (machine.message.forbidsCreation) return frame.push(0n)
   state.setNonce(self.account, nonce + 1n)
   const gas = mostOf(frame.gas)
   frame.gas -= gas

@@ -40,7 +40,9 @@ const openWorld = (engine: Engine, codes: Readonly<Record<number, string>>, nati
       const sender = state.load(at(SENDER))
       state.setNonce(sender, sender.nonce + 1n)
       for (const n of [SENDER, CONTRACT]) state.warmAccount(state.load(at(n)))
-      const message = { origin: at(SENDER), caller: at(SENDER), gasPriceWei: 1n, to: at(CONTRACT), value, input, gas }
+      const to = at(CONTRACT)
+      const from = { origin: at(SENDER), caller: at(SENDER), gasPriceWei: 1n }
+      const message = { ...from, to, value, input, gas, forbidsCreation: false }
       const outcome = await engine.execute(message, state, block, natives)
       const refund = state.refund()
       return { outcome, refund, logs: state.end(), changes: state.changes() }
@@ -187,6 +189,7 @@ describe('what gas cannot pay for', () => {
       value: 0n,
       input: new Uint8Array(0),
       gas: 1_000_000n,
+      forbidsCreation: false,
     }
     void createFastEngine({ chainId: 1n }).execute(message, state, block, new Map())
     expect(reads).toBeLessThan(10)

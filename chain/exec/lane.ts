@@ -4,9 +4,11 @@
 import { hexToBytes } from '../base/bytes.ts'
 import { NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
+import { permissionsIn } from '../native/index.ts'
 import type { BlockContext, Direct, Native } from '../types/frame.ts'
 import type { Account, State } from '../types/state.ts'
 import { effectiveGasPrice, type IntrinsicGas, type Tx } from '../types/tx.ts'
+import { checkPermitted } from './permissions.ts'
 import { AdmitErrors, checkSender, isPrecompile, Till, type TxDeps, type TxResult } from './tx.ts'
 
 export interface Lane {
@@ -21,7 +23,11 @@ const NO_OUTPUT = new Uint8Array(0)
 const PLAIN: ReturnType<Direct> = { gasUsed: 0n, refund: 0n, output: NO_OUTPUT }
 
 /** For the transactions of one block. */
-export function createLane(deps: Pick<TxDeps, 'natives' | 'fees'>, state: State, block: BlockContext): Lane {
+export function createLane(
+  deps: Pick<TxDeps, 'natives' | 'fees' | 'isPermissioned'>,
+  state: State,
+  block: BlockContext,
+): Lane {
   const natives = new Map<Account, Native>(
     [...deps.natives].map(([hex, native]) => [state.load(hexToBytes(hex) as Account['address']), native]),
   )
@@ -44,6 +50,8 @@ export function createLane(deps: Pick<TxDeps, 'natives' | 'fees'>, state: State,
       if (native !== undefined ? direct === null : state.codeOf(target).bytes.length > 0) return null
       const sender = state.load(tx.from)
       checkSender(tx, sender, state.codeOf(sender).bytes, block.baseFeeWei)
+      const permissions = deps.isPermissioned === true ? permissionsIn(state) : null
+      if (permissions !== null) checkPermitted(tx, permissions)
       if (tx.gasLimit > gasLeft) throw new NodeError(AdmitErrors.BLOCK_GAS, { have: tx.gasLimit, left: gasLeft })
       const gasPriceWei = effectiveGasPrice(tx, block.baseFeeWei)
       state.begin()

@@ -47,6 +47,7 @@ interface Running {
   readonly block: BlockContext
   readonly natives: NativeTable
   readonly tracer: Tracer | undefined
+  readonly forbidsCreation: boolean
 }
 
 const settled = Promise.resolve()
@@ -213,6 +214,13 @@ class FramedEvm extends EVM {
       const { stack, memory, interpreter, messageGasLimit } = runState
       const [value, offset, length] = stack.peek(3) as [bigint, bigint, bigint]
       const size = Number(length)
+      if (this.adapter.running?.forbidsCreation === true && length <= INITCODE_MAX_BYTES) {
+        delete runState.messageGasLimit
+        stack.popN(opcode === 0xf5 ? 4 : 3)
+        runState.returnBytes = new Uint8Array(0)
+        stack.push(0n)
+        return
+      }
       const initcode = size > 1 && size <= INITCODE_MAX_BYTES ? memory.read(Number(offset), size) : null
       if (initcode?.[0] !== 0xef || initcode[1] !== 0 || messageGasLimit === undefined || interpreter.isStatic())
         return own(runState, common)
@@ -333,7 +341,7 @@ export function createReferenceEngine(options: ReferenceOptions): Engine {
     name: 'reference',
     async execute(message, state, block, natives, { tracer } = {}) {
       assert(adapter.running === null, 'one execution at a time per engine')
-      adapter.running = { state, block, natives, tracer }
+      adapter.running = { state, block, natives, tracer, forbidsCreation: message.forbidsCreation }
       adapter.reset()
       if (tracer !== undefined) attach(evm, tracer)
       try {

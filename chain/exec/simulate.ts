@@ -186,7 +186,7 @@ const runCalls = async (
     const free = !job.validation && isFree(request)
     const transfers = job.traceTransfers ? transferTracer(state) : null
     const natives = deps.natives(block.number).table
-    const txDeps = { engine: deps.engine, natives, fees: NO_SPLIT, senders: 'any' as const }
+    const txDeps = { engine: deps.engine, natives, fees: NO_SPLIT, senders: 'any' as const, isPermissioned: true }
     const result = await refused(tx, async () => {
       checkTx(tx, job.validation)
       return runTx(txDeps, tx, state, free ? { ...block, baseFeeWei: 0n } : block, left, transfers?.tracer)

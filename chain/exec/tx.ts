@@ -4,15 +4,16 @@ import { type Address, bytesToHex, concat, type Hex, hexToBytes } from '../base/
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
 import type { Pause } from '../base/ports.ts'
-import { STAKING } from '../native/index.ts'
+import { permissionsIn, STAKING } from '../native/index.ts'
 import type { EthereumFork } from '../types/forks.ts'
 import type { BlockContext, NativeTable } from '../types/frame.ts'
 import type { FeeSplit } from '../types/genesis.ts'
 import type { Log } from '../types/receipt.ts'
 import type { Account, State } from '../types/state.ts'
 import { effectiveGasPrice, intrinsicGas, type Tx } from '../types/tx.ts'
-import type { Engine, Outcome, Tracer } from './engine.ts'
+import type { Engine, Message, Outcome, Tracer } from './engine.ts'
 import { splitBaseFee } from './fees.ts'
+import { checkDeployer, checkPermitted } from './permissions.ts'
 
 export const AdmitErrors = defineErrors('TX', {
   NONCE_TOO_LOW: {
@@ -74,7 +75,9 @@ export interface TxDeps {
   readonly engine: Engine
   readonly natives: NativeTable
   readonly fees: FeeSplit
-  /** 'any' lets a call speak as a contract; transactions are signed by accounts (EIP-3607). */
+  /** Whether a list of senders or deployers may be on: then the state is asked. Off where it is not said. */
+  readonly isPermissioned?: boolean | undefined
+  /** 'any' lets a call speak as a contract or as who may not send; transactions are signed by accounts (EIP-3607). */
   readonly senders?: 'any'
   /** Lets others run within a long transaction; what it throws ends it, and leaves the state as it was before. */
   readonly pause?: Pause | undefined
@@ -110,6 +113,8 @@ export function runTx(
   const sender = state.load(tx.from)
   const code = deps.senders === 'any' ? NO_CODE : state.codeOf(sender).bytes
   checkSender(tx, sender, code, block.baseFeeWei)
+  const permissions = deps.isPermissioned === true ? permissionsIn(state) : null
+  if (permissions !== null) (deps.senders === 'any' ? checkDeployer : checkPermitted)(tx, permissions)
   if (tx.gasLimit > gasLeft) throw new NodeError(AdmitErrors.BLOCK_GAS, { have: tx.gasLimit, left: gasLeft })
   const gasPriceWei = effectiveGasPrice(tx, block.baseFeeWei)
   const { gas: intrinsic, floor } = intrinsicGas(tx)
@@ -132,7 +137,9 @@ export function runTx(
       fault: outcome.fault,
     }
   }
-  const outcome = execute(deps, tx, state, block, { gas: tx.gasLimit - intrinsic, gasPriceWei }, tracer)
+  const forbidsCreation = permissions !== null && !permissions.mayDeploy(tx.from)
+  const paid = { gas: tx.gasLimit - intrinsic, gasPriceWei, forbidsCreation }
+  const outcome = execute(deps, tx, state, block, paid, tracer)
   if (!(outcome instanceof Promise)) return finish(outcome)
   return outcome.then(finish, (error: unknown) => {
     if (mark !== null) state.revert(mark)
@@ -147,7 +154,7 @@ const execute = (
   tx: Tx,
   state: State,
   block: BlockContext,
-  paid: { readonly gas: bigint; readonly gasPriceWei: bigint },
+  paid: Pick<Message, 'gas' | 'gasPriceWei' | 'forbidsCreation'>,
   tracer: Tracer | undefined,
 ): Outcome | Promise<Outcome> => {
   state.warmAccount(state.load(tx.from))
@@ -169,6 +176,7 @@ const execute = (
     value: tx.value,
     input: tx.data,
     gas: paid.gas,
+    forbidsCreation: paid.forbidsCreation,
   }
   const finish = (outcome: Outcome): Outcome => {
     if (outcome.status === 'success') return outcome

@@ -80,6 +80,7 @@ export function recordTx(deps: TxDeps, tx: Tx, state: State, block: BlockContext
     const changes = changesOf(beside.changes())
     return (made) => ({
       ...{ tx: plainTx(tx), gasLeft, gasUsed: made.gasUsed, block: plain(block) },
+      isPermissioned: deps.isPermissioned === true,
       ...recorder.reads(),
       outcome: [...resultOf(made), ...changes],
     })
@@ -94,13 +95,13 @@ const plain = ({ blockHash: _, ...block }: BlockContext): Witness['block'] => bl
  * Runs it again. Answers the first thing that differs, or null. What was not read is nothing: an engine that the value could matter to
  * would differ from the recorded run on a state without it, which is a state like any other.
  */
-export async function replay(deps: TxDeps, witness: Witness): Promise<string | null> {
+export async function replay(deps: Omit<TxDeps, 'isPermissioned'>, witness: Witness): Promise<string | null> {
   const state = createState(readerOf(witness))
   const hashes = new Map(witness.hashes)
   const blockHash = (number: number): Hash => hashes.get(number) ?? asHash(new Uint8Array(32))
-  const { tx, block, gasLeft, outcome } = witness
+  const { tx, block, gasLeft, isPermissioned, outcome } = witness
   try {
-    const result = await runTx(deps, tx, state, { ...block, blockHash }, gasLeft)
+    const result = await runTx({ ...deps, isPermissioned }, tx, state, { ...block, blockHash }, gasLeft)
     return firstDifference(outcome, [...resultOf(result), ...changesOf(state.changes())])
   } catch (error) {
     if (error instanceof NodeError && error.code.startsWith('TX_')) return `${cut(outcome[0])} instead of ${error.code}`

@@ -4,6 +4,7 @@ import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
 import { keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Pause } from '../base/ports.ts'
+import type { Reader } from '../types/state.ts'
 import { checkTxGas, decodeTx, type IdentifyTxs, type Identity, type Tx } from '../types/tx.ts'
 import { type Pool, PoolErrors } from './pool.ts'
 
@@ -14,11 +15,15 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024
 
 export type Origin = 'local' | 'peer'
 
+type Check = (tx: Tx) => void
+
 export interface IntakeDeps {
   readonly pool: Pool
   readonly chainId: bigint
   readonly identify?: IdentifyTxs
   readonly pause: Pause
+  /** What throws TX_* where a sender may not, on a state; null where everybody may. */
+  readonly check?: (head: Reader) => Check | null
 }
 
 export class Intake {
@@ -26,6 +31,7 @@ export class Intake {
   readonly #admitted: (tx: Tx, origin: Origin) => void
   readonly #shelf = new Shelf()
   #waitingBytes = 0
+  #refuses: Check | null = null
 
   constructor(deps: IntakeDeps, admitted: (tx: Tx, origin: Origin) => void) {
     this.#deps = deps
@@ -61,6 +67,25 @@ export class Intake {
     }
   }
 
+  /** Judges by this state from now on, and drops what waits of those who may not send any more. */
+  look(head: Reader, isChanged: () => boolean): void {
+    const { pool, check } = this.#deps
+    const refuses = check?.(head) ?? null
+    this.#refuses = refuses
+    if (refuses === null || !isChanged()) return
+    for (const sender of pool.senders()) {
+      const { pending, queued } = pool.of(sender)
+      for (const tx of [...queued, ...[...pending].reverse()]) {
+        try {
+          refuses(tx)
+        } catch (error) {
+          if (!(error instanceof NodeError)) throw error
+          pool.drop(tx.hash)
+        }
+      }
+    }
+  }
+
   async #submitHere(raws: readonly Uint8Array[], origin: Origin): Promise<readonly (Hash | NodeError)[]> {
     const out: (Hash | NodeError)[] = []
     for (const raw of raws) {
@@ -80,6 +105,7 @@ export class Intake {
       const hash = identity === null ? undefined : (shelf.keep(identity.hash) as Hash) // likewise
       tx = decodeTx(kept, this.#deps.chainId, identity === null ? undefined : () => from ?? null, hash)
       checkTxGas(tx)
+      this.#refuses?.(tx)
       this.#deps.pool.add(tx)
     } catch (error) {
       if (!(error instanceof NodeError) || error.code === 'BASE_INVARIANT') throw error

@@ -6,7 +6,7 @@ import { assert, NodeError } from '../base/errors.ts'
 import { type EthereumFork, ethereumIn, FORKS, type Fork, type ForkOutlook, outlookOf } from '../types/forks.ts'
 import type { BlockContext, Native, NativeTable } from '../types/frame.ts'
 import { type Genesis, GenesisErrors } from '../types/genesis.ts'
-import type { Reader, State } from '../types/state.ts'
+import type { Changes, Reader, State } from '../types/state.ts'
 import { SYSTEM_TARGET } from '../types/system-tx.ts'
 import { type EpochSetOf, epochOf } from '../types/validators.ts'
 import { audit } from './audit/module.ts'
@@ -20,6 +20,7 @@ import type { Layout } from './kit/slots.ts'
 import { enactFork, isForkActive, scheduleIn } from './params/forks.ts'
 import { layout as paramsLayout } from './params/layout.ts'
 import { params, pausedUntil, valueIn } from './params/module.ts'
+import { type ListName, type Permissions, permissionsOf, permits } from './params/permissions.ts'
 import { resources } from './resources/module.ts'
 import { slashing } from './slashing/module.ts'
 import { staking } from './staking/module.ts'
@@ -94,6 +95,7 @@ const linksOf = (callers: NativeRow['callers'], addresses: ReadonlyMap<unknown, 
     callers,
     addressOf,
     pausedUntil: (scope, open) => (addresses.has(params) ? pausedUntil(scope, open(addressOf(params))) : 0),
+    permits: (list, open) => (addresses.has(params) ? permits(open(addressOf(params)), list) : null),
     isActive: (fork, height, open) =>
       addresses.has(params) &&
       isForkActive(open(addressOf(params)), fork, (epochBlocks) => epochOf(height, epochBlocks)),
@@ -147,6 +149,15 @@ export function ethereumAt(reader: Reader, height: number, known: readonly Fork[
   const epochBlocks = Number(words.get(BigInt(paramsLayout.epochBlocks.slot)))
   return ethereumIn(scheduleIn(words), { height, epoch: epochOf(height, epochBlocks) }, known)
 }
+
+/** Who may send and deploy on this state; null where everybody may. */
+export const permissionsIn = (reader: Reader): Permissions | null => permissionsOf(committedWords(reader, PARAMS))
+/** Whether a block changed what governance keeps: numbers, forks, lists. */
+export const changesRules = ({ accounts }: Changes): boolean =>
+  accounts.some(({ address }) => equalBytes(address, PARAMS))
+/** Who is let in by a list on this state; null where it is off. */
+export const permitsIn = (reader: Reader, list: ListName): ((member: Uint8Array) => boolean) | null =>
+  permits(committedWords(reader, PARAMS), list)
 
 /** The state as it would be if a fork held in the block of this height: what of it is written stays in the view. */
 export function withFork(reader: Reader, name: string, at: { height: number; epochBlocks: number }): Reader {

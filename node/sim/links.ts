@@ -67,6 +67,7 @@ export class Links {
       },
       blame: (peer, offence) => this.#rules.onBlame(id, peer, offence),
       block() {},
+      review() {},
       close: async () => this.leave(id),
     }
   }

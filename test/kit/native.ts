@@ -92,7 +92,7 @@ export function createWorld(
       state.setNonce(sender, sender.nonce + 1n)
       const mark = state.checkpoint()
       const message = {
-        ...{ origin: caller, caller, gasPriceWei: 0n, value, gas },
+        ...{ origin: caller, caller, gasPriceWei: 0n, value, gas, forbidsCreation: false },
         ...{ to: to === null ? null : asAddress(hexToBytes(to)), input: data },
       }
       const outcome = await engine.execute(message, state, block, natives(block.number).table)

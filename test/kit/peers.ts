@@ -48,6 +48,7 @@ export type Given = Partial<HostOptions> & {
   readonly announcement?: Uint8Array
   readonly handlers?: Partial<Handlers>
   readonly software?: NonNullable<HostDeps['software']>
+  readonly permits?: NonNullable<HostDeps['permits']>
   /** Of every question and answer but the greeting, which a busy machine must not miss. */
   readonly deadlineMs?: number
 }
@@ -90,6 +91,7 @@ export class Peers {
       announcement: async () => given.announcement ?? new Uint8Array(0),
       ...{ handlers, clock, log: logTo(said), meter: meterTo(metrics) },
       ...(given.software && { software: given.software }),
+      ...(given.permits && { permits: given.permits }),
     }
     const options: HostOptions = {
       ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], persistent: [], privatePeers: [] },

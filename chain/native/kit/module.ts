@@ -88,6 +88,8 @@ export interface Ctx<A extends Abi, L extends Layout> {
   charge(gas: number): void
   /** Of one of the 8,191 blocks before this one, out of the state (EIP-2935); null of any other. */
   hashOf(height: number): Hash | null
+  /** Whether one is let in by a list of `params`, null where the list is off. Costs nothing, as where it is off. */
+  permits(list: 'validators'): ((member: Uint8Array) => boolean) | null
   /** Whether a fork of the table in `types/forks.ts` holds in this block. Costs nothing, as before the fork. */
   isActive(fork: string): boolean
   /** A view of another module, on this call's gas. */
@@ -179,6 +181,8 @@ export interface Links {
   addressOf(module: unknown): Address
   /** Second until which a scope is paused, 0 if it is not. Reads through `open`, so that the call pays for it. */
   pausedUntil(scope: string, open: (address: Address) => Words): number
+  /** Who is let in by a list of `params`; null where it is off. Reads through `open`, which has no price. */
+  permits(list: 'validators', open: (address: Address) => Words): ((member: Uint8Array) => boolean) | null
   /** Whether a fork holds in the block of a height. Reads through `open`, which has no price. */
   isActive(fork: string, height: number, open: (address: Address) => Words): boolean
 }
@@ -280,6 +284,7 @@ const ctxOf = (running: Running, module: Module<Abi, Layout>, mayWrite: boolean)
       const hash = wordsOf(BLOCK_HASHES, false).get(BigInt(height % HASHES_KEPT))
       return hash === 0n ? null : asHash(bigintToFixed(hash, 32))
     },
+    permits: (list) => links.permits(list, (address) => freeWords(state, address)),
     isActive: (fork) => links.isActive(fork, block.number, (address) => freeWords(state, address)),
     emit(event, values) {
       const entry = module.abi.events[event]

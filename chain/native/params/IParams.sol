@@ -24,6 +24,10 @@ interface IParams {
   /// @notice The rules of fork `name` hold from the first block of `epoch` on: nodes older than `version` stop before it.
   event ForkScheduled(string name, uint256 epoch, string version);
   event ForkCancelled(string name, uint256 epoch);
+  /// @notice `mode` of a list is now 0 off, 1 allow or 2 block.
+  event ListModeSet(string list, uint8 mode);
+  event MemberListed(string list, bytes member);
+  event MemberUnlisted(string list, bytes member);
 
   error UnknownName(string name);
   error OutOfBounds(string name, uint256 given, uint256 minimum, uint256 maximum);
@@ -51,6 +55,14 @@ interface IParams {
   /// @notice It holds already, and cannot be taken back.
   error ForkHolds(string name, uint256 epoch);
   error TooManyForks(uint256 maximum);
+  /// @notice Lists are senders, deployers, validators and peers.
+  error UnknownList(string list);
+  error BadMode(uint8 given);
+  /// @notice Members are addresses of 20 bytes, and peers the text of their ids.
+  error BadMember(string list, bytes member);
+  /// @notice An allow list without members would let nobody in.
+  error EmptyList(string list);
+  error ListFull(string list, uint256 maximum);
   error LengthMismatch(uint256 names, uint256 values);
 
   /// @notice The value that counts in this block.
@@ -83,6 +95,24 @@ interface IParams {
 
   /// @notice Forks that hold and those that will, by epoch. `osaka` at epoch 0 stands for all that came before.
   function forks() external view returns (Fork[] memory all);
+
+  /// @notice Whether a list is off (0), says who may (1), or who may not (2), and how many are on it.
+  function listMode(string calldata list) external view returns (uint8 mode, uint256 count);
+
+  /// @notice Members of a list from a place on, at most 1,000, in no order.
+  function listMembers(string calldata list, uint256 from, uint256 count) external view returns (bytes[] memory members);
+
+  /// @notice Whether one may, as the list is now. Governance may always send and deploy.
+  function isPermitted(string calldata list, bytes calldata member) external view returns (bool permitted);
+
+  /// @notice Turns a list off, or on as an allow list (1) or a block list (2); counts from the next block. Governance alone.
+  function setListMode(string calldata list, uint8 mode) external;
+
+  /// @notice Puts members on a list; those on it stay. Counts at once. Governance alone.
+  function addToList(string calldata list, bytes[] calldata members) external;
+
+  /// @notice Takes members off a list; who is not on it is passed over. Governance alone.
+  function removeFromList(string calldata list, bytes[] calldata members) external;
 
   function governance() external view returns (address account);
 

@@ -10,6 +10,21 @@ export const abi = {
       "inputs": [],
       "outputs": []
     },
+    "addToList": {
+      "selector": "0x88c5d6a4",
+      "source": "function addToList(string list, bytes[] members)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["list", "string"],
+        [
+          "members",
+          {
+            "list": "bytes"
+          }
+        ]
+      ],
+      "outputs": []
+    },
     "cancelFork": {
       "selector": "0x47a00b03",
       "source": "function cancelFork(string name)",
@@ -92,6 +107,48 @@ export const abi = {
         ["account", "address"]
       ]
     },
+    "isPermitted": {
+      "selector": "0x8cd02a55",
+      "source": "function isPermitted(string list, bytes member) view returns (bool permitted)",
+      "mutability": "view",
+      "inputs": [
+        ["list", "string"],
+        ["member", "bytes"]
+      ],
+      "outputs": [
+        ["permitted", "bool"]
+      ]
+    },
+    "listMembers": {
+      "selector": "0xa2f70358",
+      "source": "function listMembers(string list, uint256 from, uint256 count) view returns (bytes[] members)",
+      "mutability": "view",
+      "inputs": [
+        ["list", "string"],
+        ["from", "uint256"],
+        ["count", "uint256"]
+      ],
+      "outputs": [
+        [
+          "members",
+          {
+            "list": "bytes"
+          }
+        ]
+      ]
+    },
+    "listMode": {
+      "selector": "0x56b967ab",
+      "source": "function listMode(string list) view returns (uint8 mode, uint256 count)",
+      "mutability": "view",
+      "inputs": [
+        ["list", "string"]
+      ],
+      "outputs": [
+        ["mode", "uint8"],
+        ["count", "uint256"]
+      ]
+    },
     "names": {
       "selector": "0x056da048",
       "source": "function names() view returns (string[] all)",
@@ -134,6 +191,21 @@ export const abi = {
       "mutability": "nonpayable",
       "inputs": [
         ["account", "address"]
+      ],
+      "outputs": []
+    },
+    "removeFromList": {
+      "selector": "0x1d2c5d2c",
+      "source": "function removeFromList(string list, bytes[] members)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["list", "string"],
+        [
+          "members",
+          {
+            "list": "bytes"
+          }
+        ]
       ],
       "outputs": []
     },
@@ -199,6 +271,16 @@ export const abi = {
       ],
       "outputs": []
     },
+    "setListMode": {
+      "selector": "0x46d861d0",
+      "source": "function setListMode(string list, uint8 mode)",
+      "mutability": "nonpayable",
+      "inputs": [
+        ["list", "string"],
+        ["mode", "uint8"]
+      ],
+      "outputs": []
+    },
     "unpause": {
       "selector": "0xe79faa58",
       "source": "function unpause(string scope)",
@@ -255,6 +337,33 @@ export const abi = {
         ["current", "address"]
       ],
       "plain": []
+    },
+    "ListModeSet": {
+      "topic": "0x7122fb6023ed1c472e08a1611ecb8c3e3de3218037ee29651af37c2650d70ce1",
+      "source": "event ListModeSet(string list, uint8 mode)",
+      "indexed": [],
+      "plain": [
+        ["list", "string"],
+        ["mode", "uint8"]
+      ]
+    },
+    "MemberListed": {
+      "topic": "0x8da022f5d8ca6ad3ebdfcf13ba0180e54f4fe1dedc9557da52c9e950f9b26e83",
+      "source": "event MemberListed(string list, bytes member)",
+      "indexed": [],
+      "plain": [
+        ["list", "string"],
+        ["member", "bytes"]
+      ]
+    },
+    "MemberUnlisted": {
+      "topic": "0xd14ed2ca61ca995e3c86be873f3778327d1db4a6b911a05858d78c423716965a",
+      "source": "event MemberUnlisted(string list, bytes member)",
+      "indexed": [],
+      "plain": [
+        ["list", "string"],
+        ["member", "bytes"]
+      ]
     },
     "Paused": {
       "topic": "0xda4695f14dede572d948a915cb585729289aaa74f267b72d8a50aee34c73ec78",
@@ -316,6 +425,21 @@ export const abi = {
         ["name", "string"]
       ]
     },
+    "BadMember": {
+      "selector": "0x3db93ff2",
+      "source": "error BadMember(string list, bytes member)",
+      "inputs": [
+        ["list", "string"],
+        ["member", "bytes"]
+      ]
+    },
+    "BadMode": {
+      "selector": "0xb3130100",
+      "source": "error BadMode(uint8 given)",
+      "inputs": [
+        ["given", "uint8"]
+      ]
+    },
     "BadVersion": {
       "selector": "0xf890245a",
       "source": "error BadVersion(string version)",
@@ -329,6 +453,13 @@ export const abi = {
       "inputs": [
         ["scope", "string"],
         ["from", "uint256"]
+      ]
+    },
+    "EmptyList": {
+      "selector": "0xb83e4224",
+      "source": "error EmptyList(string list)",
+      "inputs": [
+        ["list", "string"]
       ]
     },
     "ForkExists": {
@@ -353,6 +484,14 @@ export const abi = {
       "inputs": [
         ["names", "uint256"],
         ["values", "uint256"]
+      ]
+    },
+    "ListFull": {
+      "selector": "0x32cc963b",
+      "source": "error ListFull(string list, uint256 maximum)",
+      "inputs": [
+        ["list", "string"],
+        ["maximum", "uint256"]
       ]
     },
     "NoSuchFork": {
@@ -413,6 +552,13 @@ export const abi = {
       "source": "error TooManyForks(uint256 maximum)",
       "inputs": [
         ["maximum", "uint256"]
+      ]
+    },
+    "UnknownList": {
+      "selector": "0x920e8bee",
+      "source": "error UnknownList(string list)",
+      "inputs": [
+        ["list", "string"]
       ]
     },
     "UnknownName": {

@@ -11,6 +11,17 @@ import { openStore, type Store, type Words } from '../kit/slots.ts'
 import { abi } from './abi.ts'
 import { addFork, FORK_NOTICE, FORKS_MAX, removeFork, scheduleOf } from './forks.ts'
 import { layout } from './layout.ts'
+import {
+  addMember,
+  isMember,
+  isPermitted,
+  LISTS,
+  type ListName,
+  MEMBERS_MAX,
+  MODES,
+  modeOf,
+  removeMember,
+} from './permissions.ts'
 import { type GovernableValue, PAUSE_GAP, PAUSE_MAX, REASON_MAX, SCOPES, values } from './values.ts'
 
 type ParamsCall = Call<typeof abi, typeof layout>
@@ -62,6 +73,14 @@ const mayPause = (call: ParamsCall): boolean => {
 const knownScope = (call: ParamsCall, scope: string): void => {
   if (!SCOPES.includes(scope)) call.revert('UnknownScope', { scope })
 }
+
+const knownList = (call: ParamsCall, list: string): ListName =>
+  LISTS.find((each) => each === list) ?? call.revert('UnknownList', { list })
+const checkMembers = (call: ParamsCall, list: ListName, members: readonly Uint8Array[]): void => {
+  const bad = members.find((member) => !isMember(list, member))
+  if (bad !== undefined) call.revert('BadMember', { list, member: bad })
+}
+const MEMBERS_SHOWN_MAX = 1_000
 
 /** From which second the guardian may pause again: a scope runs as long as it was paused, and at least a day. */
 const freeFrom = (since: number, until: number): number =>
@@ -139,6 +158,67 @@ const handlers: Handlers<typeof abi, typeof layout> = {
     gas: 500,
     run: ({ store }) => scheduleOf(store).map(({ name, epoch, version }) => ({ name, epoch: BigInt(epoch), version })),
   },
+  listMode: {
+    gas: 500,
+    run(call, [name]) {
+      const list = knownList(call, name)
+      return { mode: call.store.rules[list].get(), count: BigInt(call.store.members.at(list).length()) }
+    },
+  },
+  listMembers: {
+    gas: 500,
+    run(call, [name, from, count]) {
+      const members = call.store.members.at(knownList(call, name))
+      const first = from > BigInt(members.length()) ? members.length() : Number(from)
+      const most = count > BigInt(MEMBERS_SHOWN_MAX) ? MEMBERS_SHOWN_MAX : Number(count)
+      const shown = Math.min(most, members.length() - first)
+      return Array.from({ length: shown }, (_, i) => members.at(first + i).get())
+    },
+  },
+  isPermitted: {
+    gas: 500,
+    run(call, [name, member]) {
+      const list = knownList(call, name)
+      checkMembers(call, list, [member])
+      return isPermitted(call.store, list, member)
+    },
+  },
+  setListMode: {
+    gas: 1_000,
+    run(call, [name, mode]) {
+      onlyGovernance(call)
+      const list = knownList(call, name)
+      const found = MODES[Number(mode)]
+      if (found === undefined) return call.revert('BadMode', { given: mode })
+      if (found === 'allow' && call.store.members.at(list).length() === 0) call.revert('EmptyList', { list })
+      call.store.rules[list].set(mode)
+      call.emit('ListModeSet', { list, mode })
+    },
+  },
+  addToList: {
+    gas: 1_000,
+    run(call, [name, members]) {
+      onlyGovernance(call)
+      const list = knownList(call, name)
+      checkMembers(call, list, members)
+      for (const member of members) {
+        if (call.store.members.at(list).length() >= MEMBERS_MAX)
+          call.revert('ListFull', { list, maximum: BigInt(MEMBERS_MAX) })
+        if (addMember(call.store, list, member)) call.emit('MemberListed', { list, member })
+      }
+    },
+  },
+  removeFromList: {
+    gas: 1_000,
+    run(call, [name, members]) {
+      onlyGovernance(call)
+      const list = knownList(call, name)
+      for (const member of members)
+        if (removeMember(call.store, list, member)) call.emit('MemberUnlisted', { list, member })
+      if (modeOf(call.store, list) === 'allow' && call.store.members.at(list).length() === 0)
+        call.revert('EmptyList', { list })
+    },
+  },
   governance: { gas: 200, run: ({ store }) => store.governance.get() },
   guardian: { gas: 200, run: ({ store }) => store.guardian.get() },
   proposeGovernance: {
@@ -215,6 +295,7 @@ const handlers: Handlers<typeof abi, typeof layout> = {
 }
 
 const account = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'expected 0x and 40 hex digits')
+const listed = z.strictObject({ mode: z.enum(['allow', 'block']), members: z.array(z.string()).max(10_000) })
 const section = z.strictObject({
   governance: account,
   guardian: account,
@@ -224,6 +305,15 @@ const section = z.strictObject({
       z.string().regex(/^(0x[0-9a-fA-F]{1,64}|[0-9]{1,77})$/, 'expected a 0x quantity or a decimal string'),
     )
     .default({}),
+  /** Lists that are on from genesis; those that are not named are off. */
+  permissions: z
+    .strictObject({
+      senders: listed.optional(),
+      deployers: listed.optional(),
+      validators: listed.optional(),
+      peers: listed.optional(),
+    })
+    .optional(),
 })
 
 export const params = defineModule({
@@ -245,6 +335,10 @@ export const params = defineModule({
         if (entry.since === undefined || given.values[name] !== undefined)
           seedValue(store, name, entry, given.values[name], refuse)
       for (const [name, epoch] of Object.entries(genesis.forks ?? {})) seedFork(store, name, epoch)
+      for (const name of LISTS) {
+        const list = given.permissions?.[name]
+        if (list !== undefined) seedList(store, name, list, (reason) => refuse(`permissions.${name}`, reason))
+      }
     },
   },
 })
@@ -269,6 +363,26 @@ export function paramsOf({ modules }: Pick<Genesis, 'modules'>): {
     guardian: asAddress(hexToBytes(data.guardian)),
     numbers: new Map(numbers),
   }
+}
+
+const seedList = (
+  store: Store<typeof layout>,
+  name: ListName,
+  { mode, members }: z.output<typeof listed>,
+  refuse: (reason: string) => never,
+): void => {
+  if (mode === 'allow' && members.length === 0) refuse('an allow list without members would let nobody in')
+  for (const member of members) {
+    const bytes =
+      name === 'peers'
+        ? new TextEncoder().encode(member)
+        : account.safeParse(member).success
+          ? hexToBytes(member.toLowerCase())
+          : null
+    if (bytes === null || !isMember(name, bytes)) refuse(`${member} is no ${name === 'peers' ? 'peer id' : 'address'}`)
+    else if (!addMember(store, name, bytes)) refuse(`${member} is there twice`)
+  }
+  store.rules[name].set(mode === 'allow' ? 1n : 2n)
 }
 
 /** Osaka from genesis on is what a network without a word about it has. */

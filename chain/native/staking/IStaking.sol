@@ -81,6 +81,8 @@ interface IStaking {
   event RewardsShared(uint64 indexed epoch, uint256 amount, uint256 carried);
 
   error NotValidator(address operator);
+  /// @notice Governance's list of validators does not let it in.
+  error NotPermitted(address operator);
   error AlreadyValidator(address operator);
   error KeyUsed(bytes blsKey);
   error PeerUsed(bytes32 peerIdDigest);

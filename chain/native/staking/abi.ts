@@ -694,6 +694,13 @@ export const abi = {
         ["validator", "address"]
       ]
     },
+    "NotPermitted": {
+      "selector": "0xcd8ec838",
+      "source": "error NotPermitted(address operator)",
+      "inputs": [
+        ["operator", "address"]
+      ]
+    },
     "NotValidator": {
       "selector": "0xed3db8ac",
       "source": "error NotValidator(address operator)",

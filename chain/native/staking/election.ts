@@ -32,8 +32,9 @@ export function elect(ctx: StakingCtx): void {
 }
 
 /** In set order. */
-function candidates({ store, words }: StakingCtx, maximum: number): readonly Elected[] {
-  const powers = readPacked(words, store.powers, 64)
+function candidates(ctx: StakingCtx, maximum: number): readonly Elected[] {
+  const { store, words } = ctx
+  const powers = permitted(ctx, readPacked(words, store.powers, 64))
   const { start } = store.validators
   const read = (index: number): Elected => {
     const word = words.get(start + BigInt(index * VALIDATOR_SLOTS))
@@ -53,6 +54,17 @@ function candidates({ store, words }: StakingCtx, maximum: number): readonly Ele
   }
   const places = tied.length > maximum - above.length ? tied.sort(byOperator).slice(0, maximum - above.length) : tied
   return [...above, ...places].sort(byOperator)
+}
+
+/** Who is not let in by governance's list counts as one without power. */
+function permitted(ctx: StakingCtx, powers: readonly bigint[]): readonly bigint[] {
+  const isPermitted = ctx.permits('validators')
+  if (isPermitted === null) return powers
+  const { store, words } = ctx
+  return powers.map((power, index) => {
+    const word = words.get(store.validators.start + BigInt(index * VALIDATOR_SLOTS))
+    return power > 0n && isPermitted(addressOf(BigInt.asUintN(OPERATOR_BITS, word))) ? power : 0n
+  })
 }
 
 /** Who joined and who left, by keys: only where a key is on one side alone is anybody looked up. */

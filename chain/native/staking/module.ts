@@ -70,6 +70,7 @@ const handlers: Handlers<typeof abi, typeof layout> = {
     run(call, [blsKey, proofOfPossession, peerIdDigest, commissionBps, moniker]) {
       const { store, caller: operator, value } = call
       if (store.placeOf.at(operator).get() > 0n) call.revert('AlreadyValidator', { operator })
+      if (call.permits('validators')?.(operator) === false) call.revert('NotPermitted', { operator })
       const [minimum, maximum] = [param(call, 'staking.minSelfBond'), param(call, 'staking.maxCommission')]
       if (value < minimum) call.revert('BelowMinimum', { given: value, minimum })
       if (commissionBps > maximum) call.revert('CommissionTooHigh', { given: commissionBps, maximum })
