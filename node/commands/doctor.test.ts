@@ -17,16 +17,23 @@ import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Wallet } from 'ethers'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { bytesToHex } from '../../chain/base/bytes.ts'
+import { bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { PARAMS } from '../../chain/native/index.ts'
+import { encodeCall } from '../../chain/native/kit/abi.ts'
+import { abi } from '../../chain/native/params/abi.ts'
 import { openKv } from '../../chain/store/kv.ts'
+import { parseGenesis } from '../../chain/types/genesis.ts'
 import { createHost } from '../../p2p/host.ts'
 import { run, type Said } from '../../test/kit/commands.ts'
 import { devValidatorSecret } from '../../test/kit/keys.ts'
+import { writeLightKeystore } from '../../test/kit/keystores.ts'
 import { openMemoryChain } from '../../test/kit/memory-chain.ts'
 import { installFastCurves } from '../curves.ts'
+import { developmentAccounts } from '../development.ts'
 import { noMeter, silent } from '../doctor/folder.ts'
-import { encryptKeystore, nameOf, writeKeyFile } from '../keystore.ts'
+import { nameOf, writeKeyFile } from '../keystore.ts'
 import { PROTOCOL_VERSION } from '../node.ts'
 import { openRecordFile } from '../record.ts'
 import { openSigner } from '../signer.ts'
@@ -175,12 +182,51 @@ test('a damaged database, and one of another network', async () => {
   })
 })
 
+test('a fork that this release does not know: a warning within the week before it, and what a start refuses once it is the next block', async () => {
+  const dir = join(home, 'forked')
+  const governor = new Wallet(developmentAccounts(1)[0]?.privateKey ?? '')
+  const json = JSON.parse(readFileSync(genesisFile, 'utf8'))
+  json.novachain.epochBlocks = 3
+  json.novachain.modules.params.governance = governor.address
+  writeFileSync(join(home, 'forked.json'), JSON.stringify(json))
+  expect(await run(init, [dir, '--genesis', join(home, 'forked.json')])).toMatchObject({ code: 0 })
+  writeFileSync(join(dir, 'config.toml'), quiet)
+  const sealed = async (count: number, tx: Uint8Array | null): Promise<void> => {
+    const kv = await openKv(join(dir, 'db'))
+    const genesis = parseGenesis(JSON.stringify(json))
+    const { chain, seal } = await openMemoryChain({ kv, genesis, time: { clock: systemClock, pause: async () => {} } })
+    if (tx !== null) await chain.submit(tx, 'local')
+    for (let i = 0; i < count; i++) await seal()
+    await chain.close()
+  }
+  const call = encodeCall(abi.functions.scheduleFork, ['later', 2n, '9.9.9'])
+  const gas = { type: 2, maxFeePerGas: 2n * 10n ** 9n, maxPriorityFeePerGas: 1n, gasLimit: 200_000n }
+  const plan = { chainId: json.config.chainId, nonce: 0, to: bytesToHex(PARAMS), data: bytesToHex(call), ...gas }
+  await sealed(1, null)
+  expect(checkOf(await examine(dir), 'forks')).toMatchObject({ state: 'ok' })
+  await sealed(1, hexToBytes((await governor.signTransaction(plan)) as Hex))
+  const warned = await examine(dir)
+  expect([warned.code, checkOf(warned, 'forks')]).toEqual([
+    0,
+    expect.objectContaining({
+      state: 'warn',
+      found: expect.stringMatching(/before block 7 .*later.*9\.9\.9 or newer/),
+    }),
+  ])
+  await sealed(4, null)
+  const refused = await examine(dir)
+  expect([refused.code, checkOf(refused, 'forks')]).toEqual([
+    3,
+    expect.objectContaining({ state: 'fail', found: expect.stringMatching(/block 7 .*later.*version 9\.9\.9/) }),
+  ])
+})
+
 test('keys that others can read, a key that is not there, a wrong password, none', async () => {
   const dir = copy()
   await record(dir, 3)
   const key = join(dir, 'keys', 'validator.json')
   rmSync(key)
-  await writeKeyFile(key, await encryptKeystore(secret, PASSWORD, { type: 'validator' }))
+  await writeLightKeystore(key, 'validator', PASSWORD, secret)
   expect(checkOf(await examine(dir), 'keystore')).toMatchObject({
     state: 'ok',
     found: expect.stringContaining(bytesToHex(publicKey())),

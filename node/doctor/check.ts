@@ -22,3 +22,9 @@ export const graded = (
   found: string,
   { isBad, isPoor, next }: { readonly isBad: boolean; readonly isPoor: boolean; readonly next: string },
 ): Check => (isBad ? fail(id, found, next) : isPoor ? warn(id, found, next) : ok(id, found))
+
+/** `warning`: what the chain has to say of the first scheduled fork that the node's release does not know; null where there is none. */
+export const forkCheck = (warning: string | null): Check =>
+  warning === null
+    ? ok('forks', 'this release knows every fork that is scheduled for the next week')
+    : warn('forks', warning, 'install that release and restart; `novachain upgrade status` shows the schedule')

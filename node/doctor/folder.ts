@@ -13,6 +13,7 @@ import { type Chain, computeGenesisHash, openChain } from '../../chain/chain.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import { type LogFile, openWal } from '../../chain/store/wal.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
+import { forkWarning } from '../../chain/types/forks.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { exitCodeOf } from '../args.ts'
 import { type Config, loadConfig } from '../config.ts'
@@ -29,7 +30,7 @@ import { copyStore } from '../store-copy.ts'
 import { systemClock, systemTimers } from '../system.ts'
 import { checkpointOf, refuseStale } from '../trust.ts'
 import { Voices } from '../voices.ts'
-import { type Check, fail, ok, warn } from './check.ts'
+import { type Check, fail, forkCheck, ok, warn } from './check.ts'
 
 const ReadErrors = defineErrors('DOCTOR', {
   WRITE: { text: () => 'the doctor writes and signs nothing' },
@@ -349,7 +350,7 @@ const look = async (
     const checks = [
       ok('database', `${found}, of the network ${hash.slice(0, 18)}…; \`novachain db check\` looks at every record`),
     ]
-    checks.push(staleness(chain, config))
+    checks.push(staleness(chain, config), forksOf(chain))
     if (keys.length > 0) checks.push(await guardOf(dir, chain, config, keys))
     return { checks, head: { height: header.number, timeMs } }
   } finally {
@@ -368,6 +369,15 @@ const staleness = (chain: Chain, config: Config): Check => {
     )
   } catch (error) {
     return refusal('trust', error, 'start with --trust-height <height> --trust-hash <hash> of a recent block')
+  }
+}
+
+const forksOf = (chain: Chain): Check => {
+  try {
+    chain.forks.checkNext()
+    return forkCheck(forkWarning(chain.forks.outlook()))
+  } catch (error) {
+    return refusal('forks', error, 'install that release and start; the folder stays as it is')
   }
 }
 

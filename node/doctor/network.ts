@@ -15,7 +15,7 @@ import { consensusOf } from '../commands/status.ts'
 import type { Config } from '../config.ts'
 import { PROTOCOL_VERSION } from '../node.ts'
 import { systemClock } from '../system.ts'
-import { type Check, fail, ok, warn } from './check.ts'
+import { type Check, fail, forkCheck, ok, warn } from './check.ts'
 import { noMeter } from './folder.ts'
 import { clockOf } from './machine.ts'
 
@@ -83,7 +83,8 @@ export async function findRunning(dir: string, url: string, peerId: string | nul
 /** What the node says of itself: whether blocks come, and whether it signs. */
 export async function checkRunning(url: string): Promise<Check[]> {
   const { height, halt, behind, signing, waitsFor } = await consensusOf(url)
-  const checks: Check[] = []
+  const { warning } = (await request(url, 'nova_upgrades')) as { readonly warning: string | null } // our own method
+  const checks: Check[] = [forkCheck(warning)]
   if (halt !== null)
     checks.push(
       fail(

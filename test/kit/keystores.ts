@@ -6,9 +6,13 @@ import { type KeyType, nameOf, newSecret, writeKeyFile } from '../../node/keysto
 
 const bare = (bytes: Uint8Array): string => bytesToHex(new Uint8Array(bytes)).slice(2)
 
-/** A new key in this file. */
-export async function writeLightKeystore(file: string, type: KeyType, password: string): Promise<void> {
-  const secret = newSecret(type)
+/** This key in this file, or a new one. */
+export async function writeLightKeystore(
+  file: string,
+  type: KeyType,
+  password: string,
+  secret = newSecret(type),
+): Promise<void> {
   const [salt, iv] = [randomBytes(32), randomBytes(16)]
   const derived = new Uint8Array(pbkdf2Sync(password, salt, 1, 32, 'sha256'))
   const cipher = createCipheriv('aes-128-ctr', derived.subarray(0, 16), iv)
