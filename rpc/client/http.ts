@@ -13,7 +13,8 @@ export const ClientErrors = defineErrors('CLIENT', {
   ANSWER: { text: (d: { method: string; message: string; output?: Hex }) => `${d.method}: ${d.message}` },
 })
 
-const TIMEOUT_MS = 10_000
+/** A call may take five seconds and wait behind others, or for a worker that a busy machine is still starting. */
+const TIMEOUT_MS = 30_000
 /** What our own servers send at most, and the frame around it. */
 const ANSWER_BYTES_MAX = rpcLimits.responseBytes.value + 64 * 1024
 
