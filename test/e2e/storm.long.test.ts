@@ -27,7 +27,7 @@ import {
 import { novachain, run } from '../kit/commands.ts'
 import { createDice } from '../kit/dice.ts'
 
-const ROUNDS = Number(process.env.ROUNDS ?? 24)
+const ROUNDS = Number(process.env.ROUNDS ?? 15)
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000_000)
 const dice = createDice(seed)
 const GWEI = 10n ** 9n
@@ -59,7 +59,7 @@ beforeAll(async () => {
       bridge: 'pollMs = 1000',
     },
   })
-  running.push(blocks(), ...RELAYERS.map((_, i) => relaying(i)), traffic())
+  running.push(blocks(), ...RELAYERS.map((_, i) => relaying(i)))
 })
 afterAll(async () => {
   stop.abort()
@@ -90,9 +90,22 @@ async function relaying(i: number): Promise<void> {
 }
 const anyNode = (): string => dice.pick(world.net.rpc)
 
+/** What is kept waiting for longer than a client or a server waits is asked for again; a node that is dead refuses at once. */
+async function ask(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
+  for (let left = 5; ; left--)
+    try {
+      return await request(url, method, params)
+    } catch (error) {
+      if (left === 0 || !isLate(error)) throw error
+    }
+}
+const isLate = (error: unknown): boolean =>
+  error instanceof NodeError &&
+  ((error.cause instanceof Error && error.cause.name === 'TimeoutError') ||
+    error.message.endsWith('HTTP 400, and no JSON-RPC answer'))
+
 async function traffic(): Promise<void> {
-  while (!isCalm && !stop.signal.aborted) {
-    const isOut = dice.chance(0.5)
+  for (let isOut = true; !isCalm && !stop.signal.aborted; isOut = !isOut) {
     // A node that is dead, or a transaction that is in the way: users try again.
     await (isOut ? sendOut() : sendIn()).catch(() => {})
     // A relayer brings one message a block.
@@ -100,7 +113,7 @@ async function traffic(): Promise<void> {
     while (!isCalm && !stop.signal.aborted && (await headOf().catch(() => 0)) <= head) await delay(500)
   }
 }
-const headOf = async (): Promise<number> => Number(await request(anyNode(), 'eth_blockNumber'))
+const headOf = async (): Promise<number> => Number(await ask(anyNode(), 'eth_blockNumber'))
 type Side = 'nova' | 'l1'
 const urlOf = (side: Side): string => (side === 'nova' ? anyNode() : world.anvil.url)
 const contractOf = (side: Side): string => (side === 'nova' ? BRIDGE : world.at.vault)
@@ -113,7 +126,7 @@ async function submit(
   tx: { data: string; value?: bigint; gasLimit?: number },
 ): Promise<void> {
   const url = urlOf(side)
-  const nonce = Number(await request(url, 'eth_getTransactionCount', [wallet.address, 'latest']))
+  const nonce = Number(await ask(url, 'eth_getTransactionCount', [wallet.address, 'latest']))
   const fees = { maxFeePerGas: 3_000n * GWEI, maxPriorityFeePerGas: 30n * GWEI }
   const fields = { type: 2, chainId: chainOf(side), to: contractOf(side), nonce, gasLimit: 600_000, ...fees }
   await request(url, 'eth_sendRawTransaction', [await wallet.signTransaction({ ...fields, ...tx })])
@@ -129,9 +142,9 @@ const send = (side: Side, to: string, what: { token: string; amount: bigint; dat
 }
 const balanceOf = async (side: Side, token: string, of: string): Promise<bigint> => {
   const url = urlOf(side)
-  if (token === COIN) return BigInt(String(await request(url, 'eth_getBalance', [of, 'latest'])))
+  if (token === COIN) return BigInt(String(await ask(url, 'eth_getBalance', [of, 'latest'])))
   const data = FACES.token.encodeFunctionData('balanceOf', [of])
-  return BigInt(String(await request(url, 'eth_call', [{ to: token, data }, 'latest'])))
+  return BigInt(String(await ask(url, 'eth_call', [{ to: token, data }, 'latest'])))
 }
 /** The coin, what came of the other one, or words alone. */
 async function sendFrom(side: Side, wrapped: string, to: string, from: string): Promise<void> {
@@ -158,7 +171,7 @@ async function killed(validators: readonly number[]): Promise<void> {
 }
 const posting = async (): Promise<number> => {
   const asked = await Promise.all(
-    world.net.rpc.map((url) => request(url, 'nova_rollup').catch(() => null) as Promise<{ underway: unknown } | null>),
+    world.net.rpc.map((url) => ask(url, 'nova_rollup').catch(() => null) as Promise<{ underway: unknown } | null>),
   )
   const at = asked.findIndex((each) => each !== null && each.underway !== null)
   return at < 0 ? dice.below(VALIDATORS) : at
@@ -216,11 +229,11 @@ async function logsIn(
   face: Interface,
   filter: { address: string; topics: readonly string[] },
 ): Promise<Found[]> {
-  const head = Number(await request(url, 'eth_blockNumber'))
+  const head = Number(await ask(url, 'eth_blockNumber'))
   const found: Found[] = []
   for (let from = 0; from <= head; from += 500) {
     const range = { fromBlock: hex(from), toBlock: hex(Math.min(head, from + 499)) }
-    const logs = (await request(url, 'eth_getLogs', [{ ...filter, ...range }])) as { topics: string[]; data: string }[]
+    const logs = (await ask(url, 'eth_getLogs', [{ ...filter, ...range }])) as { topics: string[]; data: string }[]
     for (const log of logs) {
       const parsed = face.parseLog(log)
       if (parsed !== null) found.push({ name: parsed.name, args: parsed.args })
@@ -234,7 +247,7 @@ const logsOf = (side: Side, name: string): Promise<Found[]> =>
 const STATUS = ['none', 'sent', 'refunded', 'delivered', 'refused', 'noticed']
 const statusAt = async (side: Side, id: string): Promise<string> => {
   const data = FACES[side].encodeFunctionData('transfer', [id])
-  const answer = String(await request(urlOf(side), 'eth_call', [{ to: contractOf(side), data }, 'latest']))
+  const answer = String(await ask(urlOf(side), 'eth_call', [{ to: contractOf(side), data }, 'latest']))
   return STATUS[Number(answer.slice(0, 66))] ?? answer
 }
 /** What is not done: `<source> <sequence>: <status there>`. */
@@ -252,7 +265,8 @@ async function open(): Promise<string[]> {
 /** A machine with much to do may keep an answer waiting for longer than is waited for it. */
 const calmly = (what: () => Promise<readonly string[]>): Promise<readonly string[]> =>
   what().catch((error: unknown) => {
-    if (error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code) return [error.message]
+    const isGone = error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code
+    if (error instanceof Error && (isGone || isLate(error))) return [error.message]
     throw error
   })
 async function until(what: () => Promise<readonly string[]>): Promise<void> {
@@ -274,12 +288,32 @@ const settled = async (): Promise<Found[]> =>
     ...{ address: world.at.settlement, topics: [settlementFace.getEvent('BatchPosted')?.topicHash ?? ''] },
   })
 const blockAt = async (url: string, height: number): Promise<{ hash: string; stateRoot: string }> =>
-  (await request(url, 'eth_getBlockByNumber', [hex(height), false])) as { hash: string; stateRoot: string }
+  (await ask(url, 'eth_getBlockByNumber', [hex(height), false])) as { hash: string; stateRoot: string }
+
+/** A coin each way before anything is done to it: more than ever goes back, so that there is something to be lost. */
+const begin = (): Promise<void> =>
+  until(async () => {
+    const missing: Side[] = []
+    for (const side of ['nova', 'l1'] as const) if ((await logsOf(side, 'MessageSent')).length === 0) missing.push(side)
+    for (const side of missing)
+      await send(side, side === 'nova' ? L1_USER.address : NOVA_USER.address, {
+        ...{ token: COIN, amount: WAD, data: '0x' },
+      }).catch(() => {}) // it is there already, and not in a block yet
+    return missing.length > 0 ? missing : open()
+  })
 
 test('after the storm every message is done with, once', async () => {
+  await begin()
+  running.push(traffic())
   for (let i = 0; i < ROUNDS; i++) await round()
   isCalm = true
-  await until(open)
+  let calmFrom: number | null = null
+  await until(async () => {
+    const head = await headOf()
+    calmFrom ??= head
+    // What was sent last is in a block by then.
+    return head > calmFrom + 1 ? open() : [`block ${head}`]
+  })
   const [out, back] = [await logsOf('nova', 'MessageSent'), await logsOf('l1', 'MessageSent')]
   console.log(`${out.length} messages of NovaChain, ${back.length} of the L1`)
   for (const side of ['nova', 'l1'] as const) {
@@ -301,7 +335,7 @@ test('what is locked on one side is out on the other', async () => {
   const supplyOf = async (side: Side, token: string): Promise<bigint> =>
     BigInt(
       String(
-        await request(urlOf(side), 'eth_call', [
+        await ask(urlOf(side), 'eth_call', [
           { to: token, data: FACES.token.encodeFunctionData('totalSupply') },
           'latest',
         ]),
@@ -315,7 +349,7 @@ test('what is locked on one side is out on the other', async () => {
 })
 
 test('batches follow each other, and the chain out of them is the one that the validators have', async () => {
-  const height = Number(await request(world.net.rpc[0] ?? '', 'eth_blockNumber'))
+  const height = Number(await ask(world.net.rpc[0] ?? '', 'eth_blockNumber'))
   await until(async () => {
     const at = Number((await settled()).at(-1)?.args.height ?? 0)
     return at >= height ? [] : [`${at} of ${height}`]
