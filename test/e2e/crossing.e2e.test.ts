@@ -434,6 +434,7 @@ test('bridge relay runs until it is told to stop, and says then how far it is', 
   expect(await running).toBe(0)
   expect(existsSync(join(dir, 'nowhere'))).toBe(false)
   expect(said.chains?.map((each) => each.chain)).toEqual([`${ANVIL_CHAIN}`, `${chain.genesis.chainId}`])
+  await seal() // what it sent to NovaChain by then
 })
 
 test('what comes too late is refused there and paid back here, both ways', async () => {
