@@ -70,10 +70,19 @@ const valueFor = (dice: Dice, type: string): unknown => {
   if (type === 'address')
     return bytesToHex(dice.pick([...SENDERS, ...CONTRACTS, genesis.accounts[0]?.address ?? NOBODY]))
   if (type === 'string')
-    return dice.pick(['staking.unbondingTime', 'osaka', 'slashing.downtimeBps', 'staking', '', 'x'.repeat(60)])
+    return dice.pick([
+      'staking.unbondingTime',
+      'osaka',
+      'slashing.downtimeBps',
+      'staking',
+      'senders',
+      '',
+      'x'.repeat(60),
+    ])
   if (type === 'bytes') return bytesToHex(dice.bytes(dice.pick([0, 48, 96, 130])))
   if (type === 'bytes32') return bytesToHex(dice.bytes(32))
   if (type === 'bool') return dice.chance(0.5)
+  if (type === 'uint8') return dice.below(4)
   return BigInt(dice.pick([0, 1, 2, 100, 10_000, 65_535]))
 }
 const nativeCall: Places['nativeCall'] = (dice) => {
