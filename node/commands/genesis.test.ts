@@ -10,9 +10,13 @@ import { run } from '../../test/kit/commands.ts'
 import { founder, type TestFounder } from '../../test/kit/founders.ts'
 import { type Command, parseFlags } from '../args.ts'
 import { installFastCurves } from '../curves.ts'
+import { config } from './config.ts'
+import { db } from './db.ts'
+import { exportCommand } from './export.ts'
 import { genesis } from './genesis.ts'
 import { init } from './init.ts'
 import { keys } from './keys.ts'
+import { rollback } from './rollback.ts'
 import { start } from './start.ts'
 import { tx } from './tx.ts'
 
@@ -321,7 +325,9 @@ test('what the README has founders type is what the commands take', () => {
   const section = readme.slice(readme.indexOf('## Start a network of your own')).split(/\n## /)[0] ?? ''
   const typed = [...section.matchAll(/^npm run -s novachain -- (\S+) ([^#\n]*)/gm)]
   expect(typed.length).toBeGreaterThan(10)
-  const known: Readonly<Record<string, Command>> = { genesis, init, keys, start, tx }
+  const known: Readonly<Record<string, Command>> = {
+    ...{ config, db, export: exportCommand, genesis, init, keys, rollback, start, tx },
+  }
   for (const [, name = '', rest = ''] of typed) {
     const { args } = parseFlags(known[name] as Command, name, rest.trim().split(/\s+/))
     expect(args).toEqual(expect.any(Array))
