@@ -1,4 +1,5 @@
-import { installCurves, portableCurves } from '../chain/base/crypto.ts'
+import { installCurves } from '../chain/base/crypto.ts'
+import { nativeCurves } from '../chain/base/crypto-native.ts'
 
-// Files share a process, and with it what is installed once for each: every one begins with the curves that an import gives.
-installCurves(portableCurves)
+// Files share a process, and with it what is installed once for each: every one begins as a node's process does.
+installCurves(nativeCurves)
