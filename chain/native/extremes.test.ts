@@ -106,8 +106,8 @@ const EXTREMES: Readonly<Record<string, readonly unknown[]>> = {
 }
 const extremeOf = (type: unknown): fc.Arbitrary<unknown> => {
   if (typeof type !== 'string') {
-    const { tuple } = type as { readonly tuple?: readonly AbiParam[] }
-    if (tuple === undefined) throw new TypeError('no function takes lists')
+    const { tuple, list } = type as { readonly tuple?: readonly AbiParam[]; readonly list?: unknown }
+    if (tuple === undefined) return fc.array(extremeOf(list), { maxLength: 3 })
     return fc.record(Object.fromEntries(tuple.map(([name, each]) => [name, extremeOf(each)])))
   }
   if (type === 'bool') return fc.boolean()
