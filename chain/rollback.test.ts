@@ -90,7 +90,7 @@ test('a chain taken back is byte for byte what it was, opens, and takes the same
   expect(blocks).toEqual(Array(15).fill(null)) // the other one reads the same store
   await seal(again, 15)
   expect(again.head().header.number).toBe(head.header.number)
-}, 60_000)
+})
 
 test('switched off, or out of disk, at any write: nothing opens it, and the same rollback finishes it', async () => {
   const kv = createMemoryKv()
@@ -119,7 +119,7 @@ test('switched off, or out of disk, at any write: nothing opens it, and the same
     } else if (!isWhole) await rollback({ kv: copy, genesisHash, pause }, 5)
     expect(await dump(copy)).toEqual(then)
   }
-}, 60_000)
+})
 
 test('what the history does not reach, and what is no earlier block, is refused before anything is written', async () => {
   const kv = createMemoryKv()
@@ -143,7 +143,7 @@ test('what the history does not reach, and what is no earlier block, is refused 
   await seal(again, 2)
   expect(again.receipts(6)).not.toBeNull()
   await checkStore(kv, genesisHash)
-}, 60_000)
+})
 
 test('random values that come, change and go over random blocks go back to what they were', async () => {
   await fc.assert(
@@ -166,4 +166,4 @@ test('random values that come, change and go over random blocks go back to what 
     }),
     { numRuns: 60 },
   )
-}, 60_000)
+})

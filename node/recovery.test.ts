@@ -173,7 +173,6 @@ test.each([[['log']], [['store']], [['log', 'store']]] as const)(
     expect(offences(cluster)).toEqual([])
     agree([...others, member], headOf(a) - 1)
   },
-  60_000,
 )
 
 test('a record one signature behind the log is one that was rolled back', async () => {

@@ -192,7 +192,6 @@ test.each([
     if (index === 0) expect(own.some((height) => height > E)).toBe(true)
     expect([offences(back), cluster.hub.blamed]).toEqual([[], []])
   },
-  60_000,
 )
 
 test('whose record is lost while its key is in no set watches twenty blocks of those that could have it', async () => {

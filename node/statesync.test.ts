@@ -36,7 +36,7 @@ beforeAll(async () => {
   sourceKv = createMemoryKv()
   source = await openSealedChain(genesis, sourceKv)
   await seal(source, HEIGHT)
-}, 120_000)
+})
 
 type Answering = (protocol: Protocol, bytes: Uint8Array) => Promise<Uint8Array>
 const honestly = (chain: Chain = source, kv: Kv = sourceKv): Answering => {

@@ -147,7 +147,7 @@ test(`sums and multiples in G1 of BLS12-381, SEED=${seed}`, async () => {
   const cancelling = concat(item(g1(base1), 5n), item(g1(base1), R - 5n))
   const answers = await compare(0x0c, [...singles, ...edges, ...wrongLast, ...odd, ...sizesOfMany, cancelling])
   expect(refusals(answers)).toBeGreaterThanOrEqual(13)
-}, 120_000)
+})
 
 test(`sums and multiples in G2 of BLS12-381, SEED=${seed}`, async () => {
   const good = [base2, base2.negate(), G2.Point.ZERO, base2.multiplyUnsafe(small())]
@@ -163,7 +163,7 @@ test(`sums and multiples in G2 of BLS12-381, SEED=${seed}`, async () => {
   const wrongLast = spoilt(points[3] as Uint8Array).map((bad) => concat(many(1), item(bad, scalar())))
   const answers = await compare(0x0e, [...singles, ...edges, ...wrongLast, ...[2, 5, 66].map(many)])
   expect(refusals(answers)).toBeGreaterThanOrEqual(20)
-}, 120_000)
+})
 
 test(`pairings on BLS12-381, SEED=${seed}`, async () => {
   const pair = (a: typeof base1, b: typeof base2): Uint8Array => concat(g1(a), g2(b))
@@ -181,7 +181,7 @@ test(`pairings on BLS12-381, SEED=${seed}`, async () => {
     ...[pair(strayG1(), G2.Point.ZERO), pair(G1.Point.ZERO, strayG2()), new Uint8Array(0), cancelling.subarray(1)],
   ]
   expect(refusals(await compare(0x0f, [...whole, ...bad]))).toBe(bad.length)
-}, 120_000)
+})
 
 test(`field elements mapped to points, SEED=${seed}`, async () => {
   const random = (): bigint => BigInt(bytesToHex(dice.bytes(48))) % P
@@ -200,7 +200,7 @@ test(`field elements mapped to points, SEED=${seed}`, async () => {
   ).toBe(5)
   const pairs = [...elements.map((a) => concat(fp(a), fp(0n))), ...elements.map((a) => concat(fp(random()), fp(a)))]
   expect(refusals(await compare(0x11, pairs))).toBe(6)
-}, 120_000)
+})
 
 test(`bn254, SEED=${seed}`, async () => {
   const { G1: N1, G2: N2, fields: ofBn } = bn254
@@ -272,7 +272,7 @@ test(`bn254, SEED=${seed}`, async () => {
   ]
   const whole = [new Uint8Array(0), pair(one(N1.Point.BASE), base), cancelling, ...infinite, long]
   expect(refusals(await compare(0x08, [...whole, ...bad]))).toBe(bad.length)
-}, 120_000)
+})
 
 test(`signatures on P-256, SEED=${seed}`, async () => {
   const order = p256.Point.Fn.ORDER
@@ -314,7 +314,7 @@ test(`signatures on P-256, SEED=${seed}`, async () => {
   inputs.push(new Uint8Array(160), new Uint8Array(0), good.subarray(1), concat(good, Uint8Array.of(0)))
   const answers = await compare(0x100, inputs)
   expect(answers.filter((answer) => answer.endsWith('01')).length).toBeGreaterThanOrEqual(24)
-}, 60_000)
+})
 
 test(`the compression function of BLAKE2b, SEED=${seed}`, async () => {
   const inputs = [0, 1, 2, 9, 10, 11, 12, 13, 20, 1_000, 65_537].map((rounds) =>
@@ -322,7 +322,7 @@ test(`the compression function of BLAKE2b, SEED=${seed}`, async () => {
   )
   const bad = [new Uint8Array(0), dice.bytes(212), dice.bytes(214), concat(dice.bytes(212), Uint8Array.of(2))]
   expect(refusals(await compare(0x09, [...inputs, ...bad]))).toBe(4)
-}, 60_000)
+})
 
 // A proof that is not infinite needs the trusted setup: the official state tests have some.
 test('point evaluations hold where the other implementation says so', () => {
@@ -370,14 +370,14 @@ test('point evaluations hold where the other implementation says so', () => {
     expect(is, bytesToHex(proof)).toBe(verifyKzgProof(good, word(5n), word(9n), proof))
   }
   expect(held).toBeGreaterThanOrEqual(3)
-}, 60_000)
+})
 
 test(`whatever is thrown at them, SEED=${seed}`, async () => {
   for (let i = 0; i < 250; i++) {
     const { number, input } = precompileCall(dice)
     if (number !== 0x0a) await compare(number, [input])
   }
-}, 60_000)
+})
 
 test('one that takes long does so in stretches, and others may be asked meanwhile', () => {
   const items = (n: bigint): Uint8Array =>
@@ -411,4 +411,4 @@ test('one that takes long does so in stretches, and others may be asked meanwhil
       }
     expect(turns).toBeGreaterThanOrEqual(4)
   }
-}, 60_000)
+})

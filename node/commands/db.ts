@@ -106,11 +106,16 @@ const prune = async (context: CommandContext, dir: string): Promise<void> => {
     }
     const to = inOrder(pruneTargets(chain, choice))
     const pruner = openPruner({ kv, genesisHash: chain.genesisHash, pause: nextTurn })
-    const [blocks, past] = [await pruner.measure(to), await pruner.measureHistory(history)]
-    const [records, bytes] = [blocks.records + past.records, blocks.bytes + past.bytes]
-    const found = { from: to, blocks, history: past, records, bytes }
+    const [blocks, states] = [await pruner.measure(to), await pruner.measureHistory(history)]
+    const [records, bytes] = [blocks.records + states.records, blocks.bytes + states.bytes]
+    const gone = pruner.earliest()
+    const later = (what: Prunable): number => Math.max(gone[what], to[what])
+    const from = {
+      ...{ headers: later('headers'), bodies: later('bodies'), receipts: later('receipts'), logs: later('logs') },
+    }
+    const found = { from, blocks, history: states, records, bytes }
     const said = `${records.toLocaleString('en')} records, ${sizeOf(bytes)}`
-    const keeps = PRUNABLE.map((what) => `${what} from block ${to[what]} on`).join(', ')
+    const keeps = PRUNABLE.map((what) => `${what} from block ${from[what]} on`).join(', ')
     if (switches.has('dry-run')) return out({ ...found, dryRun: true }, `would free ${said}; would keep ${keeps}`)
     const screen = createLine()
     const tell = (): void => {
@@ -120,8 +125,8 @@ const prune = async (context: CommandContext, dir: string): Promise<void> => {
     while (!signal.aborted && (await pruner.forget(history))) tell()
     const { historyBlocks, proofBlocks } = history
     const height = chain.head().header.number
-    const from = (blocks: number | null): number => (blocks === null ? 0 : Math.max(0, height - blocks))
-    const kept = { ...chain.kept(), state: from(historyBlocks), proofs: from(proofBlocks) }
+    const past = (blocks: number | null): number => (blocks === null ? 0 : Math.max(0, height - blocks))
+    const kept = { ...chain.kept(), state: past(historyBlocks), proofs: past(proofBlocks) }
     await compactPruned(kv, kept, () => !signal.aborted)
     screen.end()
     const isDone = !signal.aborted

@@ -53,7 +53,7 @@ beforeAll(async () => {
   const said = await run(exportCommand, ['blocks', file, '--dir', source])
   expect(said.json).toEqual({ file, from: 1, to: HEIGHT })
   bytes = readFileSync(file)
-}, 120_000)
+})
 
 test('blocks that are exported make the same chain elsewhere; done again the import does nothing', async () => {
   const dir = folder()
@@ -67,7 +67,7 @@ test('blocks that are exported make the same chain elsewhere; done again the imp
   expect((await run(exportCommand, ['blocks', file, '--dir', dir])).refusal).toBe('EXPORT_EXISTS')
   const beyond = await run(exportCommand, ['blocks', join(root, 'beyond'), '--to', '101', '--dir', dir])
   expect(beyond).toMatchObject({ refusal: 'BLOCKFILE_RANGE', code: 1 })
-}, 60_000)
+})
 
 /** Where the first run begins, and the second. */
 const FIRST = 60
@@ -111,7 +111,7 @@ test('a file that is cut, changed or over-long is refused by name; what came bef
   const stranger = folder(sealedGenesisText({ epochBlocks: 30, chainId: 7 }))
   expect((await run(importCommand, [file, '--dir', stranger])).refusal).toBe('BLOCKFILE_NETWORK')
   expect((await run(importCommand, [join(root, 'nowhere'), '--dir', stranger])).refusal).toBe('EXPORT_FILE')
-}, 120_000)
+})
 
 /** Hash of the head that an import leads to, or why it ended. */
 const taken = async (name: string, kv: Kv): Promise<string> => {
@@ -137,7 +137,7 @@ test('parts follow each other: a gap is refused, an overlap is passed over', asy
   expect((await run(importCommand, [early, '--dir', dir])).json).toMatchObject({ height: 50 })
   expect((await run(importCommand, [late, '--dir', dir])).json).toMatchObject({ height: HEIGHT, blocks: HEIGHT - 50 })
   expect(await headOf(dir)).toEqual({ height: HEIGHT, hash })
-}, 60_000)
+})
 
 test('a disk that is full, or a node switched off, at any write of an import leaves whole runs, and it goes on', async () => {
   const handle = await open(file)
@@ -159,7 +159,7 @@ test('a disk that is full, or a node switched off, at any write of an import lea
     expect(bytesToHex(again.head().hash)).toBe(hash)
   }
   await handle.close()
-}, 60_000)
+})
 
 test('the state is exported account by account, as the chain has it', async () => {
   const name = join(root, 'state')
@@ -179,7 +179,7 @@ test('the state is exported account by account, as the chain has it', async () =
       expect(reader.slot(at, BigInt(key))).toBe(BigInt(value as string))
   }
   await chain.close()
-}, 60_000)
+})
 
 test('a folder is taken back only when it is meant, stopped, and not below what the settlement chain holds as final', async () => {
   const dir = folder()
@@ -208,7 +208,7 @@ test('a folder is taken back only when it is meant, stopped, and not below what 
   expect(readFileSync(record, 'utf8')).toBe('{"height":100}')
   expect((await run(importCommand, [file, '--dir', dir])).json).toMatchObject({ height: HEIGHT, blocks: 15 })
   expect(await headOf(dir)).toEqual({ height: HEIGHT, hash })
-}, 60_000)
+})
 
 /** The poster's record says that it brought a batch up to this height through. */
 const post = async (dir: string, lastHeight: number): Promise<void> => {

@@ -43,32 +43,20 @@ test.each(lines)('%s', async (line) => {
   expect(stdout).not.toContain('"error"')
 })
 
-test.each(blocks('Five minutes', 'js'))(
-  'the JavaScript of the tour',
-  async (code) => {
-    const program = `${here(code)}\nprovider.destroy()`
-    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
-  },
-  30_000,
-)
+test.each(blocks('Five minutes', 'js'))('the JavaScript of the tour', async (code) => {
+  const program = `${here(code)}\nprovider.destroy()`
+  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
+})
 
-test.each(blocks('Governable numbers', 'js'))(
-  'the JavaScript of the modules',
-  async (code) => {
-    const head =
-      "import { Contract, JsonRpcProvider } from 'ethers'\nconst provider = new JsonRpcProvider('http://127.0.0.1:8545')\n"
-    const program = `${here(head + code)}\nprovider.destroy()`
-    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
-  },
-  30_000,
-)
+test.each(blocks('Governable numbers', 'js'))('the JavaScript of the modules', async (code) => {
+  const head =
+    "import { Contract, JsonRpcProvider } from 'ethers'\nconst provider = new JsonRpcProvider('http://127.0.0.1:8545')\n"
+  const program = `${here(head + code)}\nprovider.destroy()`
+  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
+})
 
-test.each(blocks('Resource tokens', 'js'))(
-  'the JavaScript of the tokens',
-  async (code) => {
-    const tour = blocks('Five minutes', 'js').join('').replace('parseEther', 'Contract, parseEther')
-    const program = `${here(tour + code)}\nprovider.destroy()`
-    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
-  },
-  30_000,
-)
+test.each(blocks('Resource tokens', 'js'))('the JavaScript of the tokens', async (code) => {
+  const tour = blocks('Five minutes', 'js').join('').replace('parseEther', 'Contract, parseEther')
+  const program = `${here(tour + code)}\nprovider.destroy()`
+  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: root })
+})

@@ -133,7 +133,7 @@ test('the module, the Solidity verifier and JavaScript agree on a proof and on e
     const holds = what === 'nothing wrong'
     expect([what, ...answers]).toEqual([what, holds, holds, holds])
   }
-}, 60_000)
+})
 
 test('a proof is presented once in its context, by whomever, and the nullifier is kept', async () => {
   const w = await ready()
@@ -179,7 +179,7 @@ test('on a development network: issuer, list, roots and proof by transactions of
   expect(status).toBe('0x1')
   expect(Number(gasUsed)).toBeLessThan(300_000)
   expect((await send(issuer, 'presentProof', [1, statement, proof])).status).toBe('0x0')
-}, 60_000)
+})
 
 test('what does not hold is not presented, and leaves nothing', async () => {
   const w = await ready()
@@ -188,7 +188,7 @@ test('what does not hold is not presented, and leaves nothing', async () => {
     expect([what, status, events]).toEqual([what, 'revert', []])
   }
   await w.must(2, 'presentProof', 1n, statement, proof)
-}, 30_000)
+})
 
 test.each<readonly [string, (w: DidWorld) => unknown, RegExp]>([
   ['under no list', (w) => w.call(2, 'presentProof', 2n, statement, proof), /^ListUnknown\["2"\]/],
