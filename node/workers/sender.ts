@@ -1,7 +1,8 @@
 // Finds out sender and hash of signed transactions. A thread of its own: batches in, batches out, nothing kept.
 import { parentPort } from 'node:worker_threads'
 import { assert } from '../../chain/base/errors.ts'
-import { identifyTx } from '../../chain/types/tx.ts'
+import { createRecoverMany, type RecoverMany } from '../../chain/base/lanes.ts'
+import { identifyTxs } from '../../chain/types/tx.ts'
 import { installFastCurves } from '../curves.ts'
 import { eachPacked, IDENTITY_BYTES, type SenderReply } from './senders.ts'
 
@@ -9,11 +10,15 @@ const port = parentPort
 assert(port !== null, 'it is started as a worker')
 await installFastCurves(() => {}) // the main thread said so
 
+/** Made when much comes for the first time: a quiet node does without. */
+let recoverMany: RecoverMany | null | undefined
+const MANY = 64
+
 port.on('message', (packed: Uint8Array<ArrayBuffer>) => {
   const raws = eachPacked(packed)
   const answer = new Uint8Array(raws.length * IDENTITY_BYTES)
-  for (const [i, raw] of raws.entries()) {
-    const identity = identifyTx(raw)
+  if (raws.length >= MANY && recoverMany === undefined) recoverMany = createRecoverMany()
+  for (const [i, identity] of identifyTxs(raws, recoverMany ?? null).entries()) {
     if (identity === null) continue
     const at = i * IDENTITY_BYTES
     answer[at] = identity.from === null ? 1 : 2

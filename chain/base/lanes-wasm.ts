@@ -1,0 +1,430 @@
+// Arithmetic of secp256k1 for four signatures at a time, as WebAssembly that is put together here. A number modulo p lies in five floating
+// point limbs of 52 bits each, signed, and a fused multiply-add splits each product of two limbs exactly into a high and a low part: the
+// fastest exact multiplication that WebAssembly has, as fast as the native library's and in twice as many lanes. Owns the bounds below.
+//
+// A limb is at most 2^51 + 8 in size, the fifth 2^47 + 8 ("tight"); so is every result, and 0 has one form, five zeros. Products of tight
+// limbs, or of a tight and a doubled one, are below 2^103 + 2^56, added to SPLIT they stay multiples of 2^52, and what is left of the product is
+// at most 2^51, or 2^52 where the sum went beyond 2^105. A sum of such rests is exact up to 2^53: a "unit" is 2^51, so four may be added.
+// All that is needed is that `f64x2.relaxed_madd` rounds once, which `lanes.ts` finds out.
+
+const unsigned = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 127) | 128, ...unsigned(Math.floor(value / 128))]
+const signed = (value: number): number[] =>
+  value >= -64 && value < 64 ? [value & 127] : [(value & 127) | 128, ...signed(value >> 7)]
+const I32 = 0x7f
+const V128 = 0x7b
+const NO_RESULT = 0x40
+const END = 0x0b
+type Code = readonly number[]
+const get = (local: number): Code => [0x20, ...unsigned(local)]
+const i32 = (value: number): Code => [0x41, ...signed(value)]
+const simd = (op: number): Code => [0xfd, ...unsigned(op)]
+const load = (base: Code, offset: number): Code => [...base, ...simd(0), 4, ...unsigned(offset)]
+const store = (base: Code, offset: number, value: Code): Code => [
+  ...base,
+  ...value,
+  ...simd(11),
+  4,
+  ...unsigned(offset),
+]
+const add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf0)]
+const sub = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf1)]
+const times = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf2)]
+const madd = (a: Code, b: Code, c: Code): Code => [...a, ...b, ...c, ...simd(0x107)]
+const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content]
+const named = (name: string): Code => [name.length, ...[...name].map((letter) => letter.charCodeAt(0))]
+
+/** Vectors of an element: each has two lanes, and two of them keep more of the processor busy than one. */
+const VECTORS = 2
+export const LANES = 2 * VECTORS
+const LIMBS = 5
+const VECTOR_BYTES = 16 * LIMBS
+/** Of a number for each lane: limb i of lane l at `VECTOR_BYTES * (l >> 1) + 16 * i + 8 * (l & 1)`. */
+export const ELEMENT_BYTES = VECTORS * VECTOR_BYTES
+
+const SPLIT = 3 * 2 ** 103 + 2 ** 60
+/** 2^256 modulo p. */
+const FOLD = 2 ** 32 + 977
+const CONSTANTS = [SPLIT, -(2 ** -52), 2 ** -52, 3 * 2 ** 99, 16 * FOLD, FOLD * 2 ** -48, 1, -2, 2, 3, 4, 8]
+const constantAt = (value: number): number => 16 * CONSTANTS.indexOf(value)
+
+/** A function that is being written. Values are locals, each written once. */
+class Writer {
+  readonly code: number[] = []
+  readonly #params: number
+  #locals = 0
+  constructor(params: number) {
+    this.#params = params
+  }
+  put(...parts: readonly Code[]): void {
+    for (const part of parts) for (const byte of part) this.code.push(byte)
+  }
+  keep(value: Code): Code {
+    const local = this.#params + this.#locals++
+    this.put(value, [0x21, ...unsigned(local)])
+    return get(local)
+  }
+  constant(value: number): Code {
+    return this.keep(load(i32(0), constantAt(value)))
+  }
+  sum(parts: readonly Code[]): Code {
+    return parts.reduce((a, b) => this.keep(add(a, b)))
+  }
+  body(): Code {
+    const locals = this.#locals === 0 ? [0] : [1, ...unsigned(this.#locals), V128]
+    return [...unsigned(locals.length + this.code.length + 1), ...locals, ...this.code, END]
+  }
+}
+
+/** Products of one column of a multiplication: their low parts, and the negated sum of the high ones, a multiple of 2^52. */
+interface Column {
+  readonly lows: readonly Code[]
+  readonly high: Code
+}
+interface Carried {
+  readonly rest: Code
+  readonly carry: Code
+}
+
+/** Multiplication modulo p, of tight numbers. */
+class Arithmetic {
+  readonly #w: Writer
+  readonly #split: Code
+  readonly #down: Code
+  readonly #up: Code
+  readonly #top: Code
+  readonly #fold260: Code
+  readonly #fold: Code
+  constructor(w: Writer) {
+    this.#w = w
+    ;[this.#split, this.#down, this.#up, this.#top, this.#fold260, this.#fold] = CONSTANTS.slice(0, 6).map((value) =>
+      w.constant(value),
+    ) as [Code, Code, Code, Code, Code, Code]
+  }
+
+  /** Products that may be added to each other: all of them together are below 2^103 + 2^56. */
+  #column(...products: readonly (readonly [Code, Code])[]): Column {
+    const w = this.#w
+    let sum = this.#split
+    const lows: Code[] = []
+    let last: Code = sum
+    for (const [a, b] of products) {
+      const next = w.keep(madd(a, b, sum))
+      last = w.keep(sub(sum, next))
+      lows.push(w.keep(madd(a, b, last)))
+      sum = next
+    }
+    return { lows, high: products.length === 1 ? last : w.keep(sub(this.#split, sum)) }
+  }
+  /** The multiple of 2^52 nearest to it, and what is left. */
+  #carry(...parts: readonly Code[]): Carried {
+    const w = this.#w
+    const sum = w.sum(parts)
+    const carry = w.keep(sub(add(sum, this.#split), this.#split))
+    return { carry, rest: w.keep(sub(sum, carry)) }
+  }
+  /** High parts less carries, still negated. */
+  #less(highs: readonly Code[], ...carried: readonly Carried[]): Code {
+    return carried.reduce((sum, { carry }) => this.#w.keep(sub(sum, carry)), this.#w.sum(highs))
+  }
+  #next(high: Code, rest: Code): Code {
+    return this.#w.keep(madd(high, this.#down, rest))
+  }
+  /** Columns 5 to 9 times 2^260 modulo p. */
+  #folded(high4: Code, rest5: Code, high5: Code, rest6: Code, high6: Code, rest7: Code, k7: Column, k8: Column) {
+    const w = this.#w
+    const low8 = k8.lows[0] as Code
+    const upper = [
+      ...[this.#next(high4, rest5), this.#next(high5, rest6), this.#next(high6, rest7), this.#next(k7.high, low8)],
+      w.keep(times(k8.high, this.#down)),
+    ]
+    return upper.map((value) => this.#column([value, this.#fold260])) as [Column, Column, Column, Column, Column]
+  }
+  /** `highs`: of columns 0 to 4, the last without what columns above took already. */
+  #finish(rests: readonly Code[], highs: readonly Code[]): Code[] {
+    const w = this.#w
+    const [r0, r1, r2, r3, r4] = rests as [Code, Code, Code, Code, Code]
+    const [h0, h1, h2, h3, h4] = highs as [Code, Code, Code, Code, Code]
+    const low4 = this.#next(h3, r4)
+    const over = w.keep(sub(add(low4, this.#top), this.#top))
+    const folded = this.#column([w.keep(sub(over, h4)), this.#fold])
+    return this.#settle([
+      w.keep(add(r0, folded.lows[0] as Code)),
+      this.#next(w.keep(add(h0, folded.high)), r1),
+      ...[this.#next(h1, r2), this.#next(h2, r3), w.keep(sub(low4, over))],
+    ])
+  }
+  /** Makes four limbs tight, all at once; each may be 2^53. */
+  #settle(limbs: readonly Code[]): Code[] {
+    const w = this.#w
+    const carried = limbs.slice(0, 4).map((limb) => this.#carry(limb))
+    return limbs.map((limb, i) => {
+      const own = i < 4 ? (carried[i] as Carried).rest : limb
+      return i === 0 ? own : w.keep(madd((carried[i - 1] as Carried).carry, this.#up, own))
+    })
+  }
+
+  multiply(a: readonly Code[], b: readonly Code[]): Code[] {
+    const w = this.#w
+    const p = (i: number, j: number): readonly [Code, Code] => [a[i] as Code, b[j] as Code]
+    const [k8, k7] = [this.#column(p(4, 4)), this.#column(p(3, 4), p(4, 3))]
+    const k6 = this.#column(p(2, 4), p(3, 3), p(4, 2))
+    const [k5, k5b] = [this.#column(p(1, 4), p(2, 3)), this.#column(p(4, 1), p(3, 2))]
+    const [k4, k4b, k4c] = [this.#column(p(0, 4), p(1, 3)), this.#column(p(4, 0), p(3, 1)), this.#column(p(2, 2))]
+    const [y5, y6] = [this.#carry(...k5.lows, ...k5b.lows), this.#carry(...k6.lows)]
+    const [high5, high6] = [this.#less([k5.high, k5b.high], y5), this.#less([k6.high], y6)]
+    const high4 = w.sum([k4.high, k4b.high, k4c.high])
+    const [f0, f1, f2, f3, f4] = this.#folded(high4, y5.rest, high5, y6.rest, high6, w.sum(k7.lows), k7, k8)
+    const [k0, k1] = [this.#column(p(0, 0)), this.#column(p(0, 1), p(1, 0))]
+    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows), this.#carry(...k1.lows, ...f1.lows)]
+    const [k2, k2b] = [this.#column(p(0, 2), p(2, 0)), this.#column(p(1, 1))]
+    const y2 = this.#carry(...k2.lows, ...f2.lows)
+    const [k3, k3b] = [this.#column(p(0, 3), p(3, 0)), this.#column(p(1, 2), p(2, 1))]
+    const y3 = this.#carry(...k3.lows, ...f3.lows)
+    const y3b = this.#carry(y3.rest, ...k3b.lows)
+    const y4 = this.#carry(...k4.lows, ...k4c.lows, ...f4.lows)
+    const y4b = this.#carry(y4.rest, ...k4b.lows)
+    return this.#finish(
+      [y0.rest, y1.rest, w.sum([y2.rest, ...k2b.lows]), y3b.rest, y4b.rest],
+      [
+        ...[this.#less([k0.high, f0.high], y0), this.#less([k1.high, f1.high], y1)],
+        ...[this.#less([k2.high, k2b.high, f2.high], y2), this.#less([k3.high, k3b.high, f3.high], y3, y3b)],
+        this.#less([f4.high], y4, y4b),
+      ],
+    )
+  }
+
+  square(a: readonly Code[]): Code[] {
+    const w = this.#w
+    const twice = a.map((limb) => w.keep(add(limb, limb)))
+    /** A product that is there twice; with the fifth limb it is small. */
+    const d = (i: number, j: number): readonly [Code, Code] => [twice[i] as Code, a[j] as Code]
+    const p = (i: number): readonly [Code, Code] => [a[i] as Code, a[i] as Code]
+    const [k8, k7, k6] = [this.#column(p(4)), this.#column(d(3, 4)), this.#column(p(3), d(2, 4))]
+    const [k5, k5b] = [this.#column(d(2, 3)), this.#column(d(1, 4))]
+    const [k4, k4b] = [this.#column(p(2), d(0, 4)), this.#column(d(1, 3))]
+    const y5 = this.#carry(...k5.lows, ...k5b.lows)
+    const high5 = this.#less([k5.high, k5b.high], y5)
+    const high4 = w.sum([k4.high, k4b.high])
+    const rest7 = k7.lows[0] as Code
+    const [f0, f1, f2, f3, f4] = this.#folded(high4, y5.rest, high5, w.sum(k6.lows), k6.high, rest7, k7, k8)
+    const [k0, k1] = [this.#column(p(0)), this.#column(d(0, 1))]
+    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows), this.#carry(...k1.lows, ...f1.lows)]
+    const [k2, k2b] = [this.#column(d(0, 2)), this.#column(p(1))]
+    const y2 = this.#carry(...k2.lows, ...k2b.lows, ...f2.lows)
+    const [k3, k3b] = [this.#column(d(0, 3)), this.#column(d(1, 2))]
+    const y3 = this.#carry(...k3.lows, ...f3.lows)
+    const y3b = this.#carry(y3.rest, ...k3b.lows)
+    const y4 = this.#carry(...k4.lows, ...f4.lows)
+    const y4b = this.#carry(y4.rest, ...k4b.lows)
+    return this.#finish(
+      [y0.rest, y1.rest, y2.rest, y3b.rest, y4b.rest],
+      [
+        ...[this.#less([k0.high, f0.high], y0), this.#less([k1.high, f1.high], y1)],
+        ...[this.#less([k2.high, k2b.high, f2.high], y2), this.#less([k3.high, k3b.high, f3.high], y3, y3b)],
+        this.#less([f4.high], y4, y4b),
+      ],
+    )
+  }
+
+  /** Of limbs up to 2^54 in size, all multiples of a power of two that leaves them 53 bits, a tight number. */
+  reduce(limbs: readonly Code[]): Code[] {
+    const w = this.#w
+    const [l0, l1, l2, l3, l4] = limbs as [Code, Code, Code, Code, Code]
+    const over = w.keep(sub(add(l4, this.#top), this.#top))
+    const [y0, y1, y2, y3] = [this.#carry(l0), this.#carry(l1), this.#carry(l2), this.#carry(l3)]
+    const z0 = this.#carry(w.keep(madd(over, this.#fold, y0.rest)))
+    const carry0 = w.keep(add(y0.carry, z0.carry))
+    return [
+      z0.rest,
+      w.keep(madd(carry0, this.#up, y1.rest)),
+      w.keep(madd(y1.carry, this.#up, y2.rest)),
+      w.keep(madd(y2.carry, this.#up, y3.rest)),
+      w.keep(madd(y3.carry, this.#up, w.keep(sub(l4, over)))),
+    ]
+  }
+}
+
+const at = (index: number): number => 256 + ELEMENT_BYTES * index
+/** Where numbers lie, in bytes. */
+export const PLACE = {
+  x: at(0),
+  y: at(1),
+  z: at(2),
+  /** The point that is added. */
+  px: at(3),
+  py: at(4),
+  /** Powers of what the points of this group are scaled by: square and cube. */
+  scale2: at(5),
+  scale3: at(6),
+  scale: at(7),
+  beta: at(8),
+  /** Left by an addition: what it multiplied `z` by. */
+  step: at(9),
+  one: at(10),
+  seven: at(11),
+  own: at(24),
+  /** Factors of `scaled`. */
+  unit: constantAt(1),
+  eight: constantAt(8),
+} as const
+const scratch = (index: number): number => at(12 + index)
+
+interface Func {
+  readonly name: string
+  readonly params: number
+  readonly code: Code
+}
+const vectors = (name: string, params: number, work: (w: Writer, offset: number) => Code[]): Func => {
+  const w = new Writer(params)
+  for (let v = 0; v < VECTORS; v++)
+    for (const [i, limb] of work(w, VECTOR_BYTES * v).entries()) w.put(store(get(0), VECTOR_BYTES * v + 16 * i, limb))
+  return { name, params, code: w.body() }
+}
+const limbsOf = (w: Writer, param: number, offset: number): Code[] =>
+  Array.from({ length: LIMBS }, (_, i) => w.keep(load(get(param), offset + 16 * i)))
+
+/** Reads the points that a record of digits names, lane by lane: address, and the sign of y. */
+const picking = (name: string, stride: number): Func => {
+  const w = new Writer(3)
+  for (let v = 0; v < VECTORS; v++) {
+    const record = 32 * v
+    const address = (lane: number): Code => [...get(0), 0x28, 2, ...unsigned(record + 4 * lane)]
+    for (const [param, place] of [
+      [1, PLACE.px],
+      [2, PLACE.py],
+    ] as const)
+      for (let i = 0; i < LIMBS; i++) {
+        const from = (lane: number): Code => [...address(lane), ...get(param), 0x6a]
+        const first = [...from(0), ...simd(0x5d), 3, ...unsigned(stride * i)]
+        const both = [...from(1), ...first, ...simd(0x57), 3, ...unsigned(stride * i), 1]
+        const value = param === 1 ? both : [...both, ...load(get(0), record + 16), ...simd(0x51)]
+        w.put(store(i32(place), VECTOR_BYTES * v + 16 * i, value))
+      }
+  }
+  return { name, params: 3, code: w.body() }
+}
+/** Of one digit of all lanes: for each vector two addresses, room, and a mask of signs. */
+export const DIGIT_BYTES = 32 * VECTORS
+
+const ORDER = [
+  'multiply',
+  'square',
+  'subtract',
+  'lessTwice',
+  'scaled',
+  'squares',
+  'double',
+  'add',
+  'pickOwn',
+  'pickBase',
+]
+const call = (name: string, ...args: readonly Code[]): Code => [...args.flat(), 0x10, ...unsigned(ORDER.indexOf(name))]
+const places = (name: string, ...args: readonly number[]): Code => call(name, ...args.map(i32))
+
+/** a = 0: three multiplications and four squares. */
+const doubling = (): Func => {
+  const { x, y, z } = PLACE
+  const [a, s, u, l, e] = [0, 1, 2, 3, 4].map(scratch) as [number, number, number, number, number]
+  const w = new Writer(0)
+  w.put(
+    ...[places('square', a, x), places('scaled', l, a, constantAt(3)), places('square', s, y)],
+    ...[places('multiply', u, x, s), places('scaled', u, u, constantAt(4)), places('square', a, l)],
+    ...[places('multiply', z, y, z), places('scaled', z, z, constantAt(2)), places('lessTwice', x, a, u)],
+    ...[places('square', s, s), places('scaled', e, s, constantAt(8)), places('subtract', u, u, x)],
+    ...[places('multiply', l, l, u), places('subtract', y, l, e)],
+  )
+  return { name: 'double', params: 0, code: w.body() }
+}
+/** Adds (px, py). Where both are the same point or opposite ones z becomes 0 and stays it, whatever comes. */
+const adding = (): Func => {
+  const { x, y, z, px, py, step } = PLACE
+  const [a, b, c, h2, h3, i] = [0, 1, 2, 3, 4, 5].map(scratch) as [number, number, number, number, number, number]
+  const w = new Writer(0)
+  w.put(
+    ...[places('square', a, z), places('multiply', b, z, a), places('multiply', a, px, a)],
+    ...[places('multiply', b, py, b), places('subtract', step, a, x), places('subtract', i, b, y)],
+    ...[places('square', h2, step), places('square', a, i), places('multiply', z, z, step)],
+    ...[places('multiply', h3, step, h2), places('multiply', c, x, h2), places('subtract', a, a, h3)],
+    ...[places('multiply', b, y, h3), places('lessTwice', x, a, c), places('subtract', c, c, x)],
+    ...[places('multiply', c, i, c), places('subtract', y, c, b)],
+  )
+  return { name: 'add', params: 0, code: w.body() }
+}
+/** `squares(out, a, times)`. */
+const squaring = (): Func => {
+  const w = new Writer(3)
+  w.put(call('square', get(0), get(1)), [0x03, NO_RESULT], get(2), i32(1), [
+    0x6b,
+    0x22,
+    2,
+    0x45,
+    0x04,
+    NO_RESULT,
+    0x0f,
+    END,
+  ])
+  w.put(call('square', get(0), get(0)), [0x0c, 0, END])
+  return { name: 'squares', params: 3, code: w.body() }
+}
+
+const functions = (): readonly Func[] => [
+  vectors('multiply', 3, (w, o) => new Arithmetic(w).multiply(limbsOf(w, 1, o), limbsOf(w, 2, o))),
+  vectors('square', 2, (w, o) => new Arithmetic(w).square(limbsOf(w, 1, o))),
+  vectors('subtract', 3, (w, o) => {
+    const [a, b] = [limbsOf(w, 1, o), limbsOf(w, 2, o)]
+    return new Arithmetic(w).reduce(a.map((limb, i) => w.keep(sub(limb, b[i] as Code))))
+  }),
+  vectors('lessTwice', 3, (w, o) => {
+    const [a, b, minusTwo] = [limbsOf(w, 1, o), limbsOf(w, 2, o), w.constant(-2)]
+    return new Arithmetic(w).reduce(a.map((limb, i) => w.keep(madd(b[i] as Code, minusTwo, limb))))
+  }),
+  vectors('scaled', 3, (w, o) => {
+    const factor = w.keep(load(get(2), 0))
+    return new Arithmetic(w).reduce(limbsOf(w, 1, o).map((limb) => w.keep(times(limb, factor))))
+  }),
+  ...[squaring(), doubling(), adding(), picking('pickOwn', 16), picking('pickBase', 8)],
+]
+
+export interface Lanes {
+  readonly memory: { readonly buffer: ArrayBuffer }
+  multiply(out: number, a: number, b: number): void
+  square(out: number, a: number): void
+  subtract(out: number, a: number, b: number): void
+  /** a - 2 b. */
+  lessTwice(out: number, a: number, b: number): void
+  /** By a factor that lies at `factor`, and with limbs made tight. */
+  scaled(out: number, a: number, factor: number): void
+  squares(out: number, a: number, times: number): void
+  double(): void
+  add(): void
+  /** From a table of this group's own points, and from one that all share: records of digits, and where x and y lie from there. */
+  pickOwn(digit: number, x: number, y: number): void
+  pickBase(digit: number, x: number, y: number): void
+}
+
+declare const WebAssembly: {
+  readonly Module: new (code: Uint8Array) => object
+  readonly Instance: new (module: object) => { readonly exports: unknown }
+}
+const PAGE_BYTES = 65_536
+
+/** With so much memory. Throws where the runtime knows no relaxed SIMD. */
+export function createLanes(sizeBytes: number): Lanes {
+  const all = functions()
+  const types = [0, 2, 3].map((params): Code => [0x60, params, ...Array<number>(params).fill(I32), 0])
+  const typeOf = ({ params }: Func): number => [0, 2, 3].indexOf(params)
+  const exports = ORDER.flatMap((name, i) => [...named(name), 0, i])
+  const code = Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [types.length, ...types.flat()]),
+    ...section(3, [all.length, ...all.map(typeOf)]),
+    ...section(5, [1, 0, ...unsigned(Math.ceil(sizeBytes / PAGE_BYTES))]),
+    ...section(7, [ORDER.length + 1, ...named('memory'), 2, 0, ...exports]),
+    ...section(10, [all.length, ...all.flatMap((each) => each.code)]),
+  ])
+  const lanes = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Lanes
+  const constants = new Float64Array(lanes.memory.buffer, 0, 2 * CONSTANTS.length)
+  for (const [i, value] of CONSTANTS.entries()) constants.fill(value, 2 * i, 2 * i + 2)
+  return lanes
+}

@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest'
+import { createDice } from '../../test/kit/dice.ts'
+import { bytesToBigint, bytesToHex } from './bytes.ts'
+import { portableCurves } from './crypto.ts'
+import { nativeCurves } from './crypto-native.ts'
+import { createRecoverMany, type RecoverMany, type SignedDigest } from './lanes.ts'
+import { createLanes, ELEMENT_BYTES, LANES, PLACE } from './lanes-wasm.ts'
+
+const seed = Number(process.env.SEED ?? Date.now() % 100_000)
+const P = 2n ** 256n - 2n ** 32n - 977n
+const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const GX = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798n
+const recoverMany = createRecoverMany() as RecoverMany
+const word = (value: bigint): Uint8Array => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
+const recoverOne = ({ digest, r, s, yParity }: SignedDigest, curves = nativeCurves) =>
+  curves.recover(digest, word(r), word(s), yParity)
+const hexes = (keys: readonly (Uint8Array | null)[]) => keys.map((key) => key && bytesToHex(key))
+
+test('products, squares, differences and multiples are exact at the bounds of limbs and between them', () => {
+  const dice = createDice(seed)
+  const lanes = createLanes(65_536)
+  const numbers = new Float64Array(lanes.memory.buffer)
+  const [a, b, out] = [0, 1, 2].map((i) => PLACE.own + i * ELEMENT_BYTES) as [number, number, number]
+  const at = (place: number, lane: number, i: number): number => place / 8 + (lane >> 1) * 10 + (lane & 1) + 2 * i
+  const value = (limbs: readonly number[]): bigint => limbs.reduceRight((sum, limb) => (sum << 52n) + BigInt(limb), 0n)
+  const isTight = (limbs: readonly number[]): boolean =>
+    limbs.every((limb, i) => Math.abs(limb) <= (i === 4 ? 2 ** 47 : 2 ** 51) + 8)
+  const draw = (): number[] => {
+    const isAtBound = dice.chance(0.5)
+    return Array.from({ length: 5 }, (_, i) => {
+      const most = (i === 4 ? 2 ** 47 : 2 ** 51) + 8
+      const size = isAtBound ? most - dice.pick([0, 0, 0, 1, 8, 9]) : Math.floor((dice.below(2 ** 32) / 2 ** 32) * most)
+      return dice.chance(0.5) ? size : -size
+    })
+  }
+  const same = (name: string, want: (x: bigint, y: bigint) => bigint, xs: number[][], ys: number[][]): void => {
+    for (let lane = 0; lane < LANES; lane++) {
+      const limbs = [0, 1, 2, 3, 4].map((i) => numbers[at(out, lane, i)] as number)
+      const [x, y] = [xs[lane] as number[], ys[lane] as number[]]
+      if (!isTight(limbs) || (value(limbs) - want(value(x), value(y))) % P !== 0n)
+        throw new Error(`SEED=${seed}: ${name} of ${x} and ${y}: ${limbs}`)
+    }
+  }
+  for (let n = 0; n < 4_000; n++) {
+    const [xs, ys] = [Array.from({ length: LANES }, draw), Array.from({ length: LANES }, draw)]
+    for (let lane = 0; lane < LANES; lane++)
+      for (let i = 0; i < 5; i++) {
+        numbers[at(a, lane, i)] = xs[lane]?.[i] ?? 0
+        numbers[at(b, lane, i)] = ys[lane]?.[i] ?? 0
+      }
+    lanes.multiply(out, a, b)
+    same('product', (x, y) => x * y, xs, ys)
+    lanes.square(out, a)
+    same('square', (x) => x * x, xs, ys)
+    lanes.subtract(out, a, b)
+    same('difference', (x, y) => x - y, xs, ys)
+    lanes.scaled(out, a, PLACE.unit)
+    same('tight form', (x) => x, xs, ys)
+    lanes.lessTwice(out, a, b)
+    same('difference from the double', (x, y) => x - 2n * y, xs, ys)
+    lanes.scaled(out, a, PLACE.eight)
+    same('eightfold', (x) => 8n * x, xs, ys)
+  }
+  expect(isTight([0, 0, 0, 0, 2 ** 47 + 9])).toBe(false)
+})
+
+test(`keys of many signatures are those of the native and of the portable curves, SEED=${seed}`, () => {
+  const dice = createDice(seed)
+  for (const count of [1, 3, 4, 5, 700]) {
+    const signed = Array.from({ length: count }, (): SignedDigest => {
+      const digest = dice.bytes(32)
+      const { signature, recovery } = nativeCurves.sign(digest, dice.bytes(32))
+      const [r, s] = [bytesToBigint(signature.subarray(0, 32)), bytesToBigint(signature.subarray(32))]
+      return { digest, r, s, yParity: recovery }
+    })
+    expect(hexes(recoverMany(signed))).toEqual(hexes(signed.map((each) => recoverOne(each))))
+    expect(hexes(recoverMany(signed.slice(0, 3)))).toEqual(
+      hexes(signed.slice(0, 3).map((each) => recoverOne(each, portableCurves))),
+    )
+  }
+})
+
+test(`whatever r and s are, an answer is the native one, and only what fits no key or is made to meet a special case has none, SEED=${seed}`, () => {
+  const dice = createDice(seed)
+  const edges = [1n, 2n, 3n, N - 1n, N - 2n, N / 2n, N / 2n + 1n, GX, 2n ** 255n, 2n ** 128n, 2n ** 128n - 1n]
+  const scalar = (): bigint => (dice.chance(0.5) ? dice.pick(edges) : (bytesToBigint(dice.bytes(32)) % (N - 1n)) + 1n)
+  const signed = Array.from({ length: 1_500 }, (): SignedDigest => {
+    const digest = dice.chance(0.2) ? word(dice.pick([0n, 1n, N - 1n, N, N + 1n, 2n ** 256n - 1n, GX])) : dice.bytes(32)
+    return { digest, r: scalar(), s: scalar(), yParity: dice.chance(0.5) ? 0 : 1 }
+  })
+  let fits = 0
+  for (const [i, key] of recoverMany(signed).entries()) {
+    const wanted = recoverOne(signed[i] as SignedDigest)
+    if (wanted !== null) fits++
+    if (key === null) {
+      // u1 = 0 or multiples of G that meet each other are rare: of chance there are none.
+      const { digest, r } = signed[i] as SignedDigest
+      expect(wanted === null || r === GX || bytesToBigint(digest) % N === 0n, `${i}`).toBe(true)
+    } else expect(bytesToHex(key), `${i}`).toBe(wanted && bytesToHex(wanted))
+  }
+  expect(fits).toBeGreaterThan(500)
+})
+
+test('a sum at infinity has no key, and takes none from those beside it', () => {
+  // R = G: s R - z G is nothing where s = z.
+  const nobody: SignedDigest = { digest: word(77n), r: GX, s: 77n, yParity: 0 }
+  expect(recoverOne(nobody)).toBeNull()
+  const digest = word(5n)
+  const { signature, recovery } = nativeCurves.sign(digest, word(9n))
+  const [r, s] = [bytesToBigint(signature.subarray(0, 32)), bytesToBigint(signature.subarray(32))]
+  const somebody: SignedDigest = { digest, r, s, yParity: recovery }
+  const mixed = [somebody, nobody, somebody, somebody, nobody, somebody, somebody, somebody, somebody]
+  const own = bytesToHex(nativeCurves.publicKey(word(9n)))
+  expect(hexes(recoverMany(mixed))).toEqual(mixed.map((each) => (each === nobody ? null : own)))
+})
