@@ -19,8 +19,8 @@ const home = mkdtempSync(join(tmpdir(), 'novachain-start-'))
 const made = join(home, 'made')
 let devnet: Devnet
 beforeAll(async () => {
-  devnet = await startDevnet(['--block-time', '1000', '--log-level', 'error'])
-  await novachain('init', made, '--genesis', join(root, 'genesis.json'))
+  devnet = await startDevnet(['--block-time', '1000'])
+  expect(await novachain('init', made, '--genesis', join(root, 'genesis.json'))).toMatchObject({ code: 0 })
 })
 afterAll(async () => {
   await devnet?.stop()

@@ -52,6 +52,9 @@ const isFree = async (port: number): Promise<boolean> => {
   return isListening
 }
 
+/** Below the bound of tests and hooks, which end a start that hangs without a word of what it said. */
+const START_MS = 200_000
+
 /** Starts `devnet --json`, of one validator unless told otherwise, and returns when its one line is there. */
 export async function startDevnet(args: readonly string[] = [], options: { dir?: string } = {}): Promise<Devnet> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'novachain-')))
@@ -66,10 +69,11 @@ export async function startDevnet(args: readonly string[] = [], options: { dir?:
     said = (said + chunk.toString()).slice(-10_000)
   })
   const ended = once(child, 'exit')
+  const bound = setTimeout(() => child.kill('SIGKILL'), START_MS)
   const line = await Promise.race([
     once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
-    ended.then(([code]) => Promise.reject(new Error(`devnet ended with ${String(code)}:\n${said}`))),
-  ])
+    ended.then(([code]) => Promise.reject(new Error(`devnet ended with ${code ?? 'no line in time'}:\n${said}`))),
+  ]).finally(() => clearTimeout(bound))
   return {
     ...JSON.parse(line),
     process: child,
