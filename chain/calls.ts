@@ -150,12 +150,12 @@ interface StoredBlocks {
   readonly to: number
   /** Runs one again, on its parent's state as `on` shows it. */
   run(executor: Executor, height: number, on: (parent: Reader) => Reader): Promise<RanAgain>
+  /** null where they are pruned. */
+  receipts(height: number): readonly StoredReceipt[] | null
 }
 interface RanAgain {
   readonly block: Block
   readonly txs: readonly Tx[]
-  /** null where they are pruned. */
-  readonly stored: readonly StoredReceipt[] | null
   readonly result: BlockResult
 }
 /** Throws REEXECUTE_RANGE where a block or the state before it is not kept. */
@@ -178,8 +178,9 @@ async function openStored(
   if (from < lowest || to > head || from > to) throw new NodeError(ReexecuteErrors.RANGE, { from, to, lowest, head })
   return {
     ...{ from, to },
+    receipts: (height) => blocks.receipts(height),
     async run(executor, height, on) {
-      const [block, txs, stored] = [blocks.block(height), blocks.txs(height), blocks.receipts(height)]
+      const [block, txs] = [blocks.block(height), blocks.txs(height)]
       assert(block !== null && txs !== null, `block ${height} is stored`)
       const { header } = block
       const blockHash = earlierHashes(height, (number) => blocks.record(number)?.hash)
@@ -187,7 +188,7 @@ async function openStored(
       const facts = { ...header, chainId: genesis.chainId, domain, lastCommit, blockHash }
       const state = createState(on(openReader(kv, height - 1)))
       const result = await executor.run(state, facts, header.parentHash, { mode: 'verify', txs })
-      return { block, txs, stored, result }
+      return { block, txs, result }
     },
   }
 }
@@ -260,8 +261,9 @@ export async function simulateFork(
   for (let height = stored.from; height <= stored.to; height++) {
     try {
       const ran = await stored.run(executor, height, (parent) => withFork(parent, what.fork, { height, epochBlocks }))
+      const receipts = stored.receipts(height)
       const differences = ran.txs.flatMap((tx, i) => {
-        const text = receiptDifference(ran.stored?.[i], ran.result.receipts[i])
+        const text = receiptDifference(receipts?.[i], ran.result.receipts[i])
         return text === null ? [] : [{ tx: tx.hash, text }]
       })
       const difference = differences.length > 0 ? null : stateDifference(openReader(kv, height), ran.result.changes)

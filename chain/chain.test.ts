@@ -34,7 +34,7 @@ const meter: Meter = {
 const secret = devValidatorSecret(0)
 const alice = new Wallet('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d')
 
-const open = async (kv: Kv, identify?: IdentifyTxs): Promise<Chain> =>
+const open = async (kv: Kv, identify?: IdentifyTxs, historyBlocks = 10): Promise<Chain> =>
   openChain(
     {
       kv,
@@ -46,7 +46,7 @@ const open = async (kv: Kv, identify?: IdentifyTxs): Promise<Chain> =>
       meter,
     },
     genesis,
-    { historyBlocks: 10, proofBlocks: 10, cacheBytes: 1_000_000, pool: {} },
+    { historyBlocks, proofBlocks: 10, cacheBytes: 1_000_000, pool: {} },
   )
 const sign = (chain: Chain, type: SignType, payload: Uint8Array): Uint8Array =>
   curves().blsSign(secret, signBytes({ chainId: genesis.chainId, genesisHash: chain.genesisHash }, type, payload))
@@ -122,6 +122,29 @@ test('a transfer goes from the pool into a block, its receipt and the state, and
   expect(bytesToHex(follower.head().hash)).toBe(bytesToHex(chain.head().hash))
   const second = await step(chain)
   await follower.commit(second, certify(follower, second))
+})
+
+test('a run is taken at once where the past of no block, or of few, is kept, and each of its blocks is seen with its state', async () => {
+  const chain = await open(createMemoryKv())
+  const blocks: Block[] = []
+  for (let i = 0; i < 40; i++) {
+    await chain.submit(await transfer(i), 'local')
+    blocks.push(await step(chain))
+  }
+  const commit = chain.commitOf(40) ?? expect.fail('a certificate')
+  for (const historyBlocks of [0, 3, 10]) {
+    const follower = await open(createMemoryKv(), undefined, historyBlocks)
+    const seen: bigint[] = []
+    const to = asAddress(hexToBytes(`0x${'ab'.repeat(20)}`))
+    follower.watch('head', ({ block }) => seen.push(follower.at(block.header.number).account(to)?.balance ?? 0n))
+    await follower.append({ blocks, commit })
+    expect(seen).toEqual(blocks.map((_, i) => 5n * BigInt(i + 1)))
+    expect(bytesToHex(follower.head().hash)).toBe(bytesToHex(chain.head().hash))
+    // What a run kept meanwhile goes with the blocks after it.
+    const next = await build(chain)
+    await follower.append({ blocks: [next], commit: certify(chain, next) })
+    expect(follower.kept().state).toBeGreaterThan(0)
+  }
 })
 
 test('a chain opened again stands where it stood, and refuses another network', async () => {

@@ -651,6 +651,7 @@ class Machine implements Chain {
       flushed.catch(() => {}) // whoever awaits it hears of it
     }
     kv.hold()
+    this.#deps.states.keepFrom(Math.min(this.keptFrom, parent.header.number)) // the head’s, which the store is ahead of
     try {
       for (const [i, block] of run.blocks.entries()) {
         const candidate = await this.#run(block, parent, 'proven')
@@ -661,8 +662,8 @@ class Machine implements Chain {
         await this.#deps.pause()
       }
     } finally {
-      await flush()
-      await flushed
+      this.keepFrom(this.keptFrom)
+      await flush().then(() => flushed)
       kv.release()
     }
   }

@@ -11,6 +11,7 @@ import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { createState } from './exec/state.ts'
 import { epochSetOf, nativesAt } from './native/index.ts'
 import { Sets } from './sets.ts'
+import { inTurn } from './store/batch.ts'
 import { openBlockStore } from './store/blocks.ts'
 import { openOutlineStore } from './store/outlines.ts'
 import { createStagedKv, type StagedKv } from './store/staged.ts'
@@ -340,10 +341,6 @@ const asFalse = (cause: unknown, height: number): unknown =>
   cause instanceof NodeError && FAULTS.some((area) => cause.code.startsWith(area))
     ? new NodeError(DeriveErrors.FALSE, { height, reason: cause.message }, { cause })
     : cause
-
-function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
-  for (const part of parts) yield* part
-}
 
 /** As a node keeps its blocks. */
 const nodeKeeper = (kv: StagedKv, genesisHash: Hash, pause: Pause): Keeper => {

@@ -5,15 +5,15 @@ import type { Kv, Pause } from './base/ports.ts'
 import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { codeFrom } from './exec/state.ts'
 import { type Outlined, type Outlines, openBlockStore } from './store/blocks.ts'
-import { type Checked, ChunkErrors, checkChunk, makeChunk, type Place } from './store/chunks.ts'
+import { type Checked, checkChunk, makeChunk, type Place } from './store/chunks.ts'
 import { createMemoryKv } from './store/kv.ts'
 import { codeKey, readCode } from './store/layout.ts'
-import { openRestoring, type Restoring, SnapshotErrors, type Target, type Wanted } from './store/snapshot.ts'
+import { openRestoring, type Restoring, type Wanted } from './store/snapshot.ts'
 import { createStateStore } from './store/state.ts'
 import { headerTimeMs } from './types/block.ts'
 import type { Genesis } from './types/genesis.ts'
 
-export { type Checked, ChunkErrors, checkChunk, type Outlined, type Place, SnapshotErrors, type Target, type Wanted }
+export { type Checked, checkChunk, type Outlined, type Wanted }
 
 /** What a node gives of its state to others. */
 export interface SnapshotSource {

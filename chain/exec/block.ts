@@ -106,7 +106,7 @@ export function createExecutor(deps: ExecutorDeps, rules: { readonly fees: FeeSp
     async run(state, facts, parentHash, source) {
       const block = { ...facts, ethereum: ethereumAt(state, facts.number, deps.forks ?? FORKS) }
       const natives = deps.natives(block.number)
-      // A list that is turned on in this block counts from the next one.
+      // Where both lists are off, one that is turned on in this block counts from the next one.
       const isPermissioned = permissionsIn(state) !== null
       const run = createRun({ ...deps, natives, fees: rules.fees, isPermissioned }, state, block, source)
       state.begin()

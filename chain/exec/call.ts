@@ -111,11 +111,11 @@ const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBl
   const [record, txs] = [deps.header(job.height), deps.txs(job.height)]
   if (record === null || txs === null || job.height === 0)
     throw new NodeError(CallErrors.UNSUPPORTED, { what: `a trace of block ${job.height}` })
-  const parent = openWorld(deps, { height: job.height - 1, pending: false }, null)
+  const parent = deps.reader(job.height - 1)
   const world = openWorld(deps, { height: job.height, pending: false }, null)
   const block = { ...world.block, lastCommit: record.section?.lastCommit ?? null }
   const natives = deps.natives(job.height)
-  const state = createState(parent.reader)
+  const state = createState(parent)
   state.begin()
   writeSystemContracts(state, block, record.header.parentHash)
   natives.begin(state, block)
@@ -125,7 +125,7 @@ const traceBlock = async (deps: CallDeps, job: Extract<CallJob, { kind: 'traceBl
   let gasLeft = block.gasLimit
   for (const [i, tx] of txs.entries()) {
     const isWanted = job.index === null || job.index === i
-    const before = applyChanges(parent.reader, state)
+    const before = applyChanges(parent, state)
     const collector = isWanted ? createCollector(job.trace, { before, state, coinbase: block.coinbase }) : null
     const txDeps = { engine: deps.engine, natives: natives.table, fees: deps.fees, isPermissioned }
     const result = isSystemTx(tx)

@@ -143,7 +143,7 @@ export interface BlockStore {
    * No body is kept of them.
    */
   beginWrites(outlined: Outlines): Batch
-  /** For whoever puts a head into a store without what is below it: says from where on each kind is there. */
+  /** Says from where on each kind is there, for the batch that drops what is below or brings it back. */
   earliestWrite(earliest: Earliest): KvWrite
   /**
    * The next slice of what lies below `to`, for one durable batch, going on from `from`: from what is there, or in a dry run from where
@@ -445,9 +445,7 @@ const composeBlock = async (args: BlockWriteArgs, pause: Pause): Promise<Batch> 
   assert(certificate === null || equalBytes(certificate.blockHash, hash), 'the certificate is of this block')
   const out = new Batch()
   if (height === 0) out.put(META.genesis, concat(uint(FORMAT, 4), hash))
-  out.put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount: txs.length }))
-  out.put(keyOf('hashes', hash), uint(height, 6))
-  if (certificate !== null) out.put(heightKey('commits', height), encodeQc(certificate))
+  putOutline(out, { hash, header, section, certificate }, txs.length)
   const indexer = createLogIndexer(height)
   let firstLog = 0
   for (let at = 0; at < txs.length; at += CHUNK_COUNT) {
@@ -467,9 +465,18 @@ const composeBlock = async (args: BlockWriteArgs, pause: Pause): Promise<Batch> 
     out.put(key, content)
     if (out.count % COMPOSE_SLICE === 0) await pause()
   }
-  out.put(META.head, concat(uint(height, 6), hash))
+  out.put(META.head, headValue(block))
   return out
 }
+
+const putOutline = (out: Batch, { header, hash, section, certificate }: Outlined, txCount: number): void => {
+  const height = header.number
+  out.put(heightKey('headers', height), encodeHeaderRecord({ hash, header, section, txCount }))
+  out.put(keyOf('hashes', hash), uint(height, 6))
+  if (certificate !== null) out.put(heightKey('commits', height), encodeQc(certificate))
+}
+const headValue = ({ header, hash }: Pick<Outlined, 'header' | 'hash'>): Uint8Array =>
+  concat(uint(header.number, 6), hash)
 
 /** One of 37,500 a block, so without the small arrays of the general way. */
 const putPlace = (out: Batch, height: number, index: number, hash: Hash): void => {
@@ -496,24 +503,17 @@ const rollbackWrite = (rollback: Rollback | null): KvWrite => {
   const key = META.rollback
   return { key, value: rollback && seal(key, concat(uint(rollback.from, 6), uint(rollback.to, 6))) }
 }
-const headWrite = ({ header, hash }: HeaderRecord): KvWrite => ({
-  key: META.head,
-  value: seal(META.head, concat(uint(header.number, 6), hash)),
-})
+const headWrite = (record: HeaderRecord): KvWrite => ({ key: META.head, value: seal(META.head, headValue(record)) })
 
 const composeBeginning = ({ sparse, whole }: Outlines, genesisHash: Hash): Batch => {
   const [first, last] = [whole[0], whole.at(-1)]
   assert(first !== undefined && last !== undefined, 'a store begins with a block')
   const out = new Batch()
-  for (const { header, hash, section, certificate } of [...sparse, ...whole]) {
-    out.put(heightKey('headers', header.number), encodeHeaderRecord({ hash, header, section, txCount: 0 }))
-    out.put(keyOf('hashes', hash), uint(header.number, 6))
-    if (certificate !== null) out.put(heightKey('commits', header.number), encodeQc(certificate))
-  }
+  for (const outlined of [...sparse, ...whole]) putOutline(out, outlined, 0)
   const above = last.header.number + 1
   out.put(META.genesis, concat(uint(FORMAT, 4), genesisHash))
   out.put(META.earliest, encodeEarliest({ headers: first.header.number, bodies: above, receipts: above, logs: above }))
-  out.put(META.head, concat(uint(last.header.number, 6), last.hash))
+  out.put(META.head, headValue(last))
   return out
 }
 

@@ -19,7 +19,7 @@ import { asBytes, asFlag, asList, decodeRlp, encodeRlp, rlpInt } from '../base/r
 import type { Ref } from '../types/proof.ts'
 import type { Code } from '../types/state.ts'
 import { storageRootOf } from './account.ts'
-import { Batch } from './batch.ts'
+import { Batch, inTurn } from './batch.ts'
 import {
   type Built,
   boundsOf,
@@ -178,7 +178,11 @@ class Restoration implements Restoring {
   next(): Wanted | null {
     const place = this.#queue.pop() // depth first: few places wait, and all of a branch are near each other on a disk
     if (place !== undefined) return { kind: 'chunk', place }
-    const hashes = [...this.#codes].flatMap(([hash, isFree]) => (isFree ? [hash] : [])).slice(0, CODES_MAX)
+    const hashes: Hex[] = []
+    for (const [hash, isFree] of this.#codes) {
+      if (!isFree) continue
+      if (hashes.push(hash) === CODES_MAX) break
+    }
     if (hashes.length === 0) return null
     for (const hash of hashes) this.#codes.set(hash, false)
     return { kind: 'codes', hashes: hashes.map((hash) => asHash(hexToBytes(hash))) }
@@ -411,8 +415,4 @@ class Restoration implements Restoring {
     for await (const [key] of this.#kv.entries(Uint8Array.of(TABLE), Uint8Array.of(TABLE + 1))) batch.delete(key)
     await this.#kv.write(inTurn(batch, rest))
   }
-}
-
-function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
-  for (const part of parts) yield* part
 }

@@ -1,12 +1,13 @@
 // The tables of a node's store by name, for people and metrics. Owns nothing but the names; who owns a table defines its keys.
 
-/** By the first byte of their keys: `state.ts`, `blocks.ts`, `logs.ts`, `archive.ts`. */
+/** By the first byte of their keys: `state.ts`, `blocks.ts`, `logs.ts`, `archive.ts`, `snapshot.ts`. */
 export const TABLES: Readonly<Record<string, string>> = {
   a: 'accounts',
   b: 'accounts before',
   s: 'slots',
   t: 'slots before',
   n: 'trie nodes',
+  p: 'pieces of a snapshot',
   o: 'trie nodes before',
   c: 'code',
   u: 'undo lists',

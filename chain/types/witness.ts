@@ -11,7 +11,7 @@ export interface Witness {
   readonly gasLeft: bigint
   readonly gasUsed: bigint
   readonly block: Omit<BlockContext, 'blockHash'>
-  /** Whether its block began with a list of senders or deployers that is on: one turned on within it counts from the next. */
+  /** Whether its block began with a list of senders or deployers that is on: where none is, one turned on within it counts from the next. */
   readonly isPermissioned: boolean
   /** As they were before it; null where nothing was. */
   readonly accounts: readonly (readonly [Address, AccountRecord | null])[]
