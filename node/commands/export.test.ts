@@ -230,7 +230,7 @@ const post = async (dir: string, lastHeight: number): Promise<void> => {
   }
   await recorder.begin({
     ...{ seq: 1, previous: zero, accumulator: zero, nonce: 0n, gasLimit: 1n, payload: new Uint8Array(1), facts },
-    ...{ others: [], builtOn: 0 },
+    ...{ others: [], builtOn: 0, isRepair: false },
   })
   await recorder.end({ seq: 1, facts, parts: 1, paid: [] })
   await recorder.close()

@@ -121,6 +121,9 @@ test('a batch in parts: which of them is under way, and what all of them cost', 
   const underway = { ...posted, seq: '0x2', part: '0x2', state: 'sent', attempts: [{}] }
   const { json, text: said } = await run(rollup, ['status', '--rpc', await doorOf({ ...STATUS, posted, underway })])
   expect(json.costs.batch.gas).toBe(`${gasUsed}`)
+  expect(said).not.toMatch(/parts missing/)
+  const lacking = await run(rollup, ['status', '--rpc', await doorOf({ ...STATUS, lacking: '0x2' })])
+  expect(lacking.text).toMatch(/parts missing +of 2 batches that are posted/)
   expect(said).toMatch(/under way +batch 2, part 2 of 3, sent, 1 transactions signed/)
   expect(said).toMatch(/last final +batch 1 in 3 parts: blocks 1 to 10/)
   expect(said).toMatch(/it paid +12063000 gas at .*, 0\.01 coins, \$0\.0009/)

@@ -97,6 +97,7 @@ interface Shown {
   readonly latest: { readonly seq: string; readonly height: string } | null
   readonly finalized: { readonly seq: string; readonly height: string } | null
   readonly balance: string | null
+  readonly lacking: string
   readonly baseFee: string | null
   readonly tip: string
   readonly coinDollars: string
@@ -169,6 +170,9 @@ const page = (shown: Shown, head: number) => {
       underway === null
         ? 'nothing'
         : `batch ${Number(underway.seq)}${partOf(underway)}, ${underway.state}, ${underway.attempts.length} transactions signed: ${factsOf(underway)}`,
+    ...(Number(shown.lacking) > 0 && {
+      'parts missing': `of ${Number(shown.lacking)} batches that are posted: they are supplied once nobody else is at it`,
+    }),
     account: `${shown.account}${balance === null ? '' : `, has ${coins(BigInt(balance))}`}`,
     'base fee': baseFee === null ? 'not known yet' : gwei(BigInt(baseFee)),
     'last final':

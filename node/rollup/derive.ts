@@ -151,7 +151,7 @@ const readable = <T>(loading: Promise<T>): Promise<T | NodeError> =>
   })
 
 /** The whole of a batch in parts: each is found by the hash that the first says. Throws BATCH_PART. */
-const wholeOf = async (bytes: Uint8Array, supplied: readonly Supplied[]): Promise<Uint8Array> => {
+export const wholeOf = async (bytes: Uint8Array, supplied: readonly Supplied[]): Promise<Uint8Array> => {
   const parts = partsOf(bytes)
   if (parts === null) return bytes
   const whole = [parts.first]

@@ -68,7 +68,7 @@ export interface L1Log {
   readonly data: Uint8Array
   readonly transaction: Hash
 }
-interface L1Logs {
+interface L1Past {
   /** Of one contract, with one of these first topics, in blocks from one to another, oldest first. An endpoint may refuse a long range. Throws L1_*. */
   logs(of: {
     readonly address: Address
@@ -76,6 +76,8 @@ interface L1Logs {
     readonly from: number
     readonly to: number
   }): Promise<readonly L1Log[]>
+  /** Where a transaction went and with what; null: the endpoint does not have it. Throws L1_*. */
+  transaction(tx: Hash): Promise<{ readonly to: Address | null; readonly input: Uint8Array } | null>
 }
 
 export interface L1Options {
@@ -124,7 +126,7 @@ export function createAsker(options: L1Options) {
   return { host, ask, known }
 }
 
-export function createL1(options: L1Options): L1 & L1Logs {
+export function createL1(options: L1Options): L1 & L1Past {
   const { ask, known } = createAsker(options)
   const at = (blockHash: Hash) => ({ blockHash: bytesToHex(blockHash) })
   return {
@@ -145,7 +147,7 @@ export function createL1(options: L1Options): L1 & L1Logs {
     },
     receipt: (tx) =>
       ask('eth_getTransactionReceipt', [bytesToHex(tx)], (value) => (value === null ? null : receiptOf(tx, value))),
-    logs: logsBy(ask),
+    ...pastBy(ask),
     async send(raw) {
       await known()
       await ask('eth_sendRawTransaction', [bytesToHex(raw)], as(hash))
@@ -154,11 +156,9 @@ export function createL1(options: L1Options): L1 & L1Logs {
 }
 
 /** What once happened on the L1, for whoever has only that. Throws L1_*. */
-export interface L1History extends L1Logs {
+export interface L1History extends L1Past {
   /** Of the newest block. */
   height(): Promise<number>
-  /** Where a transaction went and with what; null: the endpoint does not have it. */
-  transaction(tx: Hash): Promise<{ readonly to: Address | null; readonly input: Uint8Array } | null>
 }
 /** Logs of many batches at once. */
 const HISTORY_MAX_BYTES = 16 * 1024 * 1024
@@ -168,25 +168,25 @@ export function createL1History(url: string): L1History {
   const { ask } = asker({ url, timeoutMs: HISTORY_TIMEOUT_MS, answerMaxBytes: HISTORY_MAX_BYTES })
   return {
     height: () => ask('eth_blockNumber', [], as(count)),
-    logs: logsBy(ask),
-    transaction: (tx) =>
-      ask('eth_getTransactionByHash', [bytesToHex(tx)], (value) => {
-        if (value === null) return null
-        const isCreation = fieldOf(value, 'to', anything) === null
-        return { to: isCreation ? null : fieldOf(value, 'to', address), input: fieldOf(value, 'input', data) }
-      }),
+    ...pastBy(ask),
   }
 }
 
 type Ask = ReturnType<typeof asker>['ask']
-const logsBy =
-  (ask: Ask): L1Logs['logs'] =>
-  ({ address: of, topics, from, to }) => {
+const pastBy = (ask: Ask): L1Past => ({
+  logs({ address: of, topics, from, to }) {
     const hex = (block: number): string => `0x${block.toString(16)}`
     const range = { fromBlock: hex(from), toBlock: hex(to) }
     const filter = { ...range, address: bytesToHex(of), topics: [topics.map(bytesToHex)] }
     return ask('eth_getLogs', [filter], (value) => listOf(value).map(logOf))
-  }
+  },
+  transaction: (tx) =>
+    ask('eth_getTransactionByHash', [bytesToHex(tx)], (value) => {
+      if (value === null) return null
+      const isCreation = fieldOf(value, 'to', anything) === null
+      return { to: isCreation ? null : fieldOf(value, 'to', address), input: fieldOf(value, 'input', data) }
+    }),
+})
 
 const anything: Codec<unknown> = { expected: 'anything', schema: {}, decode: (value) => ({ ok: true, value }) }
 const listOf = (value: unknown): readonly unknown[] => {

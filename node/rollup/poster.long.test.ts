@@ -48,7 +48,7 @@ let anvil: Anvil
 let chain: Chain
 let l1: ReturnType<typeof createL1>
 let plan: readonly Step[]
-const [poor, account] = ANVIL_SECRETS.map((secret) => accountOf(hexToBytes(secret))) as [
+const [poor, owner] = ANVIL_SECRETS.map((secret) => accountOf(hexToBytes(secret))) as [
   ReturnType<typeof accountOf>,
   ReturnType<typeof accountOf>,
 ] // as many as there are secrets
@@ -65,7 +65,7 @@ beforeAll(async () => {
   plan = planDeployment({
     ...{ chainId, genesisHash: chain.genesisHash, genesisStateRoot: genesisBlock.header.stateRoot },
     ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: EPOCH_BLOCKS, verifier: 'bls' },
-    ...{ owner: poor.address, delaySeconds: 60, posters: [account.address] },
+    ...{ owner: poor.address, delaySeconds: 60, posters: [owner.address] },
   })
 })
 afterAll(async () => {
@@ -74,7 +74,7 @@ afterAll(async () => {
   await anvil.close()
 })
 
-const world = async (disk: Disk) => {
+const world = async (disk: Disk, account = owner) => {
   const address = addressOf()
   const clock = { nowMs: () => nowMs }
   let nowMs = headerTimeMs(chain.head().header)
@@ -222,19 +222,7 @@ test('the poster of a node posts turn by turn, is hurried, and goes on after a r
 })
 
 test('a block of 2,500 transfers, which no transaction holds, goes in parts; killed after each, the poster goes on', async () => {
-  const { chainId } = chain.genesis
-  const numbers = Array.from({ length: TRANSFERS / SENDERS.length }, (_, i) => i)
-  const fees = { chainId, gasLimit: 21_000n, maxFeeWei: 10n ** 11n, maxTipWei: 10n ** 9n, data: new Uint8Array(0) }
-  for (const secret of SENDERS) {
-    const sender = accountOf(hexToBytes(secret))
-    for (const i of numbers) {
-      const to = asAddress(keccak(concat(sender.address, rlpInt(i))).subarray(12))
-      await chain.submit(await sender.sign({ ...fees, nonce: BigInt(i), to }), 'local')
-    }
-  }
-  await seal(chain, 1)
-  const { number } = chain.head().header
-  expect(chain.txs(number)).toHaveLength(TRANSFERS)
+  const number = await sealLarge(0)
   const disk = new Disk()
   let [poster, turn] = [null as Poster | null, async (): Promise<void> => {}]
   const parts = new Set<number>()
@@ -256,6 +244,30 @@ test('a block of 2,500 transfers, which no transaction holds, goes in parts; kil
   expect(Math.max(...sizes)).toBeLessThan(LIMITS.transactionBytes)
 }, 180_000)
 
+test('its record is lost with the first part posted: from the contract’s log another account supplies the rest, and no more', async () => {
+  const number = await sealLarge(TRANSFERS / SENDERS.length)
+  const { poster, turn } = await world(new Disk())
+  for (let i = 0; poster.status.latest?.height !== number && i < 100; i++) {
+    await turn()
+    await anvil.mine()
+  }
+  expect(poster.status.underway).toMatchObject({ part: 0, others: { length: PARTS - 1 } })
+  // This account may not post: supplying is everybody's.
+  const other = await world(new Disk(), poor)
+  const supplied = (): Promise<number> => countOf(abi.events.BatchSupplied.topic)
+  const before = await supplied()
+  for (let i = 0; (await supplied()) < before + PARTS - 1 && i < 100; i++) {
+    await other.turn()
+    await anvil.mine()
+  }
+  for (let i = 0; i < 10; i++) {
+    await other.turn()
+    await anvil.mine()
+  }
+  expect(other.poster.status).toMatchObject({ waits: 'blocks', underway: null, gaps: 0, latest: { height: number } })
+  expect(await supplied()).toBe(before + PARTS - 1)
+}, 180_000)
+
 test('a folder with the genesis file alone becomes the chain, from what the contract’s transactions hold', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'novachain-derived-'))
   writeFileSync(join(dir, 'genesis.json'), settledGenesisText())
@@ -275,7 +287,7 @@ test('whose signatures a contract asks for is asked of its verifier', async () =
       genesisValidatorsHash: validatorsHash(chain.setOf(1) ?? expect.fail('it is known')),
       epochBlocks: EPOCH_BLOCKS,
     },
-    ...{ verifier: 'ecdsa', owner: poor.address, delaySeconds: 60, posters: [account.address] },
+    ...{ verifier: 'ecdsa', owner: poor.address, delaySeconds: 60, posters: [owner.address] },
   })
   const deps = { l1, account: poor, clock: { nowMs: () => 0 }, pause: () => anvil.mine(), done: () => {} }
   await deploy(deps, other, { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI })
@@ -302,6 +314,27 @@ test('an account that may not post is refused by name, and spends nothing', asyn
   expect(settlement.explain(hexToBytes(output))).toBe(`NotPoster(caller ${bytesToHex(poor.address)})`)
 })
 
+/** A block of transfers that no transaction of the L1 holds; its height. `nonce`: how many each sender has sent so far. */
+const sealLarge = async (nonce: number): Promise<number> => {
+  const { chainId } = chain.genesis
+  const fees = { chainId, gasLimit: 21_000n, maxFeeWei: 10n ** 11n, maxTipWei: 10n ** 9n, data: new Uint8Array(0) }
+  for (const secret of SENDERS) {
+    const sender = accountOf(hexToBytes(secret))
+    for (let i = nonce; i < nonce + TRANSFERS / SENDERS.length; i++) {
+      const to = asAddress(keccak(concat(sender.address, rlpInt(i))).subarray(12))
+      await chain.submit(await sender.sign({ ...fees, nonce: BigInt(i), to }), 'local')
+    }
+  }
+  await seal(chain, 1)
+  const { number } = chain.head().header
+  expect(chain.txs(number)).toHaveLength(TRANSFERS)
+  return number
+}
+/** Logs of the contract with a first topic. */
+const countOf = async (topic: string): Promise<number> => {
+  const filter = { address: bytesToHex(addressOf()), topics: [topic], fromBlock: '0x0', toBlock: 'latest' }
+  return ((await anvil.rpc('eth_getLogs', [filter])) as readonly unknown[]).length
+}
 /** Of the input of a transaction in a block. */
 const sizeOf = async (tx: Uint8Array): Promise<number> => {
   const { input } = (await anvil.rpc('eth_getTransactionByHash', [bytesToHex(tx)])) as { readonly input: string }

@@ -9,16 +9,19 @@ import type { Clock, Log, Meter } from '../../chain/base/ports.ts'
 import type { ReporterAccount } from '../reporter.ts'
 import { type FeeCaps, firstBid, raisedBid } from './fees.ts'
 import { type Fitted, FittingErrors, fitted, LIMITS } from './fitting.ts'
-import { type L1, type L1Block, L1Errors, type L1History, type L1Receipt } from './l1.ts'
+import { type L1, type L1Block, L1Errors, type L1History } from './l1.ts'
+import { foundIn, gasUsedOf, paidOf } from './receipts.ts'
 import {
   type Attempt,
   type BatchFacts,
+  type Draft,
   type Paid,
   type Posted,
   type PosterRecord,
   type Recorder,
   shown,
 } from './record.ts'
+import { firstLacking, Repairs } from './repair.ts'
 import { type Position, type Posting, type Scheme, type Settlement, SettlementErrors, schemeOf } from './settlement.ts'
 
 export const PosterErrors = defineErrors('POSTER', {
@@ -41,6 +44,10 @@ export interface Batch extends Omit<Posting, 'certificate'> {
 export interface BatchSource {
   /** Blocks after a position, as many as `maxBytes` hold once compressed, one at least, and none of the next epoch; null: there are none. */
   next(after: Pick<Position, 'height' | 'blockHash'>, maxBytes: number): Promise<Batch | null>
+  /** A block alone, in each encoding, this poster's own first. Throws SOURCE_*: it is another than this chain's, or no longer kept. */
+  alone(block: Pick<Position, 'height' | 'blockHash'>): Promise<readonly Batch[]>
+  /** Whether two batches say the same blocks. Throws BATCH_*. */
+  isSame(batch: Uint8Array, other: Uint8Array): boolean
   /** What vouches for a block, as the contract's verifier reads it; null: not all signatures are here yet, and asking again is how they come. */
   certify(height: number, scheme: Scheme): Promise<Uint8Array | null>
   /** Whether it ever has such certificates. */
@@ -50,7 +57,7 @@ export interface BatchSource {
 }
 
 export interface PosterDeps {
-  readonly l1: L1 & Pick<L1History, 'logs'>
+  readonly l1: L1 & Pick<L1History, 'logs' | 'transaction'>
   readonly settlement: Settlement
   readonly source: BatchSource
   readonly account: ReporterAccount
@@ -85,6 +92,8 @@ const BOUNDS = {
   /** Wait after a batch that the contract refused; twice as long after each more. */
   refusedMs: 15_000,
   refusedMaxMs: 3_600_000,
+  /** So many batches without a gap are noted together. */
+  lookedBatches: 16,
   /** Between two warnings of one kind. */
   quietMs: 600_000,
 } as const
@@ -113,6 +122,8 @@ export interface PosterStatus {
   readonly underway: PosterRecord | null
   /** The last one of this poster that became final. */
   readonly posted: Posted | null
+  /** Batches that the contract has, and parts of which nobody has supplied yet, as far as is known. */
+  readonly gaps: number
 }
 
 interface View {
@@ -137,6 +148,7 @@ const meters = (m: Meter) => ({
   final: m.gauge('rollup_final_height', 'Last height that is final there'),
   balance: m.gauge('rollup_balance_native', 'Whole coins of the L1 on the poster’s account'),
   baseFee: m.gauge('rollup_base_fee_gwei', 'Base fee of the L1'),
+  gaps: m.gauge('rollup_batches_lacking', 'Batches in parts of which some are not there yet'),
   low: m.gauge('rollup_balance_low', '1 while the poster’s account is below rollup.lowBalance'),
 })
 
@@ -144,6 +156,7 @@ export class Poster {
   readonly #deps: PosterDeps
   readonly #options: PosterOptions
   readonly #meters: ReturnType<typeof meters>
+  readonly #repairs: Repairs
   readonly #warned = new Map<string, number>()
   /** When this process gave the L1 the newest attempt; null: it has not. */
   #sentMs: number | null = null
@@ -166,6 +179,7 @@ export class Poster {
     this.#deps = deps
     this.#options = options
     this.#meters = meters(deps.meter)
+    this.#repairs = new Repairs(deps, deps.recorder.whole)
   }
 
   get status(): PosterStatus {
@@ -177,6 +191,7 @@ export class Poster {
       baseFeeWei: this.#latest?.block.baseFeeWei ?? null,
       underway: this.#deps.recorder.record,
       posted: this.#deps.recorder.posted,
+      gaps: this.#repairs.gaps,
     }
   }
 
@@ -205,9 +220,11 @@ export class Poster {
     if (latest.position.seq < final.position.seq) throw backwards('the batches of its newest block', final, latest)
     const { record } = this.#deps.recorder
     const at = { final, latest, scheme }
-    if (record === null) return this.#begin(at)
-    if (final.position.seq >= record.seq)
-      return record.part === 0 ? this.#settle(record, at) : this.#followPart(record, at)
+    if (record === null) return this.#anew(at)
+    if (final.position.seq >= record.seq) {
+      if (record.part > 0) return this.#followPart(record, at)
+      return record.isRepair ? this.#next(record, at, { part: 1, paid: null }) : this.#settle(record, at)
+    }
     // A part follows what is final: this endpoint lags.
     return record.part === 0 ? this.#follow(record, latest) : 'finality'
   }
@@ -316,7 +333,7 @@ export class Poster {
 
   /** The nonce is used, and the contract is where it was: it reverted, or the account sent something else. */
   async #spent(record: PosterRecord, latest: OwnView): Promise<Waits> {
-    const receipt = (await this.#foundIn(record))?.receipt
+    const receipt = (await foundIn(this.#deps.l1, record))?.receipt
     if (receipt === undefined) return this.#giveUp(record, latest, 'nonce used elsewhere')
     if (receipt.isSuccess || receipt.blockNumber > latest.block.number) {
       this.#warn(
@@ -350,7 +367,7 @@ export class Poster {
   async #settle(record: PosterRecord, at: Views): Promise<Waits> {
     const { log, recorder } = this.#deps
     const { position } = at.final
-    const found = await this.#foundIn(record)
+    const found = await foundIn(this.#deps.l1, record)
     const isPosted = found?.receipt.isSuccess === true
     const isOurs = position.seq === record.seq ? equalBytes(position.accumulator, record.accumulator) : isPosted
     const last = record.attempts.at(-1)
@@ -360,17 +377,7 @@ export class Poster {
     this.#meters.batches.add(1, { result: 'overtaken' })
     await recorder.end(null)
     log.info(shown(record), 'another poster came first: its batch is final')
-    return this.#begin(at)
-  }
-
-  async #foundIn(record: PosterRecord): Promise<Found | null> {
-    let reverted: Found | null = null
-    for (const attempt of record.attempts.toReversed()) {
-      const receipt = await this.#deps.l1.receipt(attempt.hash)
-      if (receipt?.isSuccess) return { attempt, receipt }
-      if (receipt !== null) reverted ??= { attempt, receipt }
-    }
-    return reverted
+    return this.#anew(at)
   }
 
   // The parts of a batch, after the first
@@ -381,7 +388,7 @@ export class Poster {
     const { final, latest } = at
     const { part, attempts } = record
     if (attempts.length === 0 && clock.nowMs() < this.#refusedUntilMs) return 'refused'
-    const found = await this.#foundIn(record)
+    const found = await foundIn(this.#deps.l1, record)
     if (found === null) return this.#sendPart(record, at)
     const { isSuccess, blockNumber } = found.receipt
     if (blockNumber > latest.block.number) return 'inclusion' // its answers are of two moments
@@ -402,25 +409,6 @@ export class Poster {
     return this.#next(record, at, { part: record.part, paid: null }) // something else used its nonce
   }
 
-  /** The first part from `from` on that is not there up to a block; null: all are. */
-  async #lacking(record: PosterRecord, from: number, upTo: L1Block): Promise<number | null> {
-    const { l1, settlement } = this.#deps
-    if (from > record.others.length) return null
-    const { address, suppliedTopic: topic } = settlement
-    const there = new Set<string>()
-    try {
-      for (const log of await l1.logs({ address, topics: [topic], from: record.builtOn, to: upTo.number })) {
-        const { seq, dataHash } = settlement.supplied(log)
-        if (seq === record.seq) there.add(bytesToHex(dataHash))
-      }
-    } catch (error) {
-      // Logs save gas and no more: an endpoint without them, or with so many that somebody must have put them there, stops nothing.
-      if (!(error instanceof NodeError) || !isPassing(error)) throw error
-    }
-    const i = record.others.findIndex((each, j) => j + 1 >= from && !there.has(bytesToHex(each.dataHash)))
-    return i < 0 ? null : i + 1
-  }
-
   /** What is next of a batch whose part is final: the first from `part` on that nobody has supplied, or after the last the next batch. */
   async #next(
     record: PosterRecord,
@@ -429,13 +417,14 @@ export class Poster {
   ): Promise<Waits> {
     const { recorder, clock } = this.#deps
     const { final, latest } = at
-    const part = await this.#lacking(record, from, final.block)
+    const part = await firstLacking(this.#deps, record, { from, upTo: final.block })
     if (part === null) return this.#finish(record, at, paid === null ? record.paid : [...record.paid, paid])
     if (clock.nowMs() < this.#refusedUntilMs) return 'refused'
     const bid = this.#firstBid(record.facts, latest)
     if (bid === null) return 'fee'
-    if ((await this.#lacking(record, part, latest.block)) !== part) return 'finality' // somebody else's
+    if ((await firstLacking(this.#deps, record, { from: part, upTo: latest.block })) !== part) return 'finality' // somebody else's
     const gasLimit = await this.#gasOf(record.others[part - 1]?.payload ?? record.payload, record.facts)
+    if (gasLimit === null && record.isRepair) await recorder.end(null) // it is looked for again
     if (gasLimit === null) return 'refused'
     if (!this.#canPay(gasLimit * bid.maxFeeWei, latest)) return 'balance'
     await recorder.next({ part, gasLimit, nonce: latest.nonce }, paid)
@@ -448,13 +437,79 @@ export class Poster {
     const { recorder, log } = this.#deps
     const { seq, facts, others } = record
     this.#refusals = 0
-    this.#meters.batches.add(1, { result: 'final' })
+    this.#meters.batches.add(1, { result: record.isRepair ? 'repaired' : 'final' })
+    if (record.isRepair) {
+      this.#repairs.done(seq)
+      await recorder.end(null)
+      log.info({ ...shown(record), gas: `${gasUsedOf(paid)}` }, 'a batch of which parts were missing is whole again')
+      return this.#anew(at)
+    }
     await recorder.end(paid.length === 0 ? null : { seq, facts, parts: others.length + 1, paid })
     log.info({ ...shown(record), gas: `${gasUsedOf(paid)}` }, 'a batch is final on the L1')
-    return this.#begin(at)
+    return this.#anew(at)
+  }
+
+  // What is missing of older ones
+
+  /** Supplied once nobody else is at it; null: nothing is due, or what is cannot be had, and posting goes on. */
+  async #repair(at: Views): Promise<Waits | null> {
+    const { recorder, log } = this.#deps
+    const draft = await this.#missing(at).catch((error: unknown) => {
+      if (!(error instanceof NodeError) || !(isPassing(error) || /^(POSTING|BATCH)_/.test(error.code))) throw error
+      const text = 'what is missing of older batches cannot be looked for, or not supplied'
+      this.#warn('repair', { reason: error.message }, text)
+      return null
+    })
+    if (draft === null) return null
+    log.warn({ seq: draft.seq, parts: draft.others.length }, 'parts of a batch are missing: they are supplied')
+    await recorder.begin(draft)
+    const { record } = recorder
+    assert(record !== null, 'the repair is recorded')
+    return this.#next(record, at, { part: 1, paid: null })
+  }
+
+  async #missing({ final, latest }: Views): Promise<Draft | null> {
+    const { clock, source, settlement, recorder } = this.#deps
+    const nowMs = clock.nowMs()
+    if (nowMs < this.#refusedUntilMs) return null
+    await this.#repairs.look(final, nowMs)
+    this.#meters.gaps.set(this.#repairs.gaps)
+    const { whole } = this.#repairs
+    if (whole !== null && (recorder.whole === null || whole.seq >= recorder.whole.seq + BOUNDS.lookedBatches))
+      await recorder.looked(whole)
+    const waitMs = this.#isUrgent ? 0 : this.#options.turnMs * (1 + source.rank(final.position.epoch))
+    const gap = this.#repairs.due(nowMs, waitMs)
+    if (gap === null) return null
+    this.#repairs.postpone(gap, nowMs) // whatever fails now is tried then
+    const { seq, accumulator } = gap.posted
+    const repair = await this.#repairs.plan(gap, (part) => this.#fits(settlement.supply(seq, part), latest))
+    if (repair === null || repair.parts.length === 0) return null
+    return {
+      ...{ seq, previous: accumulator, accumulator, isRepair: true, facts: repair.facts, builtOn: final.block.number },
+      ...{ nonce: latest.nonce, gasLimit: 0n, payload: new Uint8Array(0) }, // there is no first part
+      others: repair.parts.map((part) => ({ dataHash: keccak(part), payload: settlement.supply(seq, part) })),
+    }
+  }
+
+  async #fits(payload: Uint8Array, { nonce }: OwnView): Promise<boolean> {
+    const { l1, settlement, account } = this.#deps
+    const { maxFeeWei, tipWei: maxTipWei } = this.#options
+    if ((await this.#sizeOf(nonce, payload, { maxFeeWei, maxTipWei })) > LIMITS.transactionBytes) return false
+    try {
+      const gas = await l1.estimate({ from: account.address, to: settlement.address, data: payload })
+      return mulDivUp(gas, 100n + GAS_SLACK, 100n) <= LIMITS.transactionGas
+    } catch (error) {
+      if (error instanceof NodeError && error.code === L1Errors.REFUSED.code) return false
+      throw error
+    }
   }
 
   // A new batch
+
+  /** Nothing is under way. */
+  async #anew(at: Views): Promise<Waits> {
+    return (await this.#repair(at)) ?? this.#begin(at)
+  }
 
   async #begin({ final, latest, scheme }: Views): Promise<Waits> {
     const { source, clock, settlement, recorder } = this.#deps
@@ -482,7 +537,7 @@ export class Poster {
     const seq = latest.position.seq + 1
     await recorder.begin({
       ...{ seq, previous: latest.position.accumulator, ...settlement.post(latest.position, first) },
-      ...{ nonce: latest.nonce, gasLimit, facts, builtOn: latest.block.number },
+      ...{ nonce: latest.nonce, gasLimit, facts, builtOn: latest.block.number, isRepair: false },
       others: others.map((part) => ({ dataHash: keccak(part), payload: settlement.supply(seq, part) })),
     })
     this.#sentMs = null
@@ -615,16 +670,6 @@ export class Poster {
     this.#deps.log.warn(facts, text)
   }
 }
-
-interface Found {
-  readonly attempt: Attempt
-  readonly receipt: L1Receipt
-}
-const paidOf = ({ payload }: PosterRecord, { attempt, receipt }: Found): Paid => ({
-  ...{ tx: attempt.hash, callBytes: payload.length },
-  ...{ gasUsed: receipt.gasUsed, gasPriceWei: receipt.gasPriceWei },
-})
-const gasUsedOf = (paid: readonly Paid[]): bigint => paid.reduce((sum, { gasUsed }) => sum + gasUsed, 0n)
 
 /** A raised bid and a nonce may take some bytes more. */
 const FIELD_SLACK_BYTES = 64

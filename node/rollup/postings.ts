@@ -34,9 +34,13 @@ export interface Scanned {
   readonly settled: number
 }
 
-export interface PostingsDeps {
+interface LoadDeps {
+  readonly l1: Pick<L1History, 'transaction'>
+  /** Between two tries at an endpoint that does not answer; null: one is enough. */
+  readonly pause: ((ms: number) => Promise<void>) | null
+}
+export interface PostingsDeps extends LoadDeps {
   readonly l1: L1History
-  readonly pause: (ms: number) => Promise<void>
   readonly onScan?: (at: Scanned) => void
 }
 export interface PostingsOptions {
@@ -52,13 +56,28 @@ const SPAN_BLOCKS_MAX = 1_048_576
 const TRIES = 5
 const TRY_MS = 1_000
 
-const TOPICS = [abi.events.BatchPosted.topic, abi.events.BatchSupplied.topic].map((topic) => asHash(hexToBytes(topic)))
-const [POSTED, SUPPLIED] = TOPICS as [Hash, Hash] // as many as went in
-
-type Logged = Omit<Posting, 'load' | 'supplied'> & { readonly transaction: Hash }
+/** A batch as its log says. */
+export type PostedLog = Omit<Posting, 'load' | 'supplied'> & { readonly transaction: Hash }
 interface SuppliedLog {
   readonly transaction: Hash
   readonly dataHash: Hash
+}
+/** Where batches are posted and supplied: what is asked of a contract's log. */
+export const POSTING_TOPICS = [abi.events.BatchPosted.topic, abi.events.BatchSupplied.topic].map((topic) =>
+  asHash(hexToBytes(topic)),
+)
+const [POSTED, SUPPLIED] = POSTING_TOPICS as [Hash, Hash] // as many as went in
+
+/** Throws POSTING_LOG. */
+export const readLog = (
+  log: L1Log,
+  settlement: Address,
+): { readonly posted: PostedLog } | { readonly supplied: SuppliedLog; readonly seq: number } => {
+  if (!equalBytes(log.address, settlement)) throw logFault(log, 'it is another contract’s')
+  if (isTopic(log, POSTED)) return { posted: postedOf(log) }
+  if (!isTopic(log, SUPPLIED)) throw logFault(log, 'it was not asked for')
+  const { seq, dataHash } = eventOf(abi.events.BatchSupplied, log)
+  return { supplied: { transaction: log.transaction, dataHash: asHash(dataHash) }, seq: Number(seq) }
 }
 
 export const createPostings = (deps: PostingsDeps, options: PostingsOptions): SettlementSource => ({
@@ -77,28 +96,26 @@ export const createPostings = (deps: PostingsDeps, options: PostingsOptions): Se
 const scan = async (
   deps: PostingsDeps,
   { settlement, fromBlock }: PostingsOptions,
-): Promise<{ readonly posted: readonly Logged[]; readonly supplied: ReadonlyMap<number, readonly SuppliedLog[]> }> => {
+): Promise<{
+  readonly posted: readonly PostedLog[]
+  readonly supplied: ReadonlyMap<number, readonly SuppliedLog[]>
+}> => {
   const { l1, onScan } = deps
   const head = await tried(deps, () => l1.height())
-  const posted: Logged[] = []
+  const posted: PostedLog[] = []
   const supplied = new Map<number, SuppliedLog[]>() // anybody adds to it, for the gas of a transaction each
   let span = SPAN_BLOCKS
   for (let from = fromBlock; from <= head; ) {
     const to = Math.min(head, from + span - 1)
-    const logs = await logsIn(deps, { address: settlement, topics: TOPICS, from, to })
+    const logs = await logsIn(deps, { address: settlement, topics: POSTING_TOPICS, from, to })
     if (logs === null) {
       span = Math.max(1, span >> 1)
       continue
     }
     for (const log of logs) {
-      if (!equalBytes(log.address, settlement)) throw logFault(log, 'it is another contract’s')
-      if (isTopic(log, POSTED)) posted.push(postedOf(log))
-      else if (isTopic(log, SUPPLIED)) {
-        const { seq, dataHash } = eventOf(abi.events.BatchSupplied, log)
-        const list = supplied.get(Number(seq)) ?? []
-        list.push({ transaction: log.transaction, dataHash: asHash(dataHash) })
-        supplied.set(Number(seq), list)
-      } else throw logFault(log, 'it was not asked for')
+      const found = readLog(log, settlement)
+      if ('posted' in found) posted.push(found.posted)
+      else supplied.set(found.seq, [...(supplied.get(found.seq) ?? []), found.supplied])
     }
     onScan?.({ height: to, head, batches: posted.length, settled: posted.at(-1)?.height ?? 0 })
     span = Math.min(SPAN_BLOCKS_MAX, span * 2)
@@ -121,12 +138,13 @@ const logsIn = async (
   }
 }
 
-const tried = async <T>({ pause }: PostingsDeps, ask: () => Promise<T>): Promise<T> => {
+const tried = async <T>({ pause }: LoadDeps, ask: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await ask()
     } catch (error) {
-      if (!(error instanceof NodeError) || error.code !== 'L1_UNREACHABLE' || tries === TRIES) throw error
+      if (!(error instanceof NodeError) || error.code !== 'L1_UNREACHABLE' || tries === TRIES || pause === null)
+        throw error
       await pause(tries * TRY_MS)
     }
   }
@@ -144,7 +162,7 @@ const eventOf = <E extends AbiEvent>(event: E, log: L1Log): ReturnType<typeof de
   }
 }
 
-const postedOf = (log: L1Log): Logged => {
+const postedOf = (log: L1Log): PostedLog => {
   const { seq, height, blockHash, dataHash, accumulator } = eventOf(abi.events.BatchPosted, log)
   return {
     ...{ seq: Number(seq), height: Number(height), blockHash: asHash(blockHash) },
@@ -158,7 +176,7 @@ const inputFault = (transaction: Hash, reason: string) =>
 
 /** The arguments of a call of the contract: it lets nobody call it otherwise. */
 const argumentsOf = async (
-  deps: PostingsDeps,
+  deps: LoadDeps,
   settlement: Address,
   transaction: Hash,
   fn: AbiFunction,
@@ -192,7 +210,12 @@ const batchIn = <P extends readonly AbiParam[]>(
   throw inputFault(transaction, 'its bytes have another hash')
 }
 
-const loadPosted = async (deps: PostingsDeps, settlement: Address, log: SuppliedLog): ReturnType<Posting['load']> => {
+/** Throws POSTING_INPUT and L1_*, as does what `suppliedOf` loads. */
+export const loadPosted = async (
+  deps: LoadDeps,
+  settlement: Address,
+  log: SuppliedLog,
+): ReturnType<Posting['load']> => {
   const { post } = abi.functions
   const args = await argumentsOf(deps, settlement, log.transaction, post)
   const bytes = batchIn(POST_HEAD, args, log)
@@ -205,7 +228,7 @@ const loadPosted = async (deps: PostingsDeps, settlement: Address, log: Supplied
   }
 }
 
-const suppliedOf = (deps: PostingsDeps, settlement: Address, log: SuppliedLog): Supplied => ({
+export const suppliedOf = (deps: LoadDeps, settlement: Address, log: SuppliedLog): Supplied => ({
   ...{ l1Transaction: bytesToHex(log.transaction), dataHash: log.dataHash },
   async load() {
     const { supply } = abi.functions

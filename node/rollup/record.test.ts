@@ -16,7 +16,7 @@ const FACTS = {
 }
 const DRAFT: Draft = {
   ...{ seq: 4, previous: hash(1), accumulator: hash(2), nonce: 7n, gasLimit: 900_000n },
-  ...{ payload: Uint8Array.of(1, 2, 3), facts: FACTS, builtOn: 77 },
+  ...{ payload: Uint8Array.of(1, 2, 3), facts: FACTS, builtOn: 77, isRepair: false },
   others: [5, 6].map((byte) => ({ dataHash: hash(byte), payload: Uint8Array.of(byte) })),
 }
 const attempt = (n: number) => ({ raw: Uint8Array.of(9, n), maxFeeWei: BigInt(100 * n), maxTipWei: BigInt(n) })

@@ -49,6 +49,8 @@ export interface Draft {
   readonly others: readonly Part[]
   /** The L1's block that it was built on: whatever is supplied to it comes later. */
   readonly builtOn: number
+  /** Nothing of it is posted: `others` are what is missing of a batch that the contract has. */
+  readonly isRepair: boolean
 }
 interface Part {
   /** Of its bytes, as the contract logs it. */
@@ -77,6 +79,12 @@ export interface Posted {
   /** Oldest first; fewer than its parts where somebody else supplied some. */
   readonly paid: readonly Paid[]
 }
+/** Up to this batch, which ends at this height, nothing is missing on the L1; what is logged up to this block of it has been looked at. */
+interface Whole {
+  readonly seq: number
+  readonly height: number
+  readonly block: number
+}
 /** The transaction that brings a part to the L1: 0 for what is posted, from 1 on for `others`. */
 interface Leg {
   readonly part: number
@@ -99,6 +107,9 @@ export interface Recorder {
   readonly record: PosterRecord | null
   /** The last one that this poster brought through. */
   readonly posted: Posted | null
+  /** As far as this poster has looked; null: it has not. */
+  readonly whole: Whole | null
+  looked(whole: Whole): Promise<void>
   begin(draft: Draft): Promise<void>
   attempt(attempt: Omit<Attempt, 'hash'>): Promise<void>
   mark(state: Exclude<State, 'final'>): Promise<void>
@@ -110,7 +121,7 @@ export interface Recorder {
 }
 
 /** 1 and 4 were drafts and posted batches without parts. */
-const TYPES = { attempt: 2, state: 3, draft: 5, posted: 6, leg: 7 } as const
+const TYPES = { attempt: 2, state: 3, draft: 5, posted: 6, leg: 7, repair: 8, whole: 9 } as const
 
 /** A record of another account, contract or chain is put aside, and so is a damaged one: neither is needed to be safe. */
 export async function openRecord(file: LogFile, sender: Sender, log: Log): Promise<Recorder> {
@@ -144,6 +155,7 @@ export async function postedHeight(file: LogFile): Promise<number> {
 class FileRecorder implements Recorder {
   record: PosterRecord | null
   posted: Posted | null
+  whole: Whole | null
   /** Whether what the file held is somebody else's. */
   readonly isOfAnother: boolean
   readonly #wal: Wal
@@ -155,12 +167,16 @@ class FileRecorder implements Recorder {
     const found = fold(wal.records)
     this.record = found.record
     this.posted = found.posted
+    const { whole } = found
+    this.whole = whole !== null && isSame(whole.sender, sender) ? whole.whole : null
     this.isOfAnother = found.sender !== null && !isSame(found.sender, sender)
   }
 
   async begin(draft: Draft): Promise<void> {
     assert(this.record === null, 'one batch of the poster is under way at a time')
-    await this.#wal.append(TYPES.draft, encodeDraft(this.#sender, draft), { sync: true })
+    await this.#wal.append(draft.isRepair ? TYPES.repair : TYPES.draft, encodeDraft(this.#sender, draft), {
+      sync: true,
+    })
     this.record = recordOf(draft)
   }
 
@@ -196,6 +212,12 @@ class FileRecorder implements Recorder {
     this.posted = posted ?? this.posted
     // Only shown to people: dying here loses that.
     if (this.posted !== null) await this.#wal.append(TYPES.posted, encodePosted(this.posted), { sync: false })
+    if (this.whole !== null) await this.looked(this.whole)
+  }
+
+  async looked(whole: Whole): Promise<void> {
+    await this.#wal.append(TYPES.whole, encodeWhole(this.#sender, whole), { sync: true })
+    this.whole = whole
   }
 
   close(): Promise<void> {
@@ -227,14 +249,16 @@ interface Folded {
   readonly record: PosterRecord | null
   readonly posted: Posted | null
   readonly sender: Sender | null
+  readonly whole: { readonly sender: Sender; readonly whole: Whole } | null
 }
 const fold = (entries: readonly WalRecord[]): Folded =>
-  entries.reduce<Folded>(step, { record: null, posted: null, sender: null })
+  entries.reduce<Folded>(step, { record: null, posted: null, sender: null, whole: null })
 const step = (before: Folded, { type, payload }: WalRecord): Folded => {
   const { record } = before
   if (type === TYPES.posted) return { ...before, posted: decodePosted(payload) }
-  if (type === TYPES.draft) {
-    const found = decodeDraft(payload)
+  if (type === TYPES.whole) return { ...before, whole: decodeWhole(payload) }
+  if (type === TYPES.draft || type === TYPES.repair) {
+    const found = decodeDraft(payload, type === TYPES.repair)
     return { ...before, record: recordOf(found.draft), sender: found.sender }
   }
   if (record === null) throw new NodeError(RecordErrors.UNKNOWN, { type })
@@ -278,9 +302,28 @@ const decodeLeg = (bytes: Uint8Array): { readonly leg: Leg; readonly paid: Paid 
   }
 }
 
-const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Uint8Array => {
+const senderToRlp = ({ chainId, settlement, account }: Sender): Rlp => [rlpInt(chainId), settlement, account]
+const senderOf = (item: Rlp | undefined): Sender => {
+  const [chainId, settlement, account] = asList(item, 3)
+  return {
+    chainId: asBigint(chainId),
+    settlement: asAddress(asBytes(settlement, 20)),
+    account: asAddress(asBytes(account, 20)),
+  }
+}
+const encodeWhole = (sender: Sender, { seq, height, block }: Whole): Uint8Array =>
+  encodeRlp([senderToRlp(sender), ...[seq, height, block].map(rlpInt)])
+const decodeWhole = (bytes: Uint8Array) => {
+  const [sender, seq, height, block] = asList(decodeRlp(bytes), 4)
+  return {
+    sender: senderOf(sender),
+    whole: { seq: asNumber(seq), height: asNumber(height), block: asNumber(block) },
+  }
+}
+
+const encodeDraft = (sender: Sender, draft: Draft): Uint8Array => {
   return encodeRlp([
-    [rlpInt(chainId), settlement, account],
+    senderToRlp(sender),
     ...[rlpInt(draft.seq), draft.previous, draft.accumulator, rlpInt(draft.nonce), rlpInt(draft.gasLimit)],
     draft.payload,
     factsToRlp(draft.facts),
@@ -288,17 +331,13 @@ const encodeDraft = ({ chainId, settlement, account }: Sender, draft: Draft): Ui
     rlpInt(draft.builtOn),
   ])
 }
-const decodeDraft = (bytes: Uint8Array): { readonly sender: Sender; readonly draft: Draft } => {
+const decodeDraft = (bytes: Uint8Array, isRepair: boolean): { readonly sender: Sender; readonly draft: Draft } => {
   const [whose, ...fields] = asList(decodeRlp(bytes), 10)
   const [seq, previous, accumulator, nonce, gasLimit, payload, facts, others, builtOn] = fields
-  const [chainId, settlement, account] = asList(whose, 3)
   return {
-    sender: {
-      chainId: asBigint(chainId),
-      settlement: asAddress(asBytes(settlement, 20)),
-      account: asAddress(asBytes(account, 20)),
-    },
+    sender: senderOf(whose),
     draft: {
+      isRepair,
       seq: asNumber(seq),
       previous: asHash(asBytes(previous, 32)),
       accumulator: asHash(asBytes(accumulator, 32)),
@@ -338,7 +377,8 @@ const decodeAttempt = (bytes: Uint8Array): Attempt => {
 }
 
 /** For logs. */
-export const shown = ({ seq, part, others, dataHash, nonce, facts, attempts }: PosterRecord) => ({
+export const shown = ({ seq, part, others, dataHash, nonce, facts, attempts, isRepair }: PosterRecord) => ({
+  ...(isRepair && { isRepair }),
   ...(others.length > 0 && { part: part + 1, parts: others.length + 1 }),
   ...{ seq, dataHash: bytesToHex(dataHash), nonce: Number(nonce), attempts: attempts.length },
   ...{ from: facts.firstHeight, to: facts.lastHeight, bytes: facts.sizeBytes },

@@ -117,6 +117,7 @@ const statusToJson = (status: PosterStatus) => ({
   latest: orNull(status.latest, positionToJson),
   finalized: orNull(status.final, positionToJson),
   balance: orNull(status.balanceWei, quantity),
+  lacking: quantity(status.gaps),
   baseFee: orNull(status.baseFeeWei, quantity),
   underway: orNull(status.underway, ({ seq, part, others, state, nonce, facts, attempts }) => ({
     ...{ seq: quantity(seq), part: quantity(part + 1), parts: quantity(others.length + 1) },

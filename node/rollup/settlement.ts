@@ -1,29 +1,13 @@
 // The settlement contract's words: what is asked of it, how a batch is posted to it, and what its refusals mean. Owns the accumulator, which
 // the contract and everybody else find alike.
-import {
-  type Address,
-  asAddress,
-  asHash,
-  bytesToHex,
-  equalBytes,
-  type Hash,
-  type Hex,
-  hexToBytes,
-} from '../../chain/base/bytes.ts'
+import { type Address, asAddress, asHash, bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import {
-  AbiErrors,
-  decodeEvent,
-  decodeNamed,
-  encodeCall,
-  encodeValues,
-  selectorOf,
-} from '../../chain/native/kit/abi.ts'
+import { AbiErrors, decodeNamed, encodeCall, encodeValues, selectorOf } from '../../chain/native/kit/abi.ts'
 import { CHECKPOINT_TYPE_HASH } from '../../chain/types/checkpoint.ts'
 import { abi as verifierAbi } from '../../contracts/settlement/ICheckpointVerifier.abi.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
-import { type L1, L1Errors, type L1Log } from './l1.ts'
+import { type L1, L1Errors } from './l1.ts'
 
 export const SettlementErrors = defineErrors('SETTLEMENT', {
   VERIFIER: {
@@ -61,9 +45,6 @@ export interface Settlement {
   post(before: Position, posting: Posting): { readonly payload: Uint8Array; readonly accumulator: Hash }
   /** The call that supplies a part of a batch that is posted. */
   supply(seq: number, part: Uint8Array): Uint8Array
-  /** First topic of what the contract logs when somebody does, and what such a log says. Throws ABI_*. */
-  readonly suppliedTopic: Hash
-  supplied(log: Pick<L1Log, 'topics' | 'data'>): { readonly seq: number; readonly dataHash: Hash }
   /** A revert by its name and values. */
   explain(output: Uint8Array): string
 }
@@ -89,11 +70,6 @@ export const createSettlement = (address: Address): Settlement => ({
     return { payload: encodeCall(abi.functions.post, args), accumulator }
   },
   supply: (seq, part) => encodeCall(abi.functions.supply, [BigInt(seq), part]),
-  suppliedTopic: asHash(hexToBytes(abi.events.BatchSupplied.topic)),
-  supplied(log) {
-    const { seq, dataHash } = decodeEvent(abi.events.BatchSupplied, log)
-    return { seq: counted(seq), dataHash: asHash(dataHash) }
-  },
   explain(output) {
     const selector = selectorOf(output)
     const [name, error] =

@@ -1,5 +1,6 @@
 // The next batch out of this node's chain: which blocks, how many of them, and what vouches for the last. Owns the search for as many as fit;
 // the bytes are `batch.ts`'s, made off the thread, and certificates somebody else's.
+import { isDeepStrictEqual } from 'node:util'
 import { type Address, bytesToHex, compareBytes, concat, equalBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
@@ -8,7 +9,7 @@ import { encodeHeader, encodeSection, headerTimeMs } from '../../chain/types/blo
 import { sentTxs } from '../../chain/types/system-tx.ts'
 import { epochOf, isEpochEnd } from '../../chain/types/validators.ts'
 import type { Qc } from '../../chain/types/vote.ts'
-import { BATCH_LIMITS, type EncodedBatch } from './batch.ts'
+import { BATCH_LIMITS, decodeBatch, type EncodedBatch } from './batch.ts'
 import type { Batch, BatchSource } from './poster.ts'
 import type { Position, Scheme } from './settlement.ts'
 import type { Encoding } from './tx-columns.ts'
@@ -101,6 +102,26 @@ export class ChainSource implements BatchSource {
     return batch
   }
 
+  /** Throws SOURCE_*. */
+  async alone(at: Pick<Position, 'height' | 'blockHash'>): Promise<readonly Batch[]> {
+    const { height } = at
+    this.#refuseOther(at)
+    const { kept } = this.#deps.chain
+    if (height < kept().bodies || height > this.#deps.chain.head().header.number)
+      throw new NodeError(SourceErrors.FORGOTTEN, { height, kept: kept().bodies })
+    const made: Batch[] = []
+    for (const encoding of [this.#options.encoding, otherThan(this.#options.encoding)]) {
+      const batch = this.#batchOf(height, 1, await this.#encode(height, 1, encoding), false)
+      if (batch !== null) made.push(batch)
+    }
+    return made
+  }
+
+  isSame(batch: Uint8Array, other: Uint8Array): boolean {
+    const { chainId } = this.#deps.chain.genesis
+    return isDeepStrictEqual(decodeBatch(batch, { chainId }), decodeBatch(other, { chainId }))
+  }
+
   isAble(scheme: Scheme): boolean {
     return this.#deps.certificates[scheme] !== undefined
   }
@@ -152,9 +173,8 @@ export class ChainSource implements BatchSource {
     return bytes
   }
 
-  #encode(first: number, count: number): Promise<EncodedBatch> {
+  #encode(first: number, count: number, encoding = this.#options.encoding): Promise<EncodedBatch> {
     const { chain, builder } = this.#deps
-    const { encoding } = this.#options
     const heights = Array.from({ length: count }, (_, i) => first + i)
     const commit = chain.commitOf(first + count - 1)
     assert(commit !== null, 'a committed block has its certificate')
@@ -193,6 +213,8 @@ export class ChainSource implements BatchSource {
     }
   }
 }
+
+const otherThan = (encoding: Encoding): Encoding => (encoding === 'full' ? 'attested' : 'full')
 
 /** Bytes of consecutive blocks, each looked at once and only where it matters. */
 class Sizes {

@@ -10,13 +10,12 @@ import {
   equalBytes,
   type Hash,
   type Hex,
-  hexToBytes,
 } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { minBigint } from '../../chain/base/math.ts'
 import { asBigint, asBytes, asList, asNumber, decodeRlp, encodeRlp, rlpInt } from '../../chain/base/rlp.ts'
-import { decodeNamed, encodeError, encodeNamed, selectorOf } from '../../chain/native/kit/abi.ts'
+import { decodeNamed, encodeError, encodeEvent, encodeNamed, selectorOf } from '../../chain/native/kit/abi.ts'
 import { CHECKPOINT_TYPE_HASH } from '../../chain/types/checkpoint.ts'
 import { abi } from '../../contracts/settlement/INovaSettlement.abi.ts'
 import type { ReporterAccount } from '../../node/reporter.ts'
@@ -38,7 +37,7 @@ export const SETTLEMENT = asAddress(new Uint8Array(20).fill(0x5e))
 const ZERO = asHash(new Uint8Array(32))
 const settlement = createSettlement(SETTLEMENT)
 
-type SimEndpoint = L1 & Pick<L1History, 'logs'>
+type SimEndpoint = L1 & Pick<L1History, 'logs' | 'transaction'>
 interface SimTx {
   readonly hash: Hash
   readonly from: Address
@@ -119,6 +118,8 @@ export class SimL1 {
   /** Whether it reverts what is supplied, though an estimate says that it would not. */
   refusesSupply = false
   gas: (data: Uint8Array) => bigint = gasOf
+  /** What is posted in place of a batch. */
+  forge: ((batch: Uint8Array) => Uint8Array) | null = null
   /** Before each question; throws what the endpoint fails with. */
   onCall: (method: keyof SimEndpoint, raw?: Uint8Array) => void = () => {}
   /** Everything that was ever taken into the pool. */
@@ -176,9 +177,11 @@ export class SimL1 {
     })
   }
   /** Transactions of the canonical chain that did what they say. */
-  #done(): readonly { readonly tx: SimTx; readonly block: number }[] {
-    return this.#blocks.flatMap(({ number, txs, receipts }) =>
-      txs.filter(({ hash }) => receipts.get(bytesToHex(hash))?.isSuccess).map((tx) => ({ tx, block: number })),
+  #done(): readonly { readonly tx: SimTx; readonly block: number; readonly position: Position }[] {
+    return this.#blocks.flatMap(({ number, txs, receipts, state: { position } }) =>
+      txs
+        .filter(({ hash }) => receipts.get(bytesToHex(hash))?.isSuccess)
+        .map((tx) => ({ tx, block: number, position })),
     )
   }
   /** Transactions of the canonical chain that the contract refused. */
@@ -251,8 +254,15 @@ export class SimL1 {
     this.isOpen = wasOpen
   }
 
+  /** A poster that lies signs other bytes. */
+  #forged(tx: SimTx): SimTx {
+    if (this.forge === null || !isPost(tx.data)) return tx
+    const { batch, ...call } = postOf(tx.data)
+    const data = encodeNamed(abi.functions.post.inputs, { ...call, batch: this.forge(batch) })
+    return { ...tx, data: concat(tx.data.subarray(0, 4), data) }
+  }
   #admit(raw: Uint8Array): void {
-    const tx = txOf(raw)
+    const tx = this.#forged(txOf(raw))
     const refuse = (message: string): never => {
       throw refusedBy('eth_sendRawTransaction', message, null)
     }
@@ -296,6 +306,7 @@ export class SimL1 {
         }),
       receipt: (tx) => ask('receipt', () => this.#receipt(tx)),
       logs: ({ topics, from, to }) => ask('logs', () => this.#logs(topics, from, to)),
+      transaction: (tx) => ask('transaction', () => this.#transaction(tx)),
       send: (raw) => ask('send', () => this.#admit(raw), raw),
     }
   }
@@ -307,14 +318,17 @@ export class SimL1 {
     if (this.isOfOperators) return CHECKPOINT_TYPE_HASH
     throw refusedBy('eth_call', 'execution reverted', null)
   }
-  /** Of what was supplied; nobody asks this L1 for other logs. */
+  /** Of what was posted and supplied. */
   #logs(topics: readonly Hash[], from: number, to: number): readonly L1Log[] {
-    return this.#done().flatMap(({ tx, block }) => {
-      if (isPost(tx.data) || block < from || block > to) return []
-      const { seq, batch } = supplyOf(tx.data)
-      const word = asHash(hexToBytes(`0x${seq.toString(16).padStart(64, '0')}`))
-      return [{ address: SETTLEMENT, topics: [...topics, word], data: keccak(batch), transaction: tx.hash }]
+    return this.#done().flatMap(({ tx, block, position }) => {
+      if (block < from || block > to) return []
+      const log = { address: SETTLEMENT, transaction: tx.hash, ...logOf(tx.data, position) }
+      return topics.some((topic) => equalBytes(topic, log.topics[0] ?? ZERO)) ? [log] : []
     })
+  }
+  #transaction(hash: Hash) {
+    const tx = this.#blocks.flatMap(({ txs }) => txs).find((each) => equalBytes(each.hash, hash))
+    return tx === undefined ? null : { to: SETTLEMENT, input: tx.data }
   }
   #receipt(tx: Hash): L1Receipt | null {
     for (const { receipts } of this.#blocks.toReversed()) {
@@ -325,6 +339,16 @@ export class SimL1 {
   }
 }
 
+/** What a call of it logs; of a block's batches the last is at its position, and there never are two. */
+const logOf = (payload: Uint8Array, { height, accumulator, stateRoot }: Position): Pick<L1Log, 'topics' | 'data'> => {
+  if (!isPost(payload)) {
+    const { seq, batch } = supplyOf(payload)
+    return encodeEvent(abi.events.BatchSupplied, SETTLEMENT, { seq, dataHash: keccak(batch) })
+  }
+  const { seq, batch, checkpoint } = postOf(payload)
+  const hashes = { blockHash: keccak(checkpoint.header), dataHash: keccak(batch), accumulator, stateRoot }
+  return encodeEvent(abi.events.BatchPosted, SETTLEMENT, { seq, height: BigInt(height), ...hashes })
+}
 const poolKey = ({ from, nonce }: SimTx): string => `${bytesToHex(from)} ${nonce}`
 const settledOf = ({ state }: SimBlock) => {
   const { seq, height, epoch, ...hashes } = state.position

@@ -1,5 +1,6 @@
 // Posters before one simulated L1: their disks, their chain in its plainest form, and time that goes by as a test says.
 import { expect } from 'vitest'
+import { equalBytes } from '../../chain/base/bytes.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
 import { type BatchSource, Poster, type PosterOptions } from '../../node/rollup/poster.ts'
 import { openRecord } from '../../node/rollup/record.ts'
@@ -31,6 +32,8 @@ export interface SimChain {
   readonly epochBlocks?: number
   /** Of a block by its height; without it signatures are always there. */
   readonly certify?: (height: number) => Promise<Uint8Array | null>
+  /** In place of the batch of a block. */
+  readonly alone?: BatchSource['alone']
 }
 
 /** A chain with a block every three seconds since the start; as many go into a batch as `maxBytes` hold, of the large ones one. */
@@ -41,11 +44,26 @@ export const sourceOf = (
     heavy = () => null,
     epochBlocks = Number.POSITIVE_INFINITY,
     certify = async () => new Uint8Array(0),
+    alone,
   }: SimChain = {},
 ): BatchSource => ({
   rank,
   certify,
   isAble: (scheme) => scheme === 'bls',
+  isSame: equalBytes,
+  async alone(block) {
+    if (alone !== undefined) return alone(block)
+    const { height } = block
+    const bytes = heavy(height) ?? BLOCK_BYTES
+    const facts = { firstHeight: height, lastHeight: height, emptyBlocks: 0, transactions: 1, sizeBytes: bytes }
+    const times = { newestMs: START + height * BLOCK_MS, epoch: Math.floor((height - 1) / epochBlocks) }
+    return [
+      {
+        ...{ facts: { ...facts, blockBytes: 0, oldestMs: times.newestMs }, isFull: false, ...times },
+        ...simBatch(height, height, heavy(height) ?? undefined),
+      },
+    ]
+  },
   async next({ height: after }, maxBytes) {
     const epoch = Math.floor(after / epochBlocks)
     const head = Math.floor((nowMs() - START) / BLOCK_MS)
@@ -81,8 +99,7 @@ export class World {
   nowMs = START
   readonly l1: SimL1
   readonly said: string[] = []
-  readonly posters: { poster: Poster; readonly disk: Disk; readonly id: number; readonly rank: BatchSource['rank'] }[] =
-    []
+  readonly posters: { poster: Poster; disk: Disk; readonly id: number; readonly rank: BatchSource['rank'] }[] = []
   readonly options: PosterOptions
   readonly chain: SimChain
   /** Posters, by their places, whose processes are stopped. */
@@ -117,6 +134,12 @@ export class World {
     own.disk.crash()
     own.poster = await this.#start(own.disk, own.id, own.rank)
   }
+  /** Its disk is lost, and it begins with an empty one. */
+  async lose(i = 0): Promise<void> {
+    const own = this.posters[i] ?? expect.fail('one that runs')
+    own.disk = new Disk()
+    own.poster = await this.#start(own.disk, own.id, own.rank)
+  }
 
   /** Two seconds: a block of the L1, then a turn of each poster. A process that dies is started again. */
   async tick(): Promise<void> {
@@ -140,6 +163,14 @@ export class World {
     }
   }
 
+  /** What posters read. */
+  get source(): BatchSource {
+    return sourceOf(
+      () => this.nowMs,
+      () => 0,
+      this.chain,
+    )
+  }
   get status() {
     return (this.posters[0] ?? expect.fail('one that runs')).poster.status
   }
