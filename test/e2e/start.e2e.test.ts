@@ -11,7 +11,10 @@ import { type Devnet, startDevnet } from '../kit/devnet.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const novachain = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
-  promisify(execFile)(process.execPath, [join(root, 'node/main.ts'), ...args], { timeout: 120_000 }).then(
+  promisify(execFile)(process.execPath, [join(root, 'node/main.ts'), ...args], {
+    timeout: 120_000,
+    killSignal: 'SIGKILL',
+  }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   )

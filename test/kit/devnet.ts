@@ -32,11 +32,13 @@ const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
  */
 export async function freePort(): Promise<number> {
   const worker = Number(process.env.VITEST_POOL_ID ?? 1) - 1
-  for (;;) {
-    const port = 10_000 + (worker % 10) * 2_000 + (slot++ % SLOTS) * PORTS
+  const first = 10_000 + (worker % 10) * 2_000
+  for (let tries = 0; tries < SLOTS; tries++) {
+    const port = first + (slot++ % SLOTS) * PORTS
     const wanted = [0, 1_000].flatMap((above) => Array.from({ length: PORTS }, (_, i) => port + above + i))
     if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return port
   }
+  throw new Error(`no ten ports from ${first} on are free, or none can be opened`)
 }
 const PORTS = 10
 const SLOTS = 100
