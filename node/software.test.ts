@@ -126,6 +126,34 @@ test('a fork that holds and a peer that never heard of it', async () => {
   expect(genesis.forks).toBeUndefined()
 })
 
+test('of a peer that knows more forks than a greeting holds, those that it leaves out part nobody', async () => {
+  const many = Array.from({ length: 60 }, (_, i) => ({
+    name: `fork-number-${i}`,
+    since: '1.0.0',
+    revision: 1,
+    meaning: '',
+  }))
+  cluster = await createCluster({
+    validators: 1,
+    blockTimeMs: 100,
+    speed: 20,
+    epochBlocks: 2,
+    forks: { 'params-2': 1 },
+  })
+  const both = [...FORKS, ...many]
+  const { chain } = await cluster
+    .start(0, { forks: both })
+    .then(async (member) => reached(member, 3).then(() => member))
+  const bytes = encodeSoftware(softwareOf('9.0.0', both))
+  expect(decodeSoftware(bytes)?.forks.map(({ name }) => name)).not.toContain('params-2')
+  expect(disagreement(chain, bytes)).toBeNull()
+  // Who knows an older one than it, and not it, never heard of it.
+  expect(disagreement(chain, encodeSoftware(softwareOf('0.0.9', [...OLD, ...many.slice(0, 1)])))).toMatch(
+    /does not know/,
+  )
+  expect(disagreement(chain, encodeSoftware(softwareOf('0.0.1', [])))).toMatch(/does not know/)
+})
+
 test('three of four are replaced before the fork and go on in round 0; the fourth stops there, and resumes when it is replaced too', async () => {
   cluster = await createCluster({
     ...{ validators: 4, blockTimeMs: 200, epochBlocks: 8, forks: { 'params-2': 2 } },

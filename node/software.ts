@@ -55,10 +55,11 @@ export const softwareOfPeers = (peers: readonly PeerInfo[]) =>
 export function disagreement(chain: Chain, bytes: Uint8Array): string | null {
   const theirs = decodeSoftware(bytes)
   if (theirs === null) return null
+  const unsaid = olderThanSaid(chain.forks.known, theirs)
   for (const { name, epoch, version, isActive } of chain.forks.outlook()) {
     const mine = chain.forks.known.find((fork) => fork.name === name)
     const found = theirs.forks.find((fork) => fork.name === name)
-    if (isActive && epoch > 0 && found === undefined)
+    if (isActive && epoch > 0 && found === undefined && !unsaid.has(name))
       return (
         `of version ${theirs.version}, which does not know the fork ${name} that holds here since epoch ${epoch}; ` +
         `${version === '' ? 'a newer one' : `version ${version}`} does`
@@ -70,6 +71,13 @@ export function disagreement(chain: Chain, bytes: Uint8Array): string | null {
       )
   }
   return null
+}
+
+/** Those before the oldest that a peer lists: it may have left them out for want of room. Releases add forks at the end, and take none away. */
+const olderThanSaid = (known: readonly Fork[], { forks: [oldest] }: Software): ReadonlySet<string> => {
+  const at = known.findIndex(({ name }) => name === oldest?.name)
+  const count = oldest === undefined ? 0 : at < 0 ? known.length : at
+  return new Set(known.slice(0, count).map(({ name }) => name))
 }
 
 /**

@@ -9,12 +9,13 @@ import { createMemoryKv } from '../chain/store/kv.ts'
 import { type Genesis, parseGenesis, rulesOf } from '../chain/types/genesis.ts'
 import { createMemoryHub, type MemoryHub } from '../p2p/memory.ts'
 import type { Network, PeerId, Protocol } from '../p2p/network.ts'
-import { decodeLightAsk, decodeStateAsk, encodeStateAsk } from '../p2p/wire.ts'
+import { decodeLightAsk, decodeStateAsk, encodeLightAsk, encodeStateAsk } from '../p2p/wire.ts'
 import { answering, atHeight, startFollower } from '../test/kit/follower.ts'
-import { noMeter, openSealedChain, seal, sealedGenesisText, silent } from '../test/kit/sealed.ts'
+import { openSealedChain, seal, sealedGenesisText } from '../test/kit/sealed.ts'
 import { answerLight, answerState } from './snapshots.ts'
 import { StateSync, type StateSyncOptions } from './statesync.ts'
 import { systemClock, systemTimers } from './system.ts'
+import { noMeter, silent } from './telemetry.ts'
 
 /** Enough accounts for pieces of several branches, one with large storage, some with code. */
 const genesisWith = (chainId: number): Genesis => {
@@ -189,6 +190,22 @@ test.each(Object.keys(spoil))('who %s is dropped and blamed, and the others are 
   expect(chain.head().header).toEqual(target?.header)
   expect(new Set(hub.blamed.map(({ peer }) => peer))).toEqual(new Set(['liar']))
   expect(hub.blamed[0]?.offence).toMatch(/^(false answer|forged)$/)
+})
+
+test('answers that are cut where a block more has no room do not keep it from the blocks before', async () => {
+  const hub = createMemoryHub()
+  const honest = honestly()
+  joinPeer(hub, 'a', (protocol, bytes) => {
+    const ask = protocol === 'light' ? decodeLightAsk(bytes) : null
+    if (ask?.kind !== 'heights') return honest(protocol, bytes)
+    return honest(protocol, encodeLightAsk({ ...ask, count: Math.min(ask.count, 20) }))
+  })
+  const kv = createMemoryKv()
+  const target = await syncInto(hub, kv)
+  const chain = await openSealedChain(genesis, kv)
+  for (let height = 1; height <= (target?.header.number ?? 0); height++)
+    expect(chain.outline(height)?.hash).toEqual(source.outline(height)?.hash)
+  expect(hub.blamed).toEqual([])
 })
 
 test('what is asked of a peer that stalls is asked of another', async () => {

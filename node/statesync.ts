@@ -42,6 +42,8 @@ const HEADS_MAX = 8
 const TAIL_BLOCKS = 256
 /** Hand-overs asked for at once. */
 const EPOCHS_ASKED = 64
+/** Blocks asked for at once where all of them are needed: their answer has room for 64 KB of each. */
+const BLOCKS_ASKED = 16
 
 export interface StateSyncTimes {
   readonly requestMs: number
@@ -437,7 +439,7 @@ export class StateSync {
     let next: Outlined = target
     const lowest = Math.max(1, target.header.number - TAIL_BLOCKS + 1)
     while (next.header.number > lowest) {
-      const from = lowest
+      const from = Math.max(lowest, next.header.number - BLOCKS_ASKED)
       const source = this.#usable().find(({ flights }) => flights < PEER_FLIGHTS_MAX)
       const given = source && (await this.#lit(source, { kind: 'heights', from, count: next.header.number - from }))
       signal.throwIfAborted()
