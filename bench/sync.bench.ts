@@ -18,9 +18,10 @@ import { openWal } from '../chain/store/wal.ts'
 import { startConsensus } from '../node/consensus.ts'
 import { developmentAccounts } from '../node/development.ts'
 import { systemClock, systemRandom, systemTimers } from '../node/system.ts'
+import { noMeter, silent } from '../node/telemetry.ts'
 import { createVerifier } from '../node/verifier.ts'
 import { createHost } from '../p2p/host.ts'
-import { noMeter, openSealedChain, seal, sealedGenesis, silent } from '../test/kit/sealed.ts'
+import { openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
 import { createReport, type Reporter } from './report.ts'
 
 const isSmoke = process.argv.includes('--smoke')

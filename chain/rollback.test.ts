@@ -2,11 +2,11 @@
 import { Wallet } from 'ethers'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
+import { copyOf, openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
 import { type Address, asAddress, bytesToHex, hexToBytes } from './base/bytes.ts'
 import { KECCAK_EMPTY } from './base/crypto.ts'
 import { NodeError } from './base/errors.ts'
-import type { Kv, KvWrite } from './base/ports.ts'
+import type { Kv } from './base/ports.ts'
 import { checkStore } from './calls.ts'
 import type { Chain } from './chain.ts'
 import { openPruner } from './prune.ts'
@@ -25,14 +25,6 @@ const dump = async (kv: Kv): Promise<ReadonlyMap<string, string>> => {
   for await (const [key, value] of kv.entries(new Uint8Array(0), new Uint8Array(64).fill(255)))
     out.set(bytesToHex(key), bytesToHex(value))
   return out
-}
-const copyOf = async (kv: Kv): Promise<Kv> => {
-  const copy = createMemoryKv()
-  const writes: KvWrite[] = []
-  for await (const [key, value] of kv.entries(new Uint8Array(0), new Uint8Array(64).fill(255)))
-    writes.push({ key, value })
-  await copy.write(writes)
-  return copy
 }
 
 const wallet = new Wallet(DEVELOPMENT_KEY)

@@ -32,11 +32,7 @@ export const hasDatabase = (dir: string): boolean => existsSync(join(dir, 'db', 
  * Opens what was fetched of a state so far, and makes it the node's database once `fetch` is done with it; where it was done before
  * and only that is missing, `fetch` is not called. Throws BEGIN_EXISTS.
  */
-export async function intoDatabase(
-  dir: string,
-  genesis: Genesis,
-  fetch: (restore: Restore) => Promise<void>,
-): Promise<void> {
+async function intoDatabase(dir: string, genesis: Genesis, fetch: (restore: Restore) => Promise<void>): Promise<void> {
   if (hasDatabase(dir)) throw new NodeError(BeginErrors.EXISTS, { dir })
   const kv = await openKv(folderIn(dir), { pause: nextTurn })
   try {

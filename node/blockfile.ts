@@ -4,7 +4,7 @@
 // Head: "NOVABLK1" ‖ genesis hash ‖ first height u48 ‖ last height u48 ‖ check. Then runs as peers send them, each of one epoch, one after the other:
 // length of the run u32 ‖ its first height u48 ‖ count of its blocks u16 ‖ check of the run ‖ check of the 20 bytes before ‖ run.
 import type { FileHandle } from 'node:fs/promises'
-import { asHash, bytesToHex, concat, equalBytes, type Hash } from '../chain/base/bytes.ts'
+import { asHash, bigintToFixed, bytesToHex, bytesToNumber, concat, equalBytes, type Hash } from '../chain/base/bytes.ts'
 import { keccak } from '../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Chain } from '../chain/chain.ts'
@@ -40,16 +40,9 @@ const RUN_BYTES_MAX = 12 * 1024 * 1024
 const RUN_BYTES = 2 * 1024 * 1024
 const RUN_BLOCKS = 64
 
-const uint = (value: number, sizeBytes: number): Uint8Array => {
-  const out = new Uint8Array(sizeBytes)
-  for (let i = sizeBytes - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) out[i] = rest & 255
-  return out
-}
-const numberAt = (bytes: Uint8Array, from: number, sizeBytes: number): number => {
-  let out = 0
-  for (let i = from; i < from + sizeBytes; i++) out = out * 256 + (bytes[i] as number)
-  return out
-}
+const uint = (value: number, sizeBytes: number): Uint8Array => bigintToFixed(BigInt(value), sizeBytes)
+const numberAt = (bytes: Uint8Array, from: number, sizeBytes: number): number =>
+  bytesToNumber(bytes.subarray(from, from + sizeBytes))
 const checkOf = (bytes: Uint8Array): Uint8Array => keccak(bytes).slice(0, CHECK_BYTES)
 
 interface Span {

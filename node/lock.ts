@@ -134,7 +134,8 @@ const holderOf = (text: string): Holder | null => {
   }
 }
 
-const isAlive = (pid: number): boolean => {
+/** Of any user. */
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true

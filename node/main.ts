@@ -3,6 +3,7 @@
 import { NodeError } from '../chain/base/errors.ts'
 import {
   type Command,
+  CommandErrors,
   exitCode,
   exitCodeOf,
   helpOf,
@@ -105,7 +106,8 @@ const run = async (argv: readonly string[]): Promise<number> => {
   }
   await warn(command)
   const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stop.abort(new NodeError(CommandErrors.STOPPED, undefined)))
   const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)
   return command.run({
     ...{ args, switches, out },

@@ -27,7 +27,7 @@ interface Module<A extends Abi> {
 }
 export const staking: Module<typeof stakingAbi> = { name: 'staking', at: STAKING, abi: stakingAbi }
 export const slashing: Module<typeof slashingAbi> = { name: 'slashing', at: SLASHING, abi: slashingAbi }
-const params: Module<typeof paramsAbi> = { name: 'params', at: PARAMS, abi: paramsAbi }
+export const params: Module<typeof paramsAbi> = { name: 'params', at: PARAMS, abi: paramsAbi }
 export const did: Module<typeof didAbi> = { name: 'did', at: DID, abi: didAbi }
 
 /**

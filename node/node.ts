@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Address, bytesToHex, type Hash } from '../chain/base/bytes.ts'
-import { defineErrors } from '../chain/base/errors.ts'
 import type { Kv, Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine, type EngineName } from '../chain/calls.ts'
 import { type Chain, type ChainDeps, openChain } from '../chain/chain.ts'
@@ -45,13 +44,6 @@ import { createVerifier } from './verifier.ts'
 import { version } from './version.ts'
 import { createCallPool } from './workers/pool.ts'
 import { createSenderPool } from './workers/senders.ts'
-
-export const NodeErrors = defineErrors('NODE', {
-  NETWORK: {
-    text: (d: { have: string; want: string }) =>
-      `this folder belongs to the network ${d.have}, not ${d.want}: use another --dir, or --reset to begin anew`,
-  },
-})
 
 export interface NodeOptions {
   readonly dir: string

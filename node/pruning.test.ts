@@ -5,16 +5,18 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NodeError } from '../chain/base/errors.ts'
-import type { Kv, KvWrite, Log, Timers } from '../chain/base/ports.ts'
+import type { Kv, Log, Timers } from '../chain/base/ports.ts'
 import { checkStore } from '../chain/calls.ts'
 import type { Chain } from '../chain/chain.ts'
 import { openPruner, tableSizes } from '../chain/prune.ts'
-import { createMemoryKv, type DiskKv, openKv, StoreErrors } from '../chain/store/kv.ts'
+import { type DiskKv, openKv, StoreErrors } from '../chain/store/kv.ts'
 import { parseGenesis } from '../chain/types/genesis.ts'
 import { run } from '../test/kit/commands.ts'
-import { noMeter, openSealedChain, seal, sealedGenesisText, silent } from '../test/kit/sealed.ts'
+import { copyOf, openSealedChain, seal, sealedGenesisText } from '../test/kit/sealed.ts'
+import { exitCode } from './args.ts'
 import { db } from './commands/db.ts'
 import { KEPT_BLOCKS_MIN, parseKeep, pruneTargets, startPruning } from './pruning.ts'
+import { noMeter, silent } from './telemetry.ts'
 
 const HEIGHT = 400
 const text = sealedGenesisText({ epochBlocks: 20 })
@@ -31,14 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-const copied = async (): Promise<Kv> => {
-  const copy = createMemoryKv()
-  const writes: KvWrite[] = []
-  for await (const [key, value] of kv.entries(new Uint8Array(0), new Uint8Array(64).fill(255)))
-    writes.push({ key, value })
-  await copy.write(writes)
-  return copy
-}
+const copied = (): Promise<Kv> => copyOf(kv)
 const all = { headers: 'all', bodies: 'all', receipts: 'all', logs: 'all' } as const
 /** Pauses are none; the next measuring never comes. */
 const timers: Timers = {
@@ -155,6 +150,8 @@ test('db prune says beforehand what it frees, frees it, and gives the disk back;
   expect(dry.json).toMatchObject({ dryRun: true, from: { headers: 0, bodies: height - KEPT_BLOCKS_MIN } })
   expect([dry.json.blocks.records, dry.json.history.records].every((count) => count > 0)).toBe(true)
   expect((await prune('--dry-run')).json).toEqual(dry.json)
+  const stopped = await run(db, ['prune', '--bodies', 'none', '--dir', dir], {}, AbortSignal.abort())
+  expect([stopped.code, stopped.json.done]).toEqual([exitCode.notSynced, false])
   expect((await prune()).json).toMatchObject({ dryRun: false, done: true, bytes: dry.json.bytes })
   expect((await prune('--dry-run')).json).toMatchObject({ records: 0, bytes: 0 })
   // What is gone does not come back for who asks for more.

@@ -9,6 +9,7 @@ import {
   decodeMessage,
   type Entry,
   encodeMessage,
+  isSignedMessage,
   type Message,
   type Signed,
   type SignRecord,
@@ -62,8 +63,7 @@ export function parseRecord(text: string, name: string, { publicKey, domain }: O
     if (json[field] !== owner[field])
       throw refuse(`is of the ${what} ${String(json[field] ?? '?')}, not ${owner[field]}`)
   const message = decoded(json.message, decodeMessage)
-  if (message === null || message.kind === 'qc' || message.kind === 'tc' || message.kind === 'status')
-    throw refuse('has no signed message')
+  if (message === null || !isSignedMessage(message)) throw refuse('has no signed message')
   const at = stepOf(message)
   if (at.height !== json.h || at.round !== json.r || at.step !== json.step)
     throw refuse('names another height, round or step than its message')

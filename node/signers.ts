@@ -1,5 +1,6 @@
 // The signers of a node: keys that lie with it, each with its lock and its record, or keys of a signer elsewhere, of whose records it keeps
 // copies. Owns where records lie: beside each other under the names of their keys, so that a record goes on with its key.
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
@@ -30,6 +31,12 @@ export interface Signers {
 
 export const recordPath = (dir: string, publicKey: Uint8Array): string =>
   join(dir, `signer-${bytesToHex(publicKey).slice(2, 18)}.json`)
+
+/** Names of the records in a folder, sorted. */
+export const recordsIn = (dir: string): string[] =>
+  readdirSync(dir)
+    .filter((name) => /^signer-[0-9a-f]{16}\.json$/.test(name))
+    .sort()
 
 /** `closers` end what it opens, in the reverse order. Throws what locks, records and the way to a signer elsewhere throw. */
 export async function openSigners(

@@ -6,23 +6,14 @@ import { NodeError } from '../chain/base/errors.ts'
 import { offencesBetween } from '../chain/types/evidence.ts'
 import { heightOf, stepOf } from '../chain/types/message.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
+import { memoryRecord } from '../test/kit/remote.ts'
 import { developmentSecret } from './development.ts'
-import { RecordErrors, type RecordFile } from './record.ts'
+import { RecordErrors } from './record.ts'
 import { keepRecord, openSigner, type Signer, SignerErrors, type SignOrder } from './signer.ts'
 
 let cluster: Cluster
 afterEach(() => cluster.close()) // the last test's own, or one closed before: closing again is nothing
 
-const memoryFile = (): RecordFile & { text: string | null } => ({
-  name: 'record',
-  text: null,
-  async read() {
-    return this.text
-  },
-  async replace(text) {
-    this.text = text
-  },
-})
 const away = () => new NodeError(SignerErrors.UNREACHABLE, { reason: 'no route' })
 
 /** Puts a member's key behind what a network does to questions and answers. */
@@ -98,7 +89,7 @@ test('a signer whose own record is ahead refuses, and the validator goes on abov
   await create()
   const members = await others()
   const [first] = members
-  const elsewhere = await openSigner(memoryFile(), developmentSecret(3), {
+  const elsewhere = await openSigner(memoryRecord(), developmentSecret(3), {
     chainId: cluster.genesis.chainId,
     genesisHash: first.chain.genesisHash,
   })
@@ -144,7 +135,7 @@ test('of the record here and the record there the higher one counts', async () =
     }
     return { message: { kind: 'vote', vote }, highQc: null, entry: null }
   }
-  const [there, here] = [memoryFile(), memoryFile()]
+  const [there, here] = [memoryRecord(), memoryRecord()]
   const key = await openSigner(there, developmentSecret(0), domain)
   const both = await keepRecord(here, key, domain)
   await both.sign(prepare(7))

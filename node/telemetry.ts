@@ -17,6 +17,14 @@ export const createLog = (level: string, to: DestinationStream = pino.destinatio
   }
 }
 
+/** Of what runs beside a node, or without one: nobody listens. */
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+export const noMeter: Meter = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+}
+
 const PREFIX = 'novachain_'
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 

@@ -4,7 +4,6 @@ import { asAddress, bytesToHex } from '../chain/base/bytes.ts'
 import { installCurves } from '../chain/base/crypto.ts'
 import { nativeCurves } from '../chain/base/crypto-native.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
-import type { Log, Meter } from '../chain/base/ports.ts'
 import { createChainEngine, openCalls } from '../chain/calls.ts'
 import { type Chain, openChain } from '../chain/chain.ts'
 import { openWal } from '../chain/store/wal.ts'
@@ -20,6 +19,7 @@ import { openSigner } from './signer.ts'
 import { Disk, type Life } from './sim/disk.ts'
 import { createRandom } from './sim/random.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
+import { noMeter, silent } from './telemetry.ts'
 import { createVerifier } from './verifier.ts'
 import { version } from './version.ts'
 
@@ -109,8 +109,7 @@ interface Running {
   stop(): Promise<void>
 }
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-const meter: Meter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
+const [log, meter] = [silent, noMeter]
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
 const IMMORTAL: Life = { isDead: false, step() {}, after: systemTimers.after }
 

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import { bytesToHex } from '../chain/base/bytes.ts'
 import { openPruner } from '../chain/prune.ts'
+import { silent } from '../node/telemetry.ts'
 import { openMemoryChain } from '../test/kit/memory-chain.ts'
-import { silent } from '../test/kit/sealed.ts'
 import { createDispatch } from './dispatch.ts'
 import { methods } from './table.ts'
 

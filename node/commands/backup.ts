@@ -16,13 +16,14 @@ import { parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { loadConfig } from '../config.ts'
 import { freeBytes } from '../disk.ts'
-import { noMeter, silent } from '../doctor/folder.ts'
 import { sizeOf } from '../doctor/machine.ts'
 import { readKeyFile } from '../keystore.ts'
+import { isAlive } from '../lock.ts'
 import { GENESIS_MAX_BYTES, readText } from '../source.ts'
 import { createSteps } from '../steps.ts'
 import { copyStore } from '../store-copy.ts'
 import { systemClock } from '../system.ts'
+import { noMeter, silent } from '../telemetry.ts'
 import { version } from '../version.ts'
 import { requireNodeDir } from './start.ts'
 
@@ -101,7 +102,7 @@ export const restore: Command = {
 const give = async ({ switches, out }: CommandContext, file: string, dir: string): Promise<ExitCode> => {
   if (existsSync(file)) throw new NodeError(BackupErrors.EXISTS, { file })
   if (!existsSync(dirname(file))) throw new NodeError(BackupErrors.FILE, { file, reason: 'there is no such folder' })
-  clearAway(dir)
+  await clearAway(dir)
   const steps = createSteps()
   const staged = join(dir, `${STAGED}${process.pid}`)
   const fresh = `${file}.${randomUUID()}.new`
@@ -140,16 +141,9 @@ const give = async ({ switches, out }: CommandContext, file: string, dir: string
 
 /** Links that a backup which was killed left behind would keep tables on the disk for ever. */
 const STAGED = 'backup.tmp-'
-const clearAway = (dir: string): void => {
+const clearAway = async (dir: string): Promise<void> => {
   for (const name of readdirSync(dir).filter((each) => each.startsWith(STAGED)))
-    if (!isAlive(Number(name.slice(STAGED.length)))) void rm(join(dir, name), { recursive: true, force: true })
-}
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' // it throws nothing else
-  }
+    if (!isAlive(Number(name.slice(STAGED.length)))) await rm(join(dir, name), { recursive: true, force: true })
 }
 
 /** The log comes after the database: what it shows to be signed is then never less than what the database shows. */

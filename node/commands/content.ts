@@ -10,6 +10,7 @@ import { loadConfig } from '../config.ts'
 import { ContentErrors } from '../content.ts'
 import { newestDigests } from '../content-references.ts'
 import { type Ipfs, openIpfs } from '../ipfs.ts'
+import { silent } from '../telemetry.ts'
 import { contentOf, requireNodeDir } from './start.ts'
 
 const usage = 'content backup|restore <file.car> --dir <dir>'
@@ -37,7 +38,7 @@ export const content: Command = {
     if (options === null) throw new NodeError(ContentErrors.OFF, undefined)
     // Alone: it listens nowhere and dials nobody.
     const ipfs = await openIpfs(
-      { clock: { nowMs: () => Date.now() }, log: { debug() {}, info() {}, warn() {}, error() {} } },
+      { clock: { nowMs: () => Date.now() }, log: silent },
       { ...options, dir: join(dir, 'content', 'ipfs'), listen: [], peers: [] },
     )
     try {

@@ -9,7 +9,7 @@ import { compactAll, compactPruned, type HistoryKept, openPruner, tableSizes } f
 import { checkKvFiles, type DiskKv, openKv, StoreErrors } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { inOrder, PRUNABLE, type Prunable } from '../../chain/types/kept.ts'
-import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
+import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { type Keep, parseKeep, pruneTargets } from '../pruning.ts'
 import { pruneChoiceOf, requireNodeDir } from './start.ts'
 import { createLine, openStopped } from './stopped.ts'
@@ -19,7 +19,7 @@ const usage = 'db check|stats|prune|compact --dir <dir>'
 export const db: Command = {
   usage,
   summary:
-    'Check every record of a stopped node, count what fills its disk, forget old blocks, or give the disk back what was deleted.',
+    'Check every record of a stopped node, count what fills its disk, forget old blocks, or give the disk back what was deleted; exit code 4 where it was stopped.',
   verbs: [
     'db check --dir <dir>',
     'db stats --dir <dir>',
@@ -42,32 +42,32 @@ export const db: Command = {
     if (verb === undefined)
       throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected check, stats, prune or compact', usage })
     const dir = requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.')
-    await verb(context, dir)
-    return exitCode.ok
+    return verb(context, dir)
   },
 }
 
-const withStore = async (dir: string, work: (kv: DiskKv) => Promise<void>): Promise<void> => {
+const withStore = async (dir: string, work: (kv: DiskKv) => Promise<ExitCode>): Promise<ExitCode> => {
   const kv = await openKv(join(dir, 'db'))
   try {
-    await work(kv)
+    return await work(kv)
   } finally {
     await kv.close()
   }
 }
 
-const check = async ({ out }: CommandContext, dir: string): Promise<void> => {
+const check = async ({ out }: CommandContext, dir: string): Promise<ExitCode> => {
   for await (const fault of checkKvFiles(join(dir, 'db')))
     throw new NodeError(StoreErrors.CORRUPT, { where: 'its files', reason: fault })
-  await withStore(dir, async (kv) => {
+  return withStore(dir, async (kv) => {
     const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))
     const found = await checkStore(kv, await computeGenesisHash(genesis))
     const { height, accounts, slots, codes, blocks } = found
     out(found, `whole: height ${height}, ${blocks} blocks, ${accounts} accounts, ${slots} slots, ${codes} codes`)
+    return exitCode.ok
   })
 }
 
-const stats = ({ out }: CommandContext, dir: string): Promise<void> =>
+const stats = ({ out }: CommandContext, dir: string): Promise<ExitCode> =>
   withStore(dir, async (kv) => {
     const tables = await storeStats(kv)
     const total = tables.reduce((sum, { rows, bytes }) => ({ rows: sum.rows + rows, bytes: sum.bytes + bytes }), {
@@ -84,6 +84,7 @@ const stats = ({ out }: CommandContext, dir: string): Promise<void> =>
         'Keys and values before compression: LevelDB takes less on the disk.',
       ].join('\n'),
     )
+    return exitCode.ok
   })
 
 const sizeOf = (bytes: number): string =>
@@ -93,7 +94,7 @@ const sizeOf = (bytes: number): string =>
       ? `${(bytes / 1e6).toFixed(1)} MB`
       : `${(bytes / 1e9).toFixed(2)} GB`
 
-const prune = async (context: CommandContext, dir: string): Promise<void> => {
+const prune = async (context: CommandContext, dir: string): Promise<ExitCode> => {
   const { flags, switches, out, signal } = context
   const { chain, kv, config, close } = await openStopped(dir, context.env)
   try {
@@ -116,7 +117,10 @@ const prune = async (context: CommandContext, dir: string): Promise<void> => {
     const found = { from, blocks, history: states, records, bytes }
     const said = `${records.toLocaleString('en')} records, ${sizeOf(bytes)}`
     const keeps = PRUNABLE.map((what) => `${what} from block ${from[what]} on`).join(', ')
-    if (switches.has('dry-run')) return out({ ...found, dryRun: true }, `would free ${said}; would keep ${keeps}`)
+    if (switches.has('dry-run')) {
+      out({ ...found, dryRun: true }, `would free ${said}; would keep ${keeps}`)
+      return exitCode.ok
+    }
     const screen = createLine()
     const tell = (): void => {
       screen.tell(`pruned to block ${pruner.earliest().bodies} of ${to.bodies}`)
@@ -132,6 +136,7 @@ const prune = async (context: CommandContext, dir: string): Promise<void> => {
     const isDone = !signal.aborted
     const text = isDone ? `freed ${said}; keeps ${keeps}` : 'stopped between two slices; the same command goes on'
     out({ ...found, dryRun: false, done: isDone }, text)
+    return isDone ? exitCode.ok : exitCode.notSynced
   } finally {
     await close()
   }
@@ -149,15 +154,18 @@ const blocksOf = (flag: string, text: string | undefined, configured: number): n
   })
 }
 
-const compact = ({ out, signal }: CommandContext, dir: string): Promise<void> =>
+const compact = ({ out, signal }: CommandContext, dir: string): Promise<ExitCode> =>
   withStore(dir, async (kv) => {
     const sum = async (): Promise<number> => [...(await tableSizes(kv)).values()].reduce((a, b) => a + b, 0)
     const before = await sum()
     await compactAll(kv, () => !signal.aborted)
     const after = await sum()
-    out({ before, after }, `the tables take ${sizeOf(after)} of the disk, before it was ${sizeOf(before)}`)
+    const isDone = !signal.aborted
+    const text = `the tables take ${sizeOf(after)} of the disk, before it was ${sizeOf(before)}`
+    out({ before, after, done: isDone }, isDone ? text : `stopped before the end: ${text}`)
+    return isDone ? exitCode.ok : exitCode.notSynced
   })
 
-const VERBS: Readonly<Record<string, (context: CommandContext, dir: string) => Promise<void>>> = {
+const VERBS: Readonly<Record<string, (context: CommandContext, dir: string) => Promise<ExitCode>>> = {
   ...{ check, stats, prune, compact },
 }

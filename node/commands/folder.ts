@@ -21,6 +21,7 @@ import { remoteOf } from '../remote/files.ts'
 import { headOf } from '../roll.ts'
 import type { Steps } from '../steps.ts'
 import { monotonicClock, systemTimers } from '../system.ts'
+import { noMeter, silent } from '../telemetry.ts'
 import { requireNodeDir } from './start.ts'
 import { consensusOf } from './status.ts'
 
@@ -86,14 +87,12 @@ const keyOf = (folder: Folder, secret: Uint8Array): FolderKey => {
   return { blsKey: holder.publicKey, holder }
 }
 
-const noLog = { debug() {}, info() {}, warn() {}, error() {} }
-const noMeter = { counter: () => ({ add() {} }), gauge: () => ({ set() {} }), histogram: () => ({ observe() {} }) }
 /** Those of the signer elsewhere, in its order; null where keys are in this folder. The node has its lease; a visit needs none. */
 const keysElsewhere = async (folder: Folder): Promise<readonly FolderKey[] | null> => {
   const { dir, config } = folder
   if (config['validator.signerUrl'] === '') return null
   const at = await remoteOf(dir, config, { takesOver: false })
-  const deps = { domain: domainOf(folder), clock: monotonicClock, timers: systemTimers, log: noLog, meter: noMeter }
+  const deps = { domain: domainOf(folder), clock: monotonicClock, timers: systemTimers, log: silent, meter: noMeter }
   const names = await visitSigner(at, deps, async (keys) => keys.map(({ publicKey }) => publicKey))
   return names.map((blsKey) => {
     const visit = (ask: (holder: KeyHolder) => Promise<Uint8Array>): Promise<Uint8Array> =>

@@ -1,19 +1,16 @@
 // permissions: who may send, deploy, validate and be a peer, on networks whose governance keeps lists of it: shown, turned on and off, and changed.
 import { bytesToHex, hexToBytes } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import { PARAMS } from '../../chain/native/index.ts'
-import { abi } from '../../chain/native/params/abi.ts'
 import { LISTS, type ListName, MODES } from '../../chain/native/params/permissions.ts'
 import { isPeerId } from '../../p2p/identity.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { ask, askAll, callOf } from '../modules.ts'
+import { ask, askAll, callOf, params } from '../modules.ts'
 import { headOf } from '../roll.ts'
 import { printable, table } from '../screen.ts'
 import { checkedAddress, perform, senderOf, sending, urlOf } from './send.ts'
 
 const usage = 'permissions show|mode|add|remove … [--from <keystore>] [--rpc <url>]'
 
-const params = { name: 'params', at: PARAMS, abi }
 /** As many as the module shows at once. */
 const PAGE = 1_000
 /** In one transaction: a hundred slots of peers cost some 7,000,000 gas. */

@@ -16,7 +16,7 @@ import { lockKey } from '../lock.ts'
 import { passwordsOf } from '../password.ts'
 import { openRecordFile } from '../record.ts'
 import { makeIdentity } from '../remote/certificates.ts'
-import { readCertificates, readIdentity } from '../remote/files.ts'
+import { placeIn, readCertificates, readIdentity } from '../remote/files.ts'
 import { exportHistory, HISTORY_MAX_BYTES, HistoryErrors, importHistory } from '../remote/history.ts'
 import { type ServedKey, type SignerServer, serveSigner } from '../remote/server.ts'
 import { KEYS_MAX } from '../remote/wire.ts'
@@ -220,7 +220,7 @@ async function serve(context: CommandContext): Promise<ExitCode> {
     const ports = { clock: monotonicClock, timers: systemTimers, log, meter }
     const server = await serveSigner(
       { keys, domain, ...ports, fail: failed.reject },
-      { ...placeIn(config), identity, clients },
+      { ...placeIn(`tls://${config['signer.listen']}`), identity, clients },
     )
     closers.push(() => server.close())
     const telemetry = { host: config['metrics.host'], port: config['metrics.port'] }
@@ -241,20 +241,16 @@ async function serve(context: CommandContext): Promise<ExitCode> {
 }
 const unready = (server: SignerServer): string | null => (server.holder() === null ? 'no node asks it' : null)
 
-const placeIn = (config: Config): { readonly host: string; readonly port: number } => {
-  const { hostname, port } = new URL(`tls://${config['signer.listen']}`)
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
-}
-
 /** Every validator key of the folder, each under its locks and with its record. */
 const keysOf = async (
-  { flags, env }: CommandContext,
+  context: CommandContext,
   config: Config,
   domain: Domain,
   log: Log,
   closers: (() => Promise<void>)[],
 ): Promise<readonly ServedKey[]> => {
-  const dir = flags.dir ?? env.NOVACHAIN_DIR ?? '.'
+  const { flags, env } = context
+  const dir = dirOf(context)
   const files = await keyFilesOf(dir)
   if (files.length === 0 || files.length > KEYS_MAX)
     throw new NodeError(SignerCommandErrors.KEYS, { dir, count: files.length })

@@ -83,7 +83,12 @@ export const startOf = (forks?: readonly Fork[]): Command => ({
   },
   switches: { 'take-over': 'the signer serves this node from now on, whichever it served before: that one stops' },
   async run({ flags, switches, env, signal, out }) {
-    const { node, supervisor } = await open({ flags, switches, env, signal, forks })
+    const opened = await open({ flags, switches, env, signal, forks }).catch((error: unknown) => {
+      if (error === signal.reason) return null // stopped before there was a node
+      throw error
+    })
+    if (opened === null) return exitCode.ok
+    const { node, supervisor } = opened
     await giveBack()
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(

@@ -74,7 +74,7 @@ const codeOf = ({ synced }: Found): ExitCode => (synced ? exitCode.ok : exitCode
 
 const ask = async (url: string) => {
   const call = async (method: string, params: readonly unknown[] = []): Promise<unknown> => request(url, method, params)
-  const [chainId, peers, pool, version, genesisHash, block, upgrades, consensus] = await Promise.all([
+  const [chainId, peers, pool, version, genesisHash, block, upgrades, consensus, signer] = await Promise.all([
     call('eth_chainId'),
     call('net_peerCount'),
     call('txpool_status'),
@@ -83,6 +83,7 @@ const ask = async (url: string) => {
     call('eth_getBlockByNumber', ['finalized', false]),
     call('nova_upgrades'),
     consensusOf(url),
+    signerOf(url),
   ])
   const { pending, queued } = pool as { pending: string; queued: string } // our own method
   const { number, timestamp, hash } = block as { number: string; timestamp: string; hash: string } // and this
@@ -93,7 +94,7 @@ const ask = async (url: string) => {
     // Without blocks nobody here can tell whether the network goes on elsewhere.
     synced: !consensus.behind && consensus.halt === null,
     consensus,
-    signer: await signerOf(url),
+    signer,
     chainId: Number(chainId),
     genesisHash: String(genesisHash),
     peers: Number(peers),

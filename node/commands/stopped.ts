@@ -3,22 +3,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Meter } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
 import { type DiskKv, openKv } from '../../chain/store/kv.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { systemClock } from '../system.ts'
-import { createLog } from '../telemetry.ts'
+import { createLog, noMeter } from '../telemetry.ts'
 import { createSenderPool } from '../workers/senders.ts'
 
 const CACHE_BYTES = 256 * 1024 * 1024
-const unmetered: Meter = {
-  counter: () => ({ add() {} }),
-  gauge: () => ({ set() {} }),
-  histogram: () => ({ observe() {} }),
-}
 
 export interface Stopped {
   readonly chain: Chain
@@ -43,7 +37,7 @@ export async function openStopped(dir: string, env: Readonly<Record<string, stri
   try {
     const chain = await openChain(
       {
-        ...{ kv, log, clock: systemClock, pause: nextTurn, meter: unmetered, identify: senders.identify },
+        ...{ kv, log, clock: systemClock, pause: nextTurn, meter: noMeter, identify: senders.identify },
         engine: createChainEngine(genesis, config['engine.evm']),
       },
       genesis,

@@ -5,8 +5,6 @@ import { join } from 'node:path'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type ForkedBlock, simulateFork } from '../../chain/calls.ts'
-import { PARAMS } from '../../chain/native/index.ts'
-import { abi } from '../../chain/native/params/abi.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import { FORK_EPOCHS_MAX, FORKS, type Fork } from '../../chain/types/forks.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
@@ -21,11 +19,12 @@ import {
   nearestName,
   UsageErrors,
 } from '../args.ts'
-import { callOf } from '../modules.ts'
+import { callOf, params } from '../modules.ts'
 import { printable, table } from '../screen.ts'
 import { version } from '../version.ts'
 import { perform, senderOf, sending, urlOf } from './send.ts'
 import { requireNodeDir } from './start.ts'
+import { createLine } from './stopped.ts'
 
 const UpgradeErrors = defineErrors('UPGRADE', {
   UNKNOWN: {
@@ -34,8 +33,6 @@ const UpgradeErrors = defineErrors('UPGRADE', {
       'plan with a release that knows it, or every node of this one stops at its epoch',
   },
 })
-
-const params = { name: 'params', at: PARAMS, abi }
 
 const usage = 'upgrade list|status|plan|cancel|simulate … [--rpc <url>] [--dir <dir>]'
 
@@ -191,7 +188,8 @@ const simulate = async (context: CommandContext): Promise<ExitCode> => {
   const dir = requireNodeDir(flags.dir ?? env.NOVACHAIN_DIR ?? '.')
   const kv = await openKv(join(dir, 'db'))
   const differing: ForkedBlock[] = []
-  let [txs, differences, refused, states, count] = [0, 0, 0, 0, 0]
+  const screen = createLine()
+  let [txs, differences, refused, states] = [0, 0, 0, 0]
   try {
     const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))
     const { from, to } = await simulateFork(kv, genesis, { fork: fork.name, blocks }, (block) => {
@@ -202,9 +200,8 @@ const simulate = async (context: CommandContext): Promise<ExitCode> => {
       states += block.state === null ? 0 : 1
       const isSame = block.differences.length === 0 && block.refused === null && block.state === null
       if (!isSame && differing.length < SHOWN_MAX) differing.push(block)
-      if (process.stderr.isTTY && ++count % 100 === 0) process.stderr.write(`\rblock ${block.height}`)
+      screen.tell(`block ${block.height}`)
     })
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
     const shown = differing.map(({ height, differences: all, refused: why, state }) => ({
       ...{ height, refused: why, state },
       transactions: all.map(({ tx, text }) => ({ hash: bytesToHex(tx), text })),
@@ -212,6 +209,7 @@ const simulate = async (context: CommandContext): Promise<ExitCode> => {
     const counts = { transactions: txs, differ: differences, blocksRefused: refused, statesDiffer: states }
     out({ fork: fork.name, from, to, ...counts, blocks: shown }, page(fork.name, { from, to, ...counts }, shown))
   } finally {
+    screen.end()
     await kv.close()
   }
   return exitCode.ok

@@ -7,7 +7,6 @@ import { join, resolve } from 'node:path'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import type { Log, Meter } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
 import { type Chain, computeGenesisHash, openChain } from '../../chain/chain.ts'
 import { openKv } from '../../chain/store/kv.ts'
@@ -25,9 +24,10 @@ import { openRecordFile } from '../record.ts'
 import { readLog } from '../recovery.ts'
 import { refuseDoubted } from '../replays.ts'
 import { keepRecord, type Signer } from '../signer.ts'
-import { recordPath } from '../signers.ts'
+import { recordPath, recordsIn } from '../signers.ts'
 import { copyStore } from '../store-copy.ts'
 import { systemClock, systemTimers } from '../system.ts'
+import { noMeter, silent } from '../telemetry.ts'
 import { checkpointOf, refuseStale } from '../trust.ts'
 import { Voices } from '../voices.ts'
 import { type Check, fail, forkCheck, ok, warn } from './check.ts'
@@ -37,12 +37,6 @@ const ReadErrors = defineErrors('DOCTOR', {
 })
 
 export type Env = Readonly<Record<string, string | undefined>>
-export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
-export const noMeter: Meter = {
-  counter: () => ({ add() {} }),
-  gauge: () => ({ set() {} }),
-  histogram: () => ({ observe() {} }),
-}
 
 /** What a start would throw, as a check. */
 const refusal = (id: string, error: unknown, next: string): Check => {
@@ -266,8 +260,7 @@ const permissionsOf = (dir: string, config: Config): Check => {
   ]
     .filter((key) => config[key] !== '')
     .map((key) => resolve(dir, config[key]))
-  const records = readdirSync(dir).filter((name) => /^signer-.*\.json$/.test(name))
-  for (const file of new Set([...within, ...named, ...records.map((name) => join(dir, name))])) look(file, 0o600)
+  for (const file of new Set([...within, ...named, ...recordsIn(dir).map((name) => join(dir, name))])) look(file, 0o600)
   return faults.length === 0
     ? ok('permissions', `secrets are for their owner alone, user ${owner}`)
     : fail('permissions', faults.join('; '), fixes.join(' && '))
@@ -301,7 +294,7 @@ export async function checkStopped(
   keys: readonly KnownKey[],
 ): Promise<Stopped> {
   if (!existsSync(join(dir, 'db', 'CURRENT'))) {
-    const isUsed = readdirSync(dir).some((name) => /^signer-.*\.json$/.test(name))
+    const isUsed = recordsIn(dir).length > 0
     const next = `\`novachain start --dir ${dir}\` makes it and follows the network from its peers`
     return {
       head: null,

@@ -95,7 +95,7 @@ export const checkClockAlone = (headTimeMs: number, nowMs: number): Check => {
 
 // Disk.
 
-/** Two months of what it took so far, and a gigabyte, leave time to act. */
+/** A month at the pace so far, and 5 GiB, leave time to act. */
 const DAYS_LEAST = 30
 const POOR_BYTES = 5 * 1024 ** 3
 const SYNC_POOR_MS = 50
@@ -116,7 +116,7 @@ export async function folderBytes(dir: string): Promise<number> {
   return sum
 }
 
-/** `grown`: what the chain took here so far, and in how long; null where it is not known. */
+/** `grown`: in how long the database became what it is; null where it is not known. */
 export async function checkSpace(dir: string, grown: { readonly days: number } | null): Promise<Check> {
   const free = await freeBytes(dir)
   if (free === null) return ok('disk', `the file system of ${dir} does not say how much is free`)

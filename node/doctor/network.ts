@@ -15,8 +15,8 @@ import { consensusOf } from '../commands/status.ts'
 import type { Config } from '../config.ts'
 import { PROTOCOL_VERSION } from '../node.ts'
 import { systemClock } from '../system.ts'
+import { noMeter } from '../telemetry.ts'
 import { type Check, fail, forkCheck, ok, warn } from './check.ts'
-import { noMeter } from './folder.ts'
 import { clockOf } from './machine.ts'
 
 // The node that runs.
@@ -28,7 +28,6 @@ export interface Running {
     readonly url: string
     readonly name: string
     readonly addresses: readonly string[]
-    readonly genesisHash: string
   } | null
 }
 
@@ -72,11 +71,11 @@ export async function findRunning(dir: string, url: string, peerId: string | nul
     if (isAway(error)) return null
     throw error
   })
-  const info = found as { id: string | null; name: string; addresses: string[]; genesisHash: string } | null // our own method
+  const info = found as { id: string | null; name: string; addresses: string[] } | null // our own method
   const isOurs = info !== null && (peerId === null || info.id === null || info.id === peerId)
   return {
     pid,
-    info: isOurs ? { url, name: info.name, addresses: info.addresses, genesisHash: info.genesisHash } : null,
+    info: isOurs ? { url, name: info.name, addresses: info.addresses } : null,
   }
 }
 
@@ -366,12 +365,7 @@ const UNREACHED = 'correct the address, or ask its operator whether the node run
 const verdictBy = (address: string, { message, reason }: Said): Check => {
   if (!ANSWERS.includes(message)) return fail('peer', `${address} is not reached: ${reason}`, UNREACHED)
   const found = `${address} answers: ${reason}`
-  if (/network|version/.test(reason))
-    return fail(
-      'peer',
-      found,
-      'compare genesis hash and version with its operator: one of the two is on another network or release',
-    )
+  if (/network|version/.test(reason)) return fail('peer', found, OTHERS)
   // A list of peers, or no place, is no fault of the address: the node's own identity may be on that list.
   return warn(
     'peer',

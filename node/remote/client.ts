@@ -399,10 +399,8 @@ class Line {
 /** What the system and OpenSSL say, as a sentence. */
 const wordsFor = (error: NodeJS.ErrnoException): string => {
   const { code = '', message } = error
-  if (code.startsWith('ERR_SSL_TLSV13_ALERT') || code.includes('ALERT'))
-    return 'it does not accept this node’s certificate'
-  if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code.startsWith('CERT_') || code.includes('CERT'))
-    return 'it shows another certificate than validator.signerCa'
+  if (code.includes('ALERT')) return 'it does not accept this node’s certificate'
+  if (code.includes('CERT')) return 'it shows another certificate than validator.signerCa'
   if (code === 'ECONNREFUSED') return 'nothing listens there'
   if (code.startsWith('ERR_SSL')) return 'what listens there is no signer'
   return message

@@ -36,6 +36,12 @@ const isOf = (certificate: X509Certificate, key: string): boolean => {
   }
 }
 
+/** Host and port as a socket takes them; the configuration saw to it that both are there. */
+export const placeIn = (url: string): { readonly host: string; readonly port: number } => {
+  const { hostname, port } = new URL(url)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
 /** Where the signer of a node's folder is, by its configuration. Throws as `readIdentity`. */
 export async function remoteOf(
   dir: string,
@@ -43,10 +49,9 @@ export async function remoteOf(
   choice: Pick<RemoteOptions, 'takesOver'>,
 ): Promise<RemoteOptions> {
   const url = config['validator.signerUrl']
-  const { hostname, port } = new URL(url)
   const way = `novachain signer pair --dir ${dir} makes it`
   return {
-    ...{ url, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), ...choice },
+    ...{ url, ...placeIn(url), ...choice },
     identity: await readIdentity(
       resolve(dir, config['validator.signerKey']),
       resolve(dir, config['validator.signerCert']),

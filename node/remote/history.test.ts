@@ -8,12 +8,13 @@ import { bytesToHex } from '../../chain/base/bytes.ts'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { NodeError } from '../../chain/base/errors.ts'
-import { block, domain, log, prepare } from '../../test/kit/remote.ts'
+import { block, domain, prepare } from '../../test/kit/remote.ts'
 import { developmentSecret } from '../development.ts'
 import { lockKey } from '../lock.ts'
 import { openRecordFile } from '../record.ts'
 import { openSigner, type Signer, type SignOrder } from '../signer.ts'
 import { recordPath } from '../signers.ts'
+import { silent } from '../telemetry.ts'
 import { exportHistory, importHistory } from './history.ts'
 
 beforeAll(() => installCurves(nativeCurves))
@@ -34,8 +35,8 @@ const commit = (height: number, round: number): SignOrder => ({
   ...{ highQc: null, entry: null },
   message: { kind: 'vote', vote: { type: 'commit', height, round, blockHash: block(1), validator: 0 } },
 })
-const exported = async (dir = here): Promise<string> => (await exportHistory(dir, domain, log)).text
-const into = (dir: string, text: string, of = domain) => importHistory(dir, of, { text, file: 'history.json' }, log)
+const exported = async (dir = here): Promise<string> => (await exportHistory(dir, domain, silent)).text
+const into = (dir: string, text: string, of = domain) => importHistory(dir, of, { text, file: 'history.json' }, silent)
 const codeOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => 'done',
@@ -92,7 +93,7 @@ test('a key that signed two things at one place is not moved', async () => {
 test('while a process signs with a key its history neither leaves nor changes', async () => {
   await (await signerIn(here)).sign(prepare(9))
   const text = await exported()
-  const giveBack = await lockKey(recordPath(here, keyOf(0)), log)
+  const giveBack = await lockKey(recordPath(here, keyOf(0)), silent)
   expect(await codeOf(exported())).toBe('LOCK_HELD')
   expect(await codeOf(into(here, text))).toBe('LOCK_HELD')
   await giveBack()

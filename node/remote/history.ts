@@ -1,6 +1,5 @@
 // The signing history of keys as a file, to move a validator: EIP-3076 in shape. Where Ethereum lists what was signed, one entry says it
 // all here, because what a key signs is in one order: its record, whole. Owns the format; an import raises records and lowers none.
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesToHex, equalBytes, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
@@ -10,7 +9,7 @@ import type { Domain } from '../../chain/types/vote.ts'
 import { lockKey } from '../lock.ts'
 import { type Kept, openRecordFile, parseRecord, readRecord, renderRecord } from '../record.ts'
 import { raised } from '../signer.ts'
-import { recordPath } from '../signers.ts'
+import { recordPath, recordsIn } from '../signers.ts'
 
 export const HistoryErrors = defineErrors('HISTORY', {
   FORM: {
@@ -53,8 +52,7 @@ export async function exportHistory(
 ): Promise<{ readonly text: string; readonly keys: readonly Standing[] }> {
   const data: object[] = []
   const keys: Standing[] = []
-  for (const name of readdirSync(dir).sort()) {
-    if (!/^signer-[0-9a-f]{16}\.json$/.test(name)) continue
+  for (const name of recordsIn(dir)) {
     const path = join(dir, name)
     await locked(path, log, async () => {
       const text = (await openRecordFile(path).read()) ?? ''

@@ -18,7 +18,6 @@ import {
   type Entry,
   encodeMessage,
   isSignedMessage,
-  type Signed,
   type SignRecord,
   stepOf,
   withSignature,
@@ -241,13 +240,9 @@ const answerOf = (kind: Answer['kind'] | undefined, parts: readonly Rlp[]): Answ
 }
 
 const recordOf = ([bytes, highQc, entry]: readonly Rlp[]): SignRecord => {
-  const message: Signed | null = signedIn(asBytes(bytes))
-  if (message === null) throw malformed('a record without a signed message')
+  const message = decodeMessage(asBytes(bytes))
+  if (!isSignedMessage(message)) throw malformed('a record without a signed message')
   return { ...stepOf(message), message, highQc: asQc(highQc), entry: asEntry(entry) }
-}
-const signedIn = (bytes: Uint8Array): Signed | null => {
-  const message = decodeMessage(bytes)
-  return isSignedMessage(message) ? message : null
 }
 const qcPart = (qc: Qc | null): Uint8Array => (qc === null ? NONE : encodeQc(qc))
 const entryPart = (entry: Entry | null): Uint8Array => (entry === null ? NONE : encodeMessage(entry))

@@ -82,7 +82,7 @@ export class Operators {
     const { set, words } = block
     if (set.members.length > ECDSA_MEMBERS_MAX) return encodeEcdsaCertificate(height, set, new Map())
     this.#want(height)
-    if (!this.#said.has(height)) this.#speak(block)
+    this.#join(block)
     const powerOf = (place: number): bigint => set.members[place]?.power ?? 0n
     const chosen = new Map<number, OperatorSignature>()
     let signed = 0n

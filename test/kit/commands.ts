@@ -24,6 +24,7 @@ export async function run(
   command: Command,
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Said> {
   let [json, text]: [object, string] = [{}, '']
   try {
@@ -31,7 +32,6 @@ export async function run(
     const out = (object: object, words: string): void => {
       ;[json, text] = [object, words]
     }
-    const signal = new AbortController().signal
     const code = await command.run({ args, switches, out, env, signal, flags: withVariables(command, flags, env) })
     return { code, json: JSON.parse(JSON.stringify(json)), text, refusal: null }
   } catch (error) {

@@ -14,10 +14,11 @@ import { createEngine } from '../../node/engine.ts'
 import { openEvidence } from '../../node/evidence.ts'
 import { Sync, type SyncTimes } from '../../node/sync.ts'
 import { systemClock, systemRandom, systemTimers } from '../../node/system.ts'
+import { noMeter, silent } from '../../node/telemetry.ts'
 import { createVerifier } from '../../node/verifier.ts'
 import type { MemoryHub } from '../../p2p/memory.ts'
 import type { Handlers, Network, PeerId } from '../../p2p/network.ts'
-import { noMeter, openSealedChain, silent } from './sealed.ts'
+import { openSealedChain } from './sealed.ts'
 
 const NOTHING = new Uint8Array(0)
 

@@ -2,7 +2,7 @@
 // told when it is over.
 import { X509Certificate } from 'node:crypto'
 import { asHash } from '../../chain/base/bytes.ts'
-import type { Clock, Log, Meter, Timers } from '../../chain/base/ports.ts'
+import type { Clock, Timers } from '../../chain/base/ports.ts'
 import type { Unsigned } from '../../chain/types/message.ts'
 import type { Domain } from '../../chain/types/vote.ts'
 import { developmentSecret } from '../../node/development.ts'
@@ -13,13 +13,7 @@ import type { RemoteDeps, RemoteOptions } from '../../node/remote/client.ts'
 import { type SignerServer, serveSigner } from '../../node/remote/server.ts'
 import { openSigner, type SignOrder } from '../../node/signer.ts'
 import { systemClock, systemTimers } from '../../node/system.ts'
-
-export const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-export const meter: Meter = {
-  counter: () => ({ add() {} }),
-  gauge: () => ({ set() {} }),
-  histogram: () => ({ observe() {} }),
-}
+import { noMeter, silent } from '../../node/telemetry.ts'
 
 export const block = (n: number) => asHash(new Uint8Array(32).fill(n))
 export const domain: Domain = { chainId: 1n, genesisHash: block(7) }
@@ -77,8 +71,8 @@ export async function serve(file: RecordFile, knobs: ServeKnobs = {}): Promise<S
     domain,
     clock: knobs.clock ?? systemClock,
     timers: knobs.timers ?? systemTimers,
-    log,
-    meter,
+    log: silent,
+    meter: noMeter,
   }
   const fail = (error: unknown): void => void Promise.reject(error)
   return serveSigner(
@@ -98,6 +92,6 @@ export const optionsFor = (port: number, others: Partial<RemoteOptions> = {}): R
   ...others,
 })
 export const clientDeps = (others: Partial<RemoteDeps> = {}): RemoteDeps => ({
-  ...{ domain, clock: systemClock, timers: systemTimers, log, meter },
+  ...{ domain, clock: systemClock, timers: systemTimers, log: silent, meter: noMeter },
   ...others,
 })

@@ -2,9 +2,10 @@
 import { asAddress } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { assert } from '../../chain/base/errors.ts'
-import type { Kv, Log, Meter, Pause } from '../../chain/base/ports.ts'
+import type { Kv, KvWrite, Pause } from '../../chain/base/ports.ts'
 import { createChainEngine } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
+import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Checkpoint } from '../../chain/types/run.ts'
@@ -12,14 +13,8 @@ import type { EpochSetOf, ValidatorSet } from '../../chain/types/validators.ts'
 import { formQc, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
 import { developmentGenesis } from '../../node/development.ts'
+import { noMeter, silent } from '../../node/telemetry.ts'
 import { secretOf } from './sets.ts'
-
-export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
-export const noMeter: Meter = {
-  counter: () => ({ add() {} }),
-  gauge: () => ({ set() {} }),
-  histogram: () => ({ observe() {} }),
-}
 
 interface Choice {
   readonly validators?: number
@@ -60,6 +55,16 @@ export const openSealedChain = (
       checkpoint: options.checkpoint ?? null,
     },
   )
+
+/** All that is in a store, in memory. */
+export async function copyOf(kv: Kv): Promise<Kv> {
+  const copy = createMemoryKv()
+  const writes: KvWrite[] = []
+  for await (const [key, value] of kv.entries(new Uint8Array(0), new Uint8Array(64).fill(255)))
+    writes.push({ key, value })
+  await copy.write(writes)
+  return copy
+}
 
 /** The next block, from the pool; `coinbase` makes branches differ. */
 export async function buildNext(
