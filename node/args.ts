@@ -38,7 +38,7 @@ const REFUSALS: readonly string[] = [
   ],
 ]
 /** The node has to catch up, start, or restart first, or the command was stopped; the same command serves then. */
-const NOT_SYNCED: readonly string[] = ['FOLDER_NO_NODE', 'FOLDER_BEHIND', 'FOLDER_NOT_LOADED', 'COMMAND_STOPPED']
+const NOT_SYNCED: readonly string[] = ['FOLDER_NO_NODE', 'FOLDER_BEHIND', 'FOLDER_NOT_LOADED', 'SERVICE_STOPPED']
 export const exitCodeOf = (code: string): ExitCode => {
   if (code.startsWith('USAGE_')) return exitCode.usage
   if (REFUSALS.includes(code)) return exitCode.refused
@@ -52,10 +52,6 @@ export const UsageErrors = defineErrors('USAGE', {
   },
   FLAG: { text: (d: { reason: string; command: string }) => `${d.reason}; type novachain ${d.command} --help` },
   ARGUMENT: { text: (d: { reason: string; usage: string }) => `${d.reason}; usage: novachain ${d.usage}` },
-})
-
-export const CommandErrors = defineErrors('COMMAND', {
-  STOPPED: { text: () => 'stopped before the end, as asked for' },
 })
 
 export interface CommandContext {

@@ -3,7 +3,6 @@
 import { NodeError } from '../chain/base/errors.ts'
 import {
   type Command,
-  CommandErrors,
   exitCode,
   exitCodeOf,
   helpOf,
@@ -16,6 +15,7 @@ import {
 import { configVariables } from './config.ts'
 import { installFastCurves } from './curves.ts'
 import { beginWithOneArena } from './memory.ts'
+import { ServiceErrors } from './service.ts'
 import { version } from './version.ts'
 
 const versionCommand: Command = {
@@ -107,7 +107,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   await warn(command)
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stop.abort(new NodeError(CommandErrors.STOPPED, undefined)))
+    process.once(signal, () => stop.abort(new NodeError(ServiceErrors.STOPPED, undefined)))
   const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)
   return command.run({
     ...{ args, switches, out },

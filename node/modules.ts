@@ -19,6 +19,7 @@ import { abi as slashingAbi } from '../chain/native/slashing/abi.ts'
 import { abi as stakingAbi } from '../chain/native/staking/abi.ts'
 import { ClientErrors, request, requestAll } from '../rpc/client/http.ts'
 import { type Refusals, refusals } from './refusals.ts'
+import { type Shown, shown } from './screen.ts'
 
 interface Module<A extends Abi> {
   readonly name: string
@@ -124,16 +125,6 @@ export const unlessRefused = async <T>(name: keyof Refusals, answer: Promise<T>)
     throw error
   })
 const nameOf = ({ data }: NodeError): string => (data as { readonly name: string }).name // REFUSED's own data
-
-/** Bytes as hex, integers as decimal strings: how JSON and text show what a module says. */
-type Shown = string | boolean | readonly Shown[] | { readonly [name: string]: Shown }
-export const shown = (value: unknown): Shown => {
-  if (value instanceof Uint8Array) return bytesToHex(value)
-  if (Array.isArray(value)) return value.map(shown)
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shown(each)]))
-  return typeof value === 'boolean' ? value : String(value)
-}
 
 /** As JSON-RPC has it. */
 interface RpcLog {

@@ -1,4 +1,5 @@
 // A few lines at the foot of a terminal that are drawn again and again, with what is printed above them. Owns the cursor, and gives it back.
+import { bytesToHex } from '../chain/base/bytes.ts'
 
 /** What is needed of `process.stdout`. */
 export interface Terminal {
@@ -84,4 +85,14 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
   const cell = (text: string, i: number): string =>
     right.includes(i) ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n')
+}
+
+/** Bytes as hex, integers as decimal strings: how JSON and text show what a contract says. */
+export type Shown = string | boolean | readonly Shown[] | { readonly [name: string]: Shown }
+export const shown = (value: unknown): Shown => {
+  if (value instanceof Uint8Array) return bytesToHex(value)
+  if (Array.isArray(value)) return value.map(shown)
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shown(each)]))
+  return typeof value === 'boolean' ? value : String(value)
 }
