@@ -2,10 +2,14 @@
 // point limbs of 52 bits each, signed, and a fused multiply-add splits each product of two limbs exactly into a high and a low part: the
 // fastest exact multiplication that WebAssembly has, as fast as the native library's and in twice as many lanes. Owns the bounds below.
 //
-// A limb is at most 2^51 + 8 in size, the fifth 2^47 + 8 ("tight"); so is every result, and 0 has one form, five zeros. Products of tight
-// limbs, or of a tight and a doubled one, are below 2^103 + 2^56, added to SPLIT they stay multiples of 2^52, and what is left of the product is
-// at most 2^51, or 2^52 where the sum went beyond 2^105. A sum of such rests is exact up to 2^53: a "unit" is 2^51, so four may be added.
-// All that is needed is that `f64x2.relaxed_madd` rounds once, which `lanes.ts` finds out.
+// A limb is at most 2^51 + 8 in size, the fifth 2^47 + 8 ("tight"); so is every result, and 0 has one form, five zeros: a tight number is below p,
+// and a sum of limbs below 2^52 in size is 0 only where each is. All are integers, negative ones too, and nothing stands on signs.
+//
+// Products of one column are at most 2^103 + 2^57 together, so what is added to SPLIT stays above 2^104 and a multiple of 2^52. Its rounding
+// error is at most 2^51, or 2^52 where the last product took it beyond 2^105, and is what the second multiply-add finds, exactly. A "unit" is
+// 2^51: sums of four such rests are exact, and none has more. High parts are multiples of 2^52 below 2^105, so sums of them are exact too; over
+// 2^52 and with a rest they stay below 2^53. `lanes-wasm.test.ts` proves this over the instructions themselves for all tight limbs at once.
+// All that is needed beside it is that `f64x2.relaxed_madd` rounds once, which `lanes.ts` finds out.
 
 const unsigned = (value: number): number[] =>
   value < 128 ? [value] : [(value & 127) | 128, ...unsigned(Math.floor(value / 128))]
@@ -102,7 +106,7 @@ class Arithmetic {
     ) as [Code, Code, Code, Code, Code, Code]
   }
 
-  /** Products that may be added to each other: all of them together are below 2^103 + 2^56. */
+  /** Products that may be added to each other: all of them together are below 2^103 + 2^57. */
   #column(...products: readonly (readonly [Code, Code])[]): Column {
     const w = this.#w
     let sum = this.#split
@@ -409,8 +413,10 @@ declare const WebAssembly: {
 }
 const PAGE_BYTES = 65_536
 
-/** With so much memory. Throws where the runtime knows no relaxed SIMD. */
-export function createLanes(sizeBytes: number): Lanes {
+/** What the first `at(0)` bytes of memory hold: each twice, for both lanes of a vector. */
+export const LANE_CONSTANTS: readonly number[] = CONSTANTS
+/** The module in binary, and the names of its functions in their order. */
+export function lanesModule(sizeBytes: number): { readonly code: Uint8Array; readonly names: readonly string[] } {
   const all = functions()
   const types = [0, 2, 3].map((params): Code => [0x60, params, ...Array<number>(params).fill(I32), 0])
   const typeOf = ({ params }: Func): number => [0, 2, 3].indexOf(params)
@@ -423,6 +429,12 @@ export function createLanes(sizeBytes: number): Lanes {
     ...section(7, [ORDER.length + 1, ...named('memory'), 2, 0, ...exports]),
     ...section(10, [all.length, ...all.flatMap((each) => each.code)]),
   ])
+  return { code, names: ORDER }
+}
+
+/** With so much memory. Throws where the runtime knows no relaxed SIMD. */
+export function createLanes(sizeBytes: number): Lanes {
+  const { code } = lanesModule(sizeBytes)
   const lanes = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Lanes
   const constants = new Float64Array(lanes.memory.buffer, 0, 2 * CONSTANTS.length)
   for (const [i, value] of CONSTANTS.entries()) constants.fill(value, 2 * i, 2 * i + 2)
