@@ -1,6 +1,6 @@
 // State without the blocks that made it: pieces of it for others out of a chain's store, and a chain's store out of pieces. The door to
 // `store/chunks.ts` and `store/snapshot.ts`. Owns what else a store begins with; whom to believe about the state's root is the caller's.
-import type { Hash } from './base/bytes.ts'
+import { equalBytes, type Hash } from './base/bytes.ts'
 import type { Kv, Pause } from './base/ports.ts'
 import { genesisBlock, genesisChanges } from './exec/genesis.ts'
 import { codeFrom } from './exec/state.ts'
@@ -10,10 +10,11 @@ import { createMemoryKv } from './store/kv.ts'
 import { codeKey, readCode } from './store/layout.ts'
 import { openRestoring, type Restoring, type Wanted } from './store/snapshot.ts'
 import { createStateStore } from './store/state.ts'
-import { headerTimeMs } from './types/block.ts'
+import { StateWalk } from './store/walk.ts'
+import { type Header, headerHash, headerTimeMs, type Section, sectionHash } from './types/block.ts'
 import type { Genesis } from './types/genesis.ts'
 
-export { type Checked, checkChunk, type Outlined, type Wanted }
+export { type Checked, checkChunk, type Outlined, type Outlines, StateWalk, type Wanted }
 
 /** What a node gives of its state to others. */
 export interface SnapshotSource {
@@ -40,30 +41,52 @@ export interface Restore extends Omit<Restoring, 'finish'> {
   finish(blocks: Outlines): Promise<void>
 }
 
-/** In a store that nothing but this has written to; goes on where it was left. null where it is finished. Throws SNAPSHOT_NETWORK. */
-export async function openRestore(kv: Kv, genesis: Genesis): Promise<Restore | null> {
+/** A store begins with so many blocks up to its head: contracts may read their hashes. */
+export const TAIL_BLOCKS = 256
+
+/** The block before `next`, which vouches for its hash and has its certificate; null where this is another. */
+export function parentOf(
+  next: Outlined,
+  { header, section }: { readonly header: Header; readonly section: Section },
+): Outlined | null {
+  const [hash, certificate] = [headerHash(header), next.section?.lastCommit ?? null]
+  const isParent =
+    equalBytes(hash, next.header.parentHash) && equalBytes(header.parentBeaconBlockRoot, sectionHash(section))
+  return isParent && certificate !== null ? { header, hash, section, certificate } : null
+}
+
+/** The first block of a network, which its accounts make. */
+export async function firstBlock(genesis: Genesis): Promise<FirstBlock> {
   const states = createStateStore(
     { kv: createMemoryKv(), pause: async () => {} },
     { historyBlocks: 0, proofBlocks: 0, cacheBytes: 0 },
   )
   const { root } = await states.prepare(0, genesisChanges(genesis))
   const { header, hash, section } = genesisBlock(genesis, root)
+  return { header, hash, section, certificate: null, timeMs: headerTimeMs(header) }
+}
+export interface FirstBlock extends Outlined {
+  readonly timeMs: number
+}
+
+/** In a store that nothing but this has written to; goes on where it was left. null where it is finished. Throws SNAPSHOT_NETWORK. */
+export async function openRestore(kv: Kv, genesis: Genesis, given: FirstBlock | null = null): Promise<Restore | null> {
+  const first = given ?? (await firstBlock(genesis))
+  const { hash } = first
   if (openBlockStore(kv, hash).headHeight() !== null) return null
   const restoring = await openRestoring(kv, hash, codeFrom)
   return {
     genesisHash: hash,
-    genesisTimeMs: headerTimeMs(header),
+    genesisTimeMs: first.timeMs,
     aim: (target) => restoring.aim(target),
     next: () => restoring.next(),
     giveBack: (wanted) => restoring.giveBack(wanted),
     take: (piece) => restoring.take(piece),
+    lacksCode: (code) => restoring.lacksCode(code),
     takeCodes: (codes) => restoring.takeCodes(codes),
     isComplete: () => restoring.isComplete(),
     progress: () => restoring.progress(),
-    finish({ sparse, whole }) {
-      const blocks = openBlockStore(kv, hash)
-      const first = { header, hash, section, certificate: null }
-      return restoring.finish(blocks.beginWrites({ sparse: [first, ...sparse], whole }))
-    },
+    finish: ({ sparse, whole }) =>
+      restoring.finish(openBlockStore(kv, hash).beginWrites({ sparse: [first, ...sparse], whole })),
   }
 }

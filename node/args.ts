@@ -35,6 +35,7 @@ const REFUSALS: readonly string[] = [
     ...['GENESIS_EXISTS', 'GENESIS_ACCOUNT', 'GENESIS_VALIDATOR', 'GENTX_EXISTS'],
     ...['INIT_OTHER_NETWORK', 'INIT_OTHER_HASH'],
     ...['ROLLBACK_UNCONFIRMED', 'ROLLBACK_SETTLED', 'ROLLBACK_ASK', 'EXPORT_EXISTS'],
+    ...['SNAPSHOTCMD_EXISTS', 'SNAPFILE_NETWORK', 'SNAPFILE_UNKNOWN', 'SNAPFILE_AHEAD', 'BEGIN_EXISTS'],
   ],
 ]
 /** The node has to catch up, start, or restart first, or the command was stopped; the same command serves then. */

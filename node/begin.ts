@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Log, Meter } from '../chain/base/ports.ts'
-import { openRestore, type Restore } from '../chain/snapshot.ts'
+import { type FirstBlock, openRestore, type Restore } from '../chain/snapshot.ts'
 import { openKv } from '../chain/store/kv.ts'
 import { type Genesis, rulesOf } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
@@ -32,11 +32,16 @@ export const hasDatabase = (dir: string): boolean => existsSync(join(dir, 'db', 
  * Opens what was fetched of a state so far, and makes it the node's database once `fetch` is done with it; where it was done before
  * and only that is missing, `fetch` is not called. Throws BEGIN_EXISTS.
  */
-async function intoDatabase(dir: string, genesis: Genesis, fetch: (restore: Restore) => Promise<void>): Promise<void> {
+export async function intoDatabase(
+  dir: string,
+  genesis: Genesis,
+  fetch: (restore: Restore) => Promise<void>,
+  first: FirstBlock | null = null,
+): Promise<void> {
   if (hasDatabase(dir)) throw new NodeError(BeginErrors.EXISTS, { dir })
   const kv = await openKv(folderIn(dir), { pause: nextTurn })
   try {
-    const restore = await openRestore(kv, genesis)
+    const restore = await openRestore(kv, genesis, first)
     if (restore !== null) await fetch(restore)
   } finally {
     await kv.close()

@@ -80,7 +80,6 @@ export async function writeBlocks(
     first += blocks.length
     onRun(first - 1)
   }
-  await file.sync()
 }
 
 /** Where the file begins and ends, as its head says. Throws BLOCKFILE_OTHER, BLOCKFILE_NETWORK, BLOCKFILE_DAMAGED. */

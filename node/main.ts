@@ -52,6 +52,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   config: async () => (await import('./commands/config.ts')).config,
   content: async () => (await import('./commands/content.ts')).content,
   db: async () => (await import('./commands/db.ts')).db,
+  snapshot: async () => (await import('./commands/snapshot.ts')).snapshot,
   sync: async () => (await import('./commands/sync.ts')).sync,
   upgrade: async () => (await import('./commands/upgrade.ts')).upgrade,
   export: async () => (await import('./commands/export.ts')).exportCommand,

@@ -1,6 +1,7 @@
 // A genesis from where the user says: a file or a URL, bounded in size and time. And files that are written whole or not at all.
 import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
 
 export const SourceErrors = defineErrors('SOURCE', {
@@ -61,35 +62,72 @@ export function writeWhole(file: string, text: string): void {
   }
 }
 
-/** Redirects are followed by hand: a few, and none that leaves encryption behind. */
+/** Written beside, by whoever is given the handle, and under its name once it is on disk. Throws SOURCE_FILE, and nothing is left then. */
+export async function intoFile<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const part = `${file}.part`
+  try {
+    const handle = await open(part, 'w')
+    try {
+      const made = await write(handle)
+      await handle.sync()
+      await rename(part, file)
+      return made
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    await unlink(part).catch(() => {})
+    throw cause instanceof NodeError
+      ? cause
+      : new NodeError(SourceErrors.FILE, { file, reason: whyNot(cause) }, { cause })
+  }
+}
+
+/** Redirects are followed by hand: a few, and none that leaves encryption behind. Throws SOURCE_FETCH, and whatever ended it. */
+export async function openUrl(source: string, options: Pick<RequestInit, 'signal' | 'headers'>): Promise<Response> {
+  const refuse = (reason: string) => new NodeError(SourceErrors.FETCH, { url: source, reason })
+  let url = new URL(source)
+  for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
+    const response = await fetch(url, { ...options, redirect: 'manual' })
+    const location = response.headers.get('location')
+    if (response.status < 300 || response.status > 399 || location === null) {
+      if (!response.ok) {
+        await response.body?.cancel()
+        throw refuse(`HTTP ${response.status}`)
+      }
+      return response
+    }
+    await response.body?.cancel()
+    const next = new URL(location, url)
+    if (!isUrl(next.href)) throw refuse(`it redirects to ${next.protocol}`)
+    if (url.protocol === 'https:' && next.protocol === 'http:') throw refuse(`it redirects to ${next}, not encrypted`)
+    url = next
+  }
+  throw refuse(`more than ${REDIRECTS_MAX} redirects`)
+}
+
+/** Why a request or its answer failed, as SOURCE_FETCH. */
+export function fetchFault(url: string, cause: unknown): NodeError {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  const reason = inner instanceof Error ? inner.message : String(inner)
+  return cause instanceof NodeError ? cause : new NodeError(SourceErrors.FETCH, { url, reason }, { cause })
+}
+
 const fetchText = async (source: string, timeoutMs: number): Promise<string> => {
   const refuse = (reason: string, cause?: unknown) =>
     new NodeError(SourceErrors.FETCH, { url: source, reason }, { cause })
   const signal = AbortSignal.timeout(timeoutMs)
   try {
-    let url = new URL(source)
-    for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
-      const response = await fetch(url, { signal, redirect: 'manual' })
-      const location = response.headers.get('location')
-      if (response.status < 300 || response.status > 399 || location === null) return await bodyOf(response, refuse)
-      await response.body?.cancel()
-      const next = new URL(location, url)
-      if (!isUrl(next.href)) throw refuse(`it redirects to ${next.protocol}`)
-      if (url.protocol === 'https:' && next.protocol === 'http:') throw refuse(`it redirects to ${next}, not encrypted`)
-      url = next
-    }
-    throw refuse(`more than ${REDIRECTS_MAX} redirects`)
+    return await bodyOf(await openUrl(source, { signal }), refuse)
   } catch (cause) {
-    if (cause instanceof NodeError) throw cause
-    if (signal.aborted) throw refuse(`no whole answer within ${timeoutMs / 1_000} s`, cause)
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-    throw refuse(inner instanceof Error ? inner.message : String(inner), cause)
+    if (signal.aborted && !(cause instanceof NodeError))
+      throw refuse(`no whole answer within ${timeoutMs / 1_000} s`, cause)
+    throw fetchFault(source, cause)
   }
 }
 
 /** Counted while it comes: an answer may say nothing of its size, or lie, or grow when unpacked. */
 const bodyOf = async (response: Response, refuse: (reason: string) => NodeError): Promise<string> => {
-  if (!response.ok) throw refuse(`HTTP ${response.status}`)
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let [text, size] = ['', 0]
   for await (const chunk of response.body ?? []) {

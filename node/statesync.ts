@@ -12,8 +12,15 @@ import {
   type LightNetwork,
   type VerifiedBlock,
 } from '../chain/light.ts'
-import { type Checked, checkChunk, type Outlined, type Restore, type Wanted } from '../chain/snapshot.ts'
-import { headerHash, sectionHash } from '../chain/types/block.ts'
+import {
+  type Checked,
+  checkChunk,
+  type Outlined,
+  parentOf,
+  type Restore,
+  TAIL_BLOCKS,
+  type Wanted,
+} from '../chain/snapshot.ts'
 import type { Rules } from '../chain/types/genesis.ts'
 import type { Checkpoint } from '../chain/types/run.ts'
 import { epochOf } from '../chain/types/validators.ts'
@@ -38,8 +45,6 @@ const PEER_FLIGHTS_MAX = 3
 const FLIGHTS_MAX = 16
 /** Peers asked for their head before a state is aimed at. */
 const HEADS_MAX = 8
-/** Blocks whose hashes contracts may read. */
-const TAIL_BLOCKS = 256
 /** Hand-overs asked for at once. */
 const EPOCHS_ASKED = 64
 /** Blocks asked for at once where all of them are needed: their answer has room for 64 KB of each. */
@@ -448,15 +453,14 @@ export class StateSync {
         await this.#sleep(this.#times.failedMs, signal)
         continue
       }
-      for (const { header, section } of given.reverse()) {
-        const [hash, certificate] = [headerHash(header), next.section?.lastCommit ?? null]
-        const isParent =
-          equalBytes(hash, next.header.parentHash) && equalBytes(header.parentBeaconBlockRoot, sectionHash(section))
-        if (!isParent || certificate === null) {
-          this.#refuse(source, new NodeError(StateSyncErrors.FALSE, { reason: `block ${header.number} is no parent` }))
+      for (const lit of given.reverse()) {
+        const parent = parentOf(next, lit)
+        if (parent === null) {
+          const reason = `block ${lit.header.number} is no parent`
+          this.#refuse(source, new NodeError(StateSyncErrors.FALSE, { reason }))
           break
         }
-        next = { header, hash, section, certificate }
+        next = parent
         out.push(next)
       }
     }

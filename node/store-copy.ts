@@ -16,6 +16,7 @@ import {
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
+import { isAlive } from './lock.ts'
 
 export const StoreCopyErrors = defineErrors('COPY', {
   MISSING: { text: (d: { dir: string }) => `there is no database in ${d.dir}: start the node once, or correct --dir` },
@@ -56,6 +57,25 @@ export async function copyStore(dir: string, to: string, as: TablesAs): Promise<
   throw new NodeError(StoreCopyErrors.BUSY, { dir, attempts: ATTEMPTS_MAX })
 }
 
+/** Beside the database, on its disk: links need that. */
+const STAGED = 'backup.tmp-'
+
+/** A copy of a node's database in the folder `db` of a folder that is there while `work` runs, whether its node runs or not. Throws as `copyStore` does. */
+export async function withCopy<T>(dir: string, work: (staged: string) => Promise<T>): Promise<T> {
+  clearAway(dir)
+  const staged = join(dir, `${STAGED}${process.pid}`)
+  try {
+    await copyStore(join(dir, 'db'), join(staged, 'db'), 'links')
+    return await work(staged)
+  } finally {
+    rmSync(staged, { recursive: true, force: true })
+  }
+}
+/** Links that a process which was killed left behind would keep tables on the disk for ever. */
+const clearAway = (dir: string): void => {
+  for (const name of readdirSync(dir).filter((each) => each.startsWith(STAGED)))
+    if (!isAlive(Number(name.slice(STAGED.length)))) rmSync(join(dir, name), { recursive: true, force: true })
+}
 const copyOnce = (from: string, to: string, as: TablesAs): boolean => {
   rmSync(to, { recursive: true, force: true })
   mkdirSync(to, { recursive: true, mode: 0o700 })

@@ -63,6 +63,8 @@ export interface Restoring {
   giveBack(wanted: Wanted): void
   /** A piece checked against the root that is aimed at; one that is not wanted changes nothing. One call at a time. Throws CHUNK_FALSE. */
   take(piece: Checked): Promise<void>
+  /** Whether code of this hash is wanted. */
+  lacksCode(hash: Hash): boolean
   /** Throws SNAPSHOT_CODE where one was not wanted. One call at a time. */
   takeCodes(codes: readonly Uint8Array[]): Promise<void>
   isComplete(): boolean
@@ -353,6 +355,10 @@ class Restoration implements Restoring {
     if (this.#codes.has(name) || this.#kv.get(codeKey(hash)) !== undefined) return
     this.#codes.set(name, true)
     batch.put(keyOf('code', hash), new Uint8Array(0))
+  }
+
+  lacksCode(hash: Hash): boolean {
+    return this.#codes.has(bytesToHex(hash))
   }
 
   async takeCodes(codes: readonly Uint8Array[]): Promise<void> {

@@ -18,10 +18,9 @@ import { loadConfig } from '../config.ts'
 import { freeBytes } from '../disk.ts'
 import { sizeOf } from '../doctor/machine.ts'
 import { readKeyFile } from '../keystore.ts'
-import { isAlive } from '../lock.ts'
 import { GENESIS_MAX_BYTES, readText } from '../source.ts'
 import { createSteps } from '../steps.ts'
-import { copyStore } from '../store-copy.ts'
+import { withCopy } from '../store-copy.ts'
 import { systemClock } from '../system.ts'
 import { noMeter, silent } from '../telemetry.ts'
 import { version } from '../version.ts'
@@ -102,13 +101,10 @@ export const restore: Command = {
 const give = async ({ switches, out }: CommandContext, file: string, dir: string): Promise<ExitCode> => {
   if (existsSync(file)) throw new NodeError(BackupErrors.EXISTS, { file })
   if (!existsSync(dirname(file))) throw new NodeError(BackupErrors.FILE, { file, reason: 'there is no such folder' })
-  await clearAway(dir)
   const steps = createSteps()
-  const staged = join(dir, `${STAGED}${process.pid}`)
   const fresh = `${file}.${randomUUID()}.new`
-  try {
-    steps.doing(`copies the database of ${dir}`)
-    await copyStore(join(dir, 'db'), join(staged, 'db'), 'links')
+  steps.doing(`copies the database of ${dir}`)
+  const pack = async (staged: string) => {
     await gather(dir, staged, switches.has('with-keys'))
     // Opening it writes out what was in the logs, and shows that it is whole.
     const head = await headIn(staged)
@@ -126,6 +122,10 @@ const give = async ({ switches, out }: CommandContext, file: string, dir: string
     ])
     await synced(fresh)
     await rename(fresh, file)
+    return head
+  }
+  try {
+    const head = await withCopy(dir, pack)
     steps.close()
     const { size } = statSync(file)
     out(
@@ -134,16 +134,8 @@ const give = async ({ switches, out }: CommandContext, file: string, dir: string
     )
     return exitCode.ok
   } finally {
-    await rm(staged, { recursive: true, force: true })
     await rm(fresh, { force: true })
   }
-}
-
-/** Links that a backup which was killed left behind would keep tables on the disk for ever. */
-const STAGED = 'backup.tmp-'
-const clearAway = async (dir: string): Promise<void> => {
-  for (const name of readdirSync(dir).filter((each) => each.startsWith(STAGED)))
-    if (!isAlive(Number(name.slice(STAGED.length)))) await rm(join(dir, name), { recursive: true, force: true })
 }
 
 /** The log comes after the database: what it shows to be signed is then never less than what the database shows. */

@@ -1,11 +1,12 @@
 // export and import: blocks of a stopped node as a file, and its state in lines of JSON. Owns files: a new one is whole or not there.
 import { existsSync } from 'node:fs'
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { accountsOf } from '../../chain/export.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
 import { appendBlocks, readSpan, writeBlocks } from '../blockfile.ts'
+import { intoFile } from '../source.ts'
 import { requireNodeDir } from './start.ts'
 import { createLine, openStopped, type Stopped } from './stopped.ts'
 
@@ -56,7 +57,7 @@ const exportBlocks = async (context: CommandContext, { chain }: Stopped, file: s
   const from = heightIn(context, 'from', Math.max(1, chain.kept().bodies))
   const to = heightIn(context, 'to', chain.head().header.number)
   const screen = createLine()
-  await inFile(file, (handle) =>
+  await intoFile(file, (handle) =>
     writeBlocks(handle, chain, { from, to }, (height) => screen.tell(`block ${height} of ${to}`)),
   )
   screen.end()
@@ -74,7 +75,7 @@ const exportState = async ({ out }: CommandContext, { chain, kv }: Stopped, file
   }
   const screen = createLine()
   let count = 0
-  await inFile(file, async (handle) => {
+  await intoFile(file, async (handle) => {
     let text = `${JSON.stringify(facts)}\n`
     for await (const account of accountsOf(kv)) {
       text += `${JSON.stringify(account)}\n`
@@ -85,28 +86,11 @@ const exportState = async ({ out }: CommandContext, { chain, kv }: Stopped, file
       screen.tell(`${count} accounts`)
     }
     await handle.writeFile(text)
-    await handle.sync()
   })
   screen.end()
   out({ file, accounts: count, ...facts }, `${file}: ${count} accounts of block ${header.number}`)
 }
 
-/** Written beside, and put in its place once it is whole. */
-const inFile = async (file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> => {
-  const part = `${file}.part`
-  try {
-    const handle = await open(part, 'w')
-    try {
-      await write(handle)
-    } finally {
-      await handle.close()
-    }
-    await rename(part, file)
-  } catch (cause) {
-    await unlink(part).catch(() => {})
-    throw cause instanceof NodeError ? cause : faultOf(file, cause)
-  }
-}
 const faultOf = (file: string, cause: unknown): NodeError =>
   new NodeError(ExportErrors.FILE, { file, reason: cause instanceof Error ? cause.message : String(cause) }, { cause })
 

@@ -22,13 +22,17 @@ export interface Stopped {
   close(): Promise<void>
 }
 
-/** `dir` is a node's folder. Throws STORE_LOCKED while its node runs. */
-export async function openStopped(dir: string, env: Readonly<Record<string, string | undefined>>): Promise<Stopped> {
+/** `dir` is a node's folder. Throws STORE_LOCKED while its node runs; a copy of its database in `dbDir` is nobody else's. */
+export async function openStopped(
+  dir: string,
+  env: Readonly<Record<string, string | undefined>>,
+  dbDir = join(dir, 'db'),
+): Promise<Stopped> {
   const config = loadConfig(join(dir, 'config.toml'), env, {})
   const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))
   const log = createLog(config['log.level'])
   const kept = (blocks: number): number | null => (blocks < 0 ? null : blocks)
-  const kv = await openKv(join(dir, 'db'), { pause: nextTurn })
+  const kv = await openKv(dbDir, { pause: nextTurn })
   const senders = createSenderPool(log)
   const close = async (): Promise<void> => {
     await senders.close()

@@ -1,4 +1,4 @@
-// A new node with --sync state beside a network, every one a process: killed with SIGKILL while pieces come, it goes on, reaches the
+// A new node with --sync state, or with a snapshot, beside a network, every one a process: killed with SIGKILL while pieces come, it goes on, reaches the
 // head, and answers for accounts as the others do; a restart goes on from its own database.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ import { developmentGenesis } from '../../node/development.ts'
 import { p2pKey } from '../../node/identity.ts'
 import { peerIdOf } from '../../p2p/identity.ts'
 import { request } from '../../rpc/client/http.ts'
-import { main, run } from '../kit/commands.ts'
+import { main, novachain, run } from '../kit/commands.ts'
 import { freePort } from '../kit/devnet.ts'
 
 installCurves(nativeCurves)
@@ -80,7 +80,7 @@ beforeAll(async () => {
   for (let i = 0; i < ACCOUNTS; i++) rules.alloc[addressOf(i)] = { balance: `${balanceOf(i)}` }
   const genesis = join(home, 'genesis.json')
   writeFileSync(genesis, JSON.stringify(rules))
-  for (const name of ['v0', 'full', 'new']) {
+  for (const name of ['v0', 'full', 'new', 'restored']) {
     const at = { rpc: await freePort(), p2p: await freePort(), metrics: await freePort() }
     ports[name] = at
     expect(await run(init, [dirOf(name), '--genesis', genesis, '--profile', 'full'])).toMatchObject({ code: 0 })
@@ -124,4 +124,29 @@ test('killed while pieces come it goes on, reaches the head and has every balanc
   expect(await end('new', 'SIGTERM')).toBe(0)
   await isUp('new', begin('new', ['--sync', 'state']))
   await until(async () => (await heightOf('new')) > before + 2)
+})
+
+test('a snapshot of a node that runs; a restore that is killed while pieces come goes on, and the node follows the chain', async () => {
+  const made = await novachain(['snapshot', 'create', join(home, 'made.snapshot'), '--dir', dirOf('full')])
+  expect(made).toMatchObject({ code: 0, json: { accounts: expect.any(Number) } })
+  expect(made.json.accounts).toBeGreaterThan(ACCOUNTS)
+  const dir = dirOf('restored')
+  const trust = ['--trust-height', String(made.json.height), '--trust-hash', made.json.hash]
+  const args = ['snapshot', 'restore', made.json.file, '--dir', dir, ...trust]
+  const child = spawn(process.execPath, [main, ...args], { stdio: 'ignore' })
+  running.set('restored', child)
+  await until(async () => fetchedBytes('restored') > 500_000)
+  await end('restored', 'SIGKILL')
+  expect(existsSync(join(dir, 'db', 'CURRENT'))).toBe(false)
+  expect(await novachain(args)).toMatchObject({ code: 0, json: { isNew: true, height: made.json.height } })
+  expect(existsSync(join(dir, 'db.part'))).toBe(false)
+
+  await isUp('restored', begin('restored'))
+  const head = await heightOf('v0')
+  await until(async () => (await heightOf('restored')) > head + 2)
+  for (let i = 0; i < ACCOUNTS; i += 1_000)
+    expect(BigInt((await rpc('restored', 'eth_getBalance', addressOf(i), 'latest')) as string)).toBe(balanceOf(i))
+  // The last block of the snapshot is here, without its transactions; the first after it is whole.
+  const after = `0x${(made.json.height + 1).toString(16)}`
+  expect(await rpc('restored', 'eth_getBlockByNumber', after, false)).toMatchObject({ parentHash: made.json.hash })
 })
