@@ -14,7 +14,7 @@ import {
 } from './args.ts'
 import { configVariables } from './config.ts'
 import { installFastCurves } from './curves.ts'
-import { beginWithOneArena } from './memory.ts'
+import { beginWithAllocator } from './memory.ts'
 import { ServiceErrors } from './service.ts'
 import { version } from './version.ts'
 
@@ -118,7 +118,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   })
 }
 
-if (process.argv[2] === 'start') beginWithOneArena()
+if (process.argv[2] === 'start') beginWithAllocator()
 try {
   await installFastCurves((text) => console.error(`warning: ${text}`))
   process.exitCode = await run(process.argv.slice(2))

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
-import { withOneArena } from '../memory.ts'
+import { withAllocator } from '../memory.ts'
 
 export const ChildErrors = defineErrors('CHILD', {
   START: { text: (d: { index: number; reason: string }) => `validator ${d.index} did not start: ${d.reason}` },
@@ -94,7 +94,7 @@ export function createChild(index: number, args: readonly string[], say: (chunk:
     async start() {
       const child = spawn(process.execPath, [...process.execArgv, main, 'start', '--json', ...args], {
         stdio: ['pipe', 'pipe', 'pipe'],
-        env: withOneArena({ ...process.env, NOVACHAIN_SUPERVISED: '1' }),
+        env: withAllocator({ ...process.env, NOVACHAIN_SUPERVISED: '1' }),
       })
       running = child
       let said = ''
