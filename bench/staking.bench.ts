@@ -67,6 +67,7 @@ const links = {
   addressOf: () => STAKING,
   pausedUntil: () => 0,
   isActive: () => false,
+  epochsBefore: () => 0,
   permits: () => null,
 } as const
 const ctxOn = (state: State, number: number): StakingCtx =>

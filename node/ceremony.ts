@@ -33,6 +33,10 @@ export const CeremonyErrors = defineErrors('CEREMONY', {
     text: (d: { file: string; operator: string; have: bigint; need: bigint }) =>
       `${d.file}: ${d.operator} bonds ${d.need} wei and has ${d.have} in the draft: bond less, or have genesis add-account give it more`,
   },
+  CARRIED: {
+    text: (d: { file: string; height: number }) =>
+      `${d.file} carries on block ${d.height} of another network, and nobody founds it: who wants to validate joins it when it runs (validators join)`,
+  },
   BOUND: {
     text: (d: { file: string; what: string; have: bigint; bound: string }) =>
       `${d.file}: ${d.what} is ${d.have}, and this network takes ${d.bound}`,
@@ -64,10 +68,19 @@ export async function finalGenesis(
   text: string,
   file: string,
 ): Promise<{ readonly genesis: Genesis; readonly hash: Hex }> {
-  const { founders, draftHash } = parseDraft(text)
-  if (founders.length === 0) throw new NodeError(CeremonyErrors.DRAFT, { file, draft: bytesToHex(draftHash) })
-  const genesis = parseGenesis(text)
+  const genesis = parseFinal(text, file)
   return { genesis, hash: bytesToHex(await computeGenesisHash(genesis)) }
+}
+
+/** Read twice only where something is wrong: it may have a million accounts. */
+const parseFinal = (text: string, file: string): Genesis => {
+  try {
+    return parseGenesis(text)
+  } catch (fault) {
+    const { founders, draftHash } = parseDraft(text)
+    if (founders.length > 0) throw fault
+    throw new NodeError(CeremonyErrors.DRAFT, { file, draft: bytesToHex(draftHash) })
+  }
 }
 
 /** What is changed here of a file that was checked. */
@@ -90,6 +103,7 @@ export function checkDraft(draft: Draft, genesis: string, { chainId, draftHash }
  */
 export function addFounders(text: string, file: string, offers: readonly Offer[]): string {
   const draft = parseDraft(text)
+  if (draft.carried !== undefined) throw new NodeError(CeremonyErrors.CARRIED, { file, height: draft.carried.height })
   const known = knownOf(draft, file)
   const sorted = [...offers].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
   const added: Offer[] = []

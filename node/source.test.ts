@@ -73,12 +73,12 @@ test('who does not answer in time, and who is not there', async () => {
 test('a file: too large, a folder, not there, not text', async () => {
   const file = (name: string): string => join(dir, name)
   writeFileSync(file('large'), '{')
-  truncateSync(file('large'), 100 * MEGABYTE)
+  truncateSync(file('large'), 300 * MEGABYTE)
   writeFileSync(file('binary'), Uint8Array.of(0x7b, 0xff))
   writeFileSync(file('marked'), '\ufeff{}')
   const refused = (source: string, reason: string): Promise<void> =>
     expect(readGenesis(source)).rejects.toMatchObject({ code: 'SOURCE_FILE', message: `${source}: ${reason}` })
-  await refused(file('large'), `it has ${100 * MEGABYTE} bytes, at most ${GENESIS_MAX_BYTES}`)
+  await refused(file('large'), `it has ${300 * MEGABYTE} bytes, at most ${GENESIS_MAX_BYTES}`)
   await refused(dir, 'it is no file')
   await refused(file('none'), 'there is no such file')
   await refused(file('binary'), 'not UTF-8')

@@ -9,8 +9,8 @@ export const SourceErrors = defineErrors('SOURCE', {
   FETCH: { text: (d: { url: string; reason: string }) => `cannot read ${d.url}: ${d.reason}` },
 })
 
-/** Half a million accounts. */
-export const GENESIS_MAX_BYTES = 64 * 1024 * 1024
+/** Two million accounts, or a million with as much storage: reading it takes some minutes and 4 GB. */
+export const GENESIS_MAX_BYTES = 256 * 1024 * 1024
 const FETCH_TIMEOUT_MS = 30_000
 const REDIRECTS_MAX = 5
 
@@ -62,13 +62,13 @@ export function writeWhole(file: string, text: string): void {
   }
 }
 
-/** Written beside, by whoever is given the handle, and under its name once it is on disk. Throws SOURCE_FILE, and nothing is left then. */
-export async function intoFile<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
+/** Written beside, by whoever is given the handle and the name it has till then, and under its name once it is on disk. Throws SOURCE_FILE, and nothing is left then. */
+export async function intoFile<T>(file: string, write: (handle: FileHandle, part: string) => Promise<T>): Promise<T> {
   const part = `${file}.part`
   try {
     const handle = await open(part, 'w')
     try {
-      const made = await write(handle)
+      const made = await write(handle, part)
       await handle.sync()
       await rename(part, file)
       return made

@@ -47,6 +47,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(
     ['prune', 'rollback', 'export'].map((name) => [`chain/${name}.ts`, ['chain/base', 'chain/types', 'chain/store']]),
   ),
+  'chain/carry.ts': [...['chain/base', 'chain/types', 'chain/store', 'chain/native', 'chain/exec', 'chain/export.ts']],
   p2p: ['chain/base', 'chain/types', 'p2p'],
   'rpc/client': [
     ...['chain/base', 'chain/types', 'chain/light.ts', 'chain/native/did', 'chain/native/kit/abi.ts', 'rpc/client'],
@@ -64,6 +65,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
       'chain/prune.ts',
       'chain/rollback.ts',
       'chain/export.ts',
+      'chain/carry.ts',
       'chain/snapshot.ts',
       'chain/light.ts',
     ],

@@ -10,7 +10,7 @@ import type { Changes, Reader } from '../types/state.ts'
 import { createState } from './state.ts'
 
 /** EIP-4788 (beacon roots) and EIP-2935 (block hashes). Those of 7002 and 7251 are left out: there are no requests here. */
-const SYSTEM_CONTRACTS: readonly { readonly address: string; readonly code: string }[] = [
+export const SYSTEM_CONTRACTS: readonly { readonly address: string; readonly code: string }[] = [
   {
     address: '0x000f3df6d732807ef1319fb7b8bb8522d0beac02',
     code: '0x3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff810690815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500',

@@ -1,7 +1,16 @@
 // THE TABLE of native modules: which one answers at which address, from which height, and who may call it. Addresses are
 // written here once and never reused. Owns what ties modules together and plants them at genesis.
 
-import { type Address, asAddress, asHash, equalBytes, type Hex, hexToBytes, type Word } from '../base/bytes.ts'
+import {
+  type Address,
+  asAddress,
+  asHash,
+  bytesToHex,
+  equalBytes,
+  type Hex,
+  hexToBytes,
+  type Word,
+} from '../base/bytes.ts'
 import { assert, NodeError } from '../base/errors.ts'
 import { type EthereumFork, ethereumIn, FORKS, type Fork, type ForkOutlook, outlookOf } from '../types/forks.ts'
 import type { BlockContext, Native, NativeTable } from '../types/frame.ts'
@@ -15,7 +24,7 @@ import { type BridgeReads, bridgeReads } from './bridge/reads.ts'
 import { did, didReads } from './did/module.ts'
 import type { DidReads } from './did/resolve.ts'
 import type { Abi } from './kit/abi.ts'
-import { committedWords, hookCtx, type Links, type Module, toNative } from './kit/module.ts'
+import { committedWords, hookCtx, type Left, type Links, type Module, toNative } from './kit/module.ts'
 import type { Layout } from './kit/slots.ts'
 import { enactFork, isForkActive, scheduleIn } from './params/forks.ts'
 import { layout as paramsLayout } from './params/layout.ts'
@@ -23,8 +32,9 @@ import { params, pausedUntil, valueIn } from './params/module.ts'
 import { type ListName, type Permissions, permissionsOf, permits } from './params/permissions.ts'
 import { resources } from './resources/module.ts'
 import { slashing } from './slashing/module.ts'
+import { type CarriedValidator, carriedValidators } from './staking/carry.ts'
 import { staking } from './staking/module.ts'
-import { epochSetAt } from './staking/sets.ts'
+import { epochSetAt, epochsBefore } from './staking/sets.ts'
 import { cpu, mem, net, sto } from './token/module.ts'
 import { wrapped } from './token/wrapped.ts'
 
@@ -99,6 +109,7 @@ const linksOf = (callers: NativeRow['callers'], addresses: ReadonlyMap<unknown, 
     isActive: (fork, height, open) =>
       addresses.has(params) &&
       isForkActive(open(addressOf(params)), fork, (epochBlocks) => epochOf(height, epochBlocks)),
+    epochsBefore: (open) => (addresses.has(staking) ? epochsBefore(open(addressOf(staking))) : 0),
   }
 }
 const addressesOf = (rows: readonly NativeRow[]): ReadonlyMap<unknown, Address> =>
@@ -206,7 +217,9 @@ const STUB = hexToBytes('0x60006000fd')
 
 const NO_HASH = asHash(new Uint8Array(32))
 /** The block that seeds see: height 0. Its hash is made from what they write, so nothing is signed under it yet. */
-const genesisContext = (genesis: Genesis): BlockContext => ({
+const genesisContext = (
+  genesis: Pick<Genesis, 'chainId' | 'time' | 'gasLimit' | 'baseFeeWei' | 'coinbase' | 'mixHash' | 'rulesHash'>,
+): BlockContext => ({
   chainId: genesis.chainId,
   number: 0,
   time: genesis.time,
@@ -221,25 +234,68 @@ const genesisContext = (genesis: Genesis): BlockContext => ({
   blockHash: () => NO_HASH,
 })
 
-/** Plants every module and writes its first state. Throws GENESIS_INVALID with the path of what a module refuses. */
+const refuseAt = (path: string, reason: string): never => {
+  throw new NodeError(GenesisErrors.INVALID, { path, reason })
+}
+
+/** Plants every module and writes its first state, or checks the one it goes on with. Throws GENESIS_INVALID with the path of what a module refuses. */
 export function seedNatives(state: State, genesis: Genesis, rows: readonly NativeRow[] = natives): void {
-  const refuse = (path: string, reason: string): never => {
-    throw new NodeError(GenesisErrors.INVALID, { path: `novachain.modules.${path}`, reason })
-  }
+  const refuse = (path: string, reason: string): never => refuseAt(`novachain.modules.${path}`, reason)
   for (const name of Object.keys(genesis.modules))
     if (!rows.some(({ module }) => module.name === name)) refuse(name, 'there is no such module')
+  if (genesis.carried !== undefined) checkPlaces(genesis, rows)
   const addresses = addressesOf(rows)
   for (const { at, module, callers } of rows) {
-    const address = asAddress(hexToBytes(at))
+    const account = state.load(asAddress(hexToBytes(at)))
     const { name } = module
-    const account = state.load(address)
-    if (account.exists) refuse(name, `alloc.${at}: this address belongs to the module`)
+    const ctx = hookCtx(module, state, genesisContext(genesis), linksOf(callers, addresses))
+    if (genesis.carried !== undefined && equalBytes(state.codeOf(account).bytes, STUB)) {
+      if (genesis.modules[name] !== undefined) refuse(name, `it goes on with its state in alloc.${at}: no section`)
+      module.carry?.check(ctx, genesis, (path, reason) => refuseAt(path === '' ? `alloc.${at}` : path, reason))
+      continue
+    }
+    if (account.exists && genesis.carried === undefined) refuse(name, `alloc.${at}: this address belongs to the module`)
+    if (genesis.carried !== undefined && module.carry !== undefined)
+      refuseAt(`alloc.${at}`, `the state of ${name} is missing, which this genesis carries on`)
     state.setCode(account, STUB)
     const given = module.genesis.parse(genesis.modules[name])
     const issue = given.error?.issues[0]
     if (!given.success) refuse([name, ...(issue?.path ?? [])].join('.'), issue?.message ?? '?')
     const inside = (path: string, reason: string): never => refuse(`${name}.${path}`, reason)
-    const ctx = hookCtx(module, state, genesisContext(genesis), linksOf(callers, addresses))
     module.genesis.seed(ctx, given.data, genesis, inside)
   }
 }
+
+/** Where modules are, and will be. */
+const isPlace = (address: Address): boolean => address.every((byte, i) => byte === (i === 18 ? 8 : 0) || i === 19)
+
+/** What stands where modules do is a module of this release. */
+const checkPlaces = ({ accounts }: Genesis, rows: readonly NativeRow[]): void => {
+  for (const { address, code, storage } of accounts) {
+    if (!isPlace(address) || (code.length === 0 && storage.length === 0)) continue
+    const at = bytesToHex(address)
+    if (!rows.some((each) => each.at === at))
+      refuseAt(`alloc.${at}`, 'the state of a module that this release does not have: take the release that has it')
+    if (!equalBytes(code, STUB)) refuseAt(`alloc.${at}.code`, `a module has the code ${bytesToHex(STUB)}`)
+  }
+}
+
+/** Changes what modules know of heights, epochs and other networks, so that a new network begins with the rest. Says what is done. */
+export function leaveNatives(
+  state: State,
+  genesis: Pick<Genesis, 'chainId' | 'time' | 'gasLimit' | 'baseFeeWei' | 'coinbase' | 'mixHash' | 'rulesHash'>,
+  from: Left,
+): readonly string[] {
+  const addresses = addressesOf(natives)
+  return natives.flatMap(({ module, callers }) => {
+    const ctx = hookCtx(module, state, genesisContext(genesis), linksOf(callers, addresses))
+    return module.carry?.leave(ctx, from) ?? []
+  })
+}
+/** Whose storage `leaveNatives` begins anew. */
+export const freshNatives: readonly Address[] = natives
+  .filter(({ module }) => module.carry?.isFresh === true)
+  .map(({ at }) => asAddress(hexToBytes(at)))
+/** The members of the first set, as state names them. */
+export const carriedMembers = (reader: Reader): readonly CarriedValidator[] =>
+  carriedValidators(committedWords(reader, STAKING))

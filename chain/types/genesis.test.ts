@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { bytesToHex } from '../base/bytes.ts'
 import { NodeError } from '../base/errors.ts'
-import { DEVELOPMENT_ACCOUNTS, parseGenesis } from './genesis.ts'
+import { DEVELOPMENT_ACCOUNTS, parseDraft, parseGenesis } from './genesis.ts'
 
 const text = readFileSync(new URL('../../genesis.json', import.meta.url), 'utf8')
 // biome-ignore lint/suspicious/noExplicitAny: tests damage the parsed file at arbitrary paths
@@ -40,6 +40,20 @@ test('the development network parses', () => {
   expect(genesis.chainId).toBe(662_607n)
   expect(genesis.accounts.map((account) => bytesToHex(account.address))).toEqual(DEVELOPMENT_ACCOUNTS)
   expect(genesis.validators.powerTotal).toBe(1_000_000n)
+})
+
+test('the hashes of a genesis stay what they were, whatever else a genesis may say by now', () => {
+  const kept = damaged((json) => {
+    json.novachain.modules = {}
+    const storage = { [`0x${'0'.repeat(63)}1`]: `0x${'AB'.repeat(32)}` }
+    json.alloc = {
+      '0x00000000000000000000000000000000000000Aa': { balance: '0x10', nonce: 3, code: '0x60006000FD', storage },
+    }
+  })
+  expect([bytesToHex(parseGenesis(kept).rulesHash), bytesToHex(parseDraft(kept).draftHash)]).toEqual([
+    '0x5ea21e686b8ed3405f490eb07ed9a791824df47a30fa6664ee966f53b1e78d0f',
+    '0xb8de6b139b88ae599d646dab69395e4becaebf4f89e864d54641c411debc207d',
+  ])
 })
 
 test('the rules hash ignores spelling and changes with every rule', () => {

@@ -42,6 +42,17 @@ export interface FeeSplit {
   readonly treasury: Address
 }
 
+/** The network and the block of which the state goes on in a new network. */
+export interface Carried {
+  readonly chainId: bigint
+  readonly genesisHash: Hash
+  readonly height: number
+  readonly blockHash: Hash
+  readonly stateRoot: Hash
+  /** All wei there were, and are. */
+  readonly supplyWei: bigint
+}
+
 /** A validator of the first epoch. */
 export interface Founder {
   readonly operator: Address
@@ -77,6 +88,8 @@ export interface Genesis {
    * others do not.
    */
   readonly forks?: Readonly<Record<string, number | null>> | undefined
+  /** What it carries on, where it is made from the state of another network. Stakes are among `accounts` then, and modules have no sections. */
+  readonly carried?: Carried | undefined
   readonly development: boolean
   /** keccak of the rules' canonical JSON: everything but `alloc`, which the state root commits to. */
   readonly rulesHash: Hash
@@ -166,14 +179,10 @@ const schema = z.strictObject({
   mixHash: hexOf(32).default(`0x${'00'.repeat(32)}`),
   coinbase: hexOf(20).default(`0x${'00'.repeat(20)}`),
   baseFeePerGas: quantity.refine((wei) => wei >= 7n && wei < 2n ** 96n, 'from 7 wei to 2^96 - 1'),
-  alloc: z.record(
-    hexOf(20),
-    z.strictObject({
-      balance: quantity,
-      nonce: quantity.refine((nonce) => nonce < 2n ** 64n - 1n, 'above 2^64 - 2').optional(),
-      code: bytes(24_576).optional(),
-      storage: z.record(hexOf(32), hexOf(32)).optional(),
-    }),
+  /** Its entries are checked by hand (`entryOf`): there may be a million of them. */
+  alloc: z.custom<Readonly<Record<string, unknown>>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'expected accounts by address',
   ),
   novachain: z.strictObject({
     blockTimeMs: z.int().min(100).max(600_000),
@@ -192,7 +201,9 @@ const schema = z.strictObject({
         z.strictObject({
           address: hexOf(20),
           blsKey: hexOf(48),
-          proofOfPossession: hexOf(96),
+          proofOfPossession: hexOf(96).optional(),
+          /** Its key was proven on the network that this one carries on, and whoever publishes the file vouches for that. */
+          carried: z.literal(true).optional(),
           stake: quantity.refine(
             (wei) => wei >= POWER_WEI && wei < 2n ** 120n,
             'from 1 NOVA, 10^18 wei, to 2^120 - 1 wei',
@@ -208,6 +219,16 @@ const schema = z.strictObject({
       .max(2_048),
     modules: z.record(z.string(), z.unknown()),
     forks: z.record(z.string(), z.int().min(0).max(FORK_EPOCHS_MAX).nullable()).optional(),
+    carried: z
+      .strictObject({
+        chainId: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+        genesisHash: hexOf(32),
+        height: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+        blockHash: hexOf(32),
+        stateRoot: hexOf(32),
+        supply: quantity,
+      })
+      .optional(),
     development: z.boolean().default(false),
   }),
 })
@@ -235,8 +256,8 @@ export function parseDraft(text: string): Draft {
   const parsed = checkedJson(text)
   const common = commonOf(parsed)
   const { alloc, novachain, ...others } = parsed
-  const before = new Map(Object.entries(alloc).map(([hex, entry]) => [hex.toLowerCase(), entry]))
-  for (const { operator, stakeWei } of common.founders) {
+  const before = new Map(Object.keys(alloc).map((hex) => [hex.toLowerCase(), entryOf(hex, alloc[hex])]))
+  for (const { operator, stakeWei } of common.carried === undefined ? common.founders : []) {
     const held = before.get(bytesToHex(operator))
     before.set(bytesToHex(operator), { ...held, balance: (held?.balance ?? 0n) + stakeWei })
   }
@@ -261,9 +282,10 @@ const checkedJson = (text: string): Parsed => {
 
 const commonOf = ({ alloc, ...rules }: Parsed): Omit<Genesis, 'validators' | 'rulesHash'> => {
   checkFees(rules.novachain.fees)
-  const accounts = accountsOf(alloc, rules.novachain.development)
-  const founders = foundersOf(rules.novachain.validators)
-  checkSupply(accounts, founders)
+  const carried = carriedOf(rules.novachain.carried)
+  const accounts = accountsOf(alloc, rules.novachain.development || carried !== undefined)
+  const founders = foundersOf(rules.novachain.validators, carried)
+  checkSupply(accounts, founders, carried)
   return {
     chainId: BigInt(rules.config.chainId),
     time: rules.timestamp,
@@ -279,6 +301,7 @@ const commonOf = ({ alloc, ...rules }: Parsed): Omit<Genesis, 'validators' | 'ru
     founders,
     modules: rules.novachain.modules,
     forks: forksOf(rules.novachain.forks),
+    ...(carried !== undefined && { carried }),
     development: rules.novachain.development,
   }
 }
@@ -303,20 +326,88 @@ const checkFees = (fees: Parsed['novachain']['fees']): void => {
 
 /** Wei are counted in 128 bits: what rewards mint has room for more than a decade at the highest rate there is. */
 const SUPPLY_MAX = 2n ** 120n
-const checkSupply = (accounts: readonly GenesisAccount[], founders: readonly Founder[]): void => {
-  const parts = [...accounts.map(({ balance }) => balance), ...founders.map(({ stakeWei }) => stakeWei)]
-  const total = parts.reduce((sum, wei) => sum + wei, 0n)
+const checkSupply = (
+  accounts: readonly GenesisAccount[],
+  founders: readonly Founder[],
+  carried: Carried | undefined,
+): void => {
+  let total = 0n
+  for (const { balance } of accounts) total += balance
+  if (carried !== undefined && total !== carried.supplyWei)
+    throw invalid(
+      'alloc',
+      `balances sum to ${total} wei, and novachain.carried.supply says ${carried.supplyWei}: an account was changed, lost or added`,
+    )
+  for (const { stakeWei } of carried === undefined ? founders : []) total += stakeWei
   if (total > SUPPLY_MAX)
     throw invalid('alloc', `balances and stakes sum to ${total} wei, and at most 2^120, 1.3 * 10^18 NOVA, are counted`)
 }
 
-const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccount[] => {
-  const seen = new Set<string>()
-  return Object.entries(alloc).map(([hex, entry]): GenesisAccount => {
+interface Entry {
+  readonly balance: bigint
+  readonly nonce?: bigint
+  readonly code?: string
+  readonly storage?: Readonly<Record<string, string>>
+}
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+const WORD = /^0x[0-9a-fA-F]{64}$/
+const CODE = /^0x([0-9a-fA-F]{2})*$/
+const CODE_MAX = 24_576
+const QUANTITY = /^(0x[0-9a-fA-F]{1,64}|[0-9]{1,78})$/
+
+const quantityIn = (path: string, value: unknown): bigint => {
+  const isText = typeof value === 'string' && QUANTITY.test(value)
+  if (!isText && !(Number.isSafeInteger(value) && (value as number) >= 0))
+    throw invalid(path, 'expected a 0x quantity or a decimal string')
+  const number = BigInt(value as string | number) // one of both, as just seen
+  if (number >= 2n ** 256n) throw invalid(path, 'above 2^256 - 1')
+  return number
+}
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const entryOf = (hex: string, given: unknown): Entry => {
+  const path = `alloc.${hex}`
+  if (!ADDRESS.test(hex)) throw invalid(path, 'expected 0x and 40 hex digits')
+  if (!isRecord(given)) throw invalid(path, 'expected an account')
+  const { balance, nonce, code, storage, ...unknown } = given
+  for (const name in unknown) throw invalid(path, `unrecognized key: "${name}"`)
+  const entry: { -readonly [K in keyof Entry]: Entry[K] } = { balance: quantityIn(`${path}.balance`, balance) }
+  if (nonce !== undefined) {
+    entry.nonce = quantityIn(`${path}.nonce`, nonce)
+    if (entry.nonce >= 2n ** 64n - 1n) throw invalid(`${path}.nonce`, 'above 2^64 - 2')
+  }
+  if (code !== undefined) {
+    if (typeof code !== 'string' || !CODE.test(code))
+      throw invalid(`${path}.code`, 'expected 0x-prefixed hex of whole bytes')
+    if (code.length > 2 + 2 * CODE_MAX) throw invalid(`${path}.code`, `at most ${CODE_MAX} bytes`)
+    entry.code = code
+  }
+  if (storage !== undefined) entry.storage = storageIn(`${path}.storage`, storage)
+  return entry
+}
+const storageIn = (path: string, given: unknown): Readonly<Record<string, string>> => {
+  if (!isRecord(given)) throw invalid(path, 'expected words by word')
+  for (const key in given) {
+    const value = given[key]
+    if (!WORD.test(key) || typeof value !== 'string' || !WORD.test(value))
+      throw invalid(`${path}.${key}`, 'expected 0x and 64 hex digits')
+  }
+  return given as Readonly<Record<string, string>> // each was just looked at
+}
+
+const accountsOf = (alloc: Parsed['alloc'], isAnybodyFunded: boolean): GenesisAccount[] => {
+  const spelt = new Set<string>()
+  return Object.keys(alloc).map((hex): GenesisAccount => {
+    const entry = entryOf(hex, alloc[hex])
     const lower = hex.toLowerCase()
-    if (seen.has(lower)) throw invalid(`alloc.${hex}`, 'the address appears twice')
-    seen.add(lower)
-    if (entry.storage !== undefined && (entry.code === undefined || entry.code === '0x'))
+    if (lower !== hex) {
+      if (Object.hasOwn(alloc, lower) || spelt.has(lower)) throw invalid(`alloc.${hex}`, 'the address appears twice')
+      spelt.add(lower)
+    }
+    const hasNoCode = entry.code === undefined || entry.code === '0x'
+    // Nothing can be created at an account that has a nonce: one that delegated to code (EIP-7702) and took that back has storage too.
+    if (entry.storage !== undefined && hasNoCode && (entry.nonce ?? 0n) === 0n)
       throw invalid(
         `alloc.${hex}.storage`,
         'storage without code; a contract could later be created over it (EIP-7610)',
@@ -326,7 +417,7 @@ const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccoun
         `alloc.${hex}.code`,
         'it begins with 0xef, as no contract may (EIP-3541), and is no delegation (EIP-7702)',
       )
-    if (!development && entry.balance > 0n && (DEVELOPMENT_ACCOUNTS as readonly string[]).includes(lower))
+    if (!isAnybodyFunded && entry.balance > 0n && (DEVELOPMENT_ACCOUNTS as readonly string[]).includes(lower))
       throw invalid(
         `alloc.${hex}`,
         'anybody holds the key of this development account; remove it, or say "development": true in novachain',
@@ -335,13 +426,28 @@ const accountsOf = (alloc: Parsed['alloc'], development: boolean): GenesisAccoun
       address: addressOf(lower),
       balance: entry.balance,
       nonce: entry.nonce ?? 0n,
-      code: entry.code === undefined ? new Uint8Array(0) : hexToBytes(entry.code),
-      storage: Object.entries(entry.storage ?? {}).map(([key, value]) => [BigInt(key), BigInt(value)] as const),
+      code: entry.code === undefined ? NO_BYTES : hexToBytes(entry.code),
+      storage:
+        entry.storage === undefined
+          ? NO_STORAGE
+          : Object.entries(entry.storage).map(([key, value]) => [BigInt(key), BigInt(value)] as const),
     }
   })
 }
+const NO_BYTES = new Uint8Array(0)
+const NO_STORAGE: GenesisAccount['storage'] = []
 
-const foundersOf = (entries: Parsed['novachain']['validators']): Founder[] => {
+const carriedOf = (given: Parsed['novachain']['carried']): Carried | undefined =>
+  given && {
+    chainId: BigInt(given.chainId),
+    genesisHash: asHash(hexToBytes(given.genesisHash)),
+    height: given.height,
+    blockHash: asHash(hexToBytes(given.blockHash)),
+    stateRoot: asHash(hexToBytes(given.stateRoot)),
+    supplyWei: given.supply,
+  }
+
+const foundersOf = (entries: Parsed['novachain']['validators'], from: Carried | undefined): Founder[] => {
   const path = (i: number, field: string): string => `novachain.validators.${i}.${field}`
   const addresses = new Map<string, number>()
   const keys = new Map<string, number>()
@@ -358,11 +464,26 @@ const foundersOf = (entries: Parsed['novachain']['validators']): Founder[] => {
     addresses.set(address, i)
     keys.set(key, i)
     const blsKey = hexToBytes(key)
-    if (!curves().blsVerify([blsKey], possessionBytes(blsKey), hexToBytes(entry.proofOfPossession)))
+    if (entry.carried === true) {
+      if (from === undefined)
+        throw invalid(path(i, 'carried'), 'nobody vouches for the key of a new network: it needs a proofOfPossession')
+      if (!isKey(blsKey)) throw invalid(path(i, 'blsKey'), 'it is no public key')
+    }
+    const proof = entry.proofOfPossession
+    if (proof === undefined && entry.carried !== true) throw invalid(path(i, 'proofOfPossession'), 'it is missing')
+    if (proof !== undefined && !curves().blsVerify([blsKey], possessionBytes(blsKey), hexToBytes(proof)))
       throw invalid(path(i, 'proofOfPossession'), `it does not prove possession of blsKey ${key}`)
     const { commissionBps, moniker, peerId = null } = entry
     return { operator: addressOf(address), blsKey, stakeWei: entry.stake, commissionBps, moniker, peerId }
   })
+}
+
+const isKey = (blsKey: Uint8Array): boolean => {
+  try {
+    return curves().blsAggregateKeys([blsKey]).length === blsKey.length
+  } catch {
+    return false
+  }
 }
 
 /** Keys sorted, no spaces, hex in lower case, integers as decimal strings: the same rules give the same bytes however the file is written. */

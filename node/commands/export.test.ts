@@ -17,6 +17,8 @@ import { appendBlocks } from '../blockfile.ts'
 import { openRecord } from '../rollup/record.ts'
 import { silent } from '../telemetry.ts'
 import { exportCommand, importCommand } from './export.ts'
+import { genesis as genesisCommand } from './genesis.ts'
+import { init } from './init.ts'
 import { rollback } from './rollback.ts'
 
 const HEIGHT = 100
@@ -180,6 +182,55 @@ test('the state is exported account by account, as the chain has it', async () =
       expect(reader.slot(at, BigInt(key))).toBe(BigInt(value as string))
   }
   await chain.close()
+})
+
+test('a genesis for another network: whole, checked as a node reads it, and the same for everybody', async () => {
+  const name = join(root, 'next.json')
+  const to = (...more: string[]) => run(exportCommand, ['genesis', '--out', name, '--dir', source, ...more])
+  const wish = ['--chain-id', '7007', '--genesis-time', '2040-01-31T12:00:00Z']
+  const said = await to(...wish)
+  expect(said.json).toMatchObject({ file: name, chainId: 7_007, height: HEIGHT, block: hash })
+  const next = parseGenesis(readFileSync(name, 'utf8'))
+  const supply = next.accounts.reduce((sum, { balance }) => sum + balance, 0n)
+  expect([said.json.supply, said.json.accounts]).toEqual([`${supply}`, next.accounts.length + 2]) // two system contracts begin anew
+  expect(next.carried).toMatchObject({ chainId: genesis.chainId, height: HEIGHT, supplyWei: supply })
+  expect((await run(genesisCommand, ['validate', name])).json).toMatchObject({
+    valid: true,
+    hash: said.json.genesisHash,
+  })
+  const dir = join(root, 'moved')
+  expect((await run(init, [dir, '--genesis', name, '--genesis-hash', said.json.genesisHash])).code).toBe(0)
+  const chain = await openSealedChain(next, await openKv(join(dir, 'db')))
+  await seal(chain, 31)
+  expect(chain.head().header.number).toBe(31)
+  await chain.close()
+  expect((await to(...wish)).refusal).toBe('EXPORT_EXISTS')
+  expect((await to(...wish, '--yes', '--height', '99')).json.genesisHash).not.toBe(said.json.genesisHash)
+  expect((await run(genesisCommand, ['add-account', name, `0x${'12'.repeat(20)}`, '1nova'])).text).toMatch(
+    /alloc: balances sum to/,
+  )
+})
+
+test('a genesis for another network is refused: a folder in use, a height that is not there or not kept, the same chain id, no time', async () => {
+  const name = join(root, 'refused.json')
+  const wish = ['--chain-id', '7007', '--genesis-time', '2040-01-31T12:00:00Z']
+  const to = (dir: string, ...more: string[]) => run(exportCommand, ['genesis', '--out', name, '--dir', dir, ...more])
+  const running = await openKv(join(source, 'db'))
+  expect((await to(source, ...wish)).refusal).toBe('STORE_LOCKED')
+  await running.close()
+  expect(await to(source, ...wish, '--height', '101')).toMatchObject({ refusal: 'EXPORT_HEIGHT', code: 1 })
+  expect(await to(source, ...wish, '--height', 'x')).toMatchObject({ code: 2 })
+  const own = ['--chain-id', `${genesis.chainId}`, '--genesis-time', '2040-01-31T12:00:00Z']
+  expect((await to(source, ...own)).refusal).toBe('CARRY_CHAIN')
+  expect((await to(source, '--chain-id', '7007', '--genesis-time', '1000')).refusal).toBe('CARRY_TIME')
+  for (const less of [['--chain-id', '7007'], wish.slice(2), ['--chain-id', '0', ...wish.slice(2)]])
+    expect(await to(source, ...less)).toMatchObject({ refusal: 'USAGE_ARGUMENT', code: 2 })
+  expect(await run(exportCommand, ['genesis', name, ...wish])).toMatchObject({ refusal: 'USAGE_ARGUMENT' })
+  const pruned = folder()
+  writeFileSync(join(pruned, 'config.toml'), '[log]\nlevel = "error"\n[state]\nhistoryBlocks = 40\nproofBlocks = 40\n')
+  expect(await run(importCommand, [file, '--dir', pruned])).toMatchObject({ code: 0, text: /height 100/ })
+  expect(await to(pruned, ...wish, '--height', '30')).toMatchObject({ refusal: 'STATE_PRUNED' })
+  expect((await to(pruned, ...wish, '--height', '95')).code).toBe(0)
 })
 
 test('a folder is taken back only when it is meant, stopped, and not below what the settlement chain holds as final', async () => {

@@ -146,7 +146,7 @@ const WISHES: Readonly<Record<string, (json: Json, value: string) => void>> = {
     json.config.chainId = whole('chain-id', value)
   },
   time: (json, value) => {
-    json.timestamp = secondsOf(value)
+    json.timestamp = secondsOf('time', value)
   },
   'block-time': (json, value) => {
     json.novachain.blockTimeMs = whole('block-time', value)
@@ -171,11 +171,12 @@ const whole = (flag: string, value: string): number => {
   if (/^\d{1,15}$/.test(value)) return Number(value)
   throw usageOf('new', `--${flag} ${value}: expected a whole number`)
 }
-const secondsOf = (value: string): number => {
+/** A moment on the command line. */
+export const secondsOf = (flag: string, value: string): number => {
   if (/^\d{1,12}$/.test(value)) return Number(value)
   const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z$/.test(value) ? Date.parse(value) : Number.NaN
   if (Number.isNaN(ms))
-    throw usageOf('new', `--time ${value}: expected seconds, or a date such as 2030-01-31T12:00:00Z`)
+    throw usageOf('new', `--${flag} ${value}: expected seconds, or a date such as 2030-01-31T12:00:00Z`)
   return ms / 1_000
 }
 

@@ -87,6 +87,7 @@ export function createBonded(choice: {
       addressOf: (of: unknown) => asAddress(hexToBytes(addressOf(of))),
       pausedUntil: () => 0,
       isActive: () => false,
+      epochsBefore: () => 0,
       permits: () => null,
     }
     return hookCtx(module as never, world.state, world.block, { callers: 'all', ...links })

@@ -171,6 +171,7 @@ export function openStaking(options: StakingOptions = {}): StakingWorld {
     },
     pausedUntil: () => 0,
     isActive: () => false,
+    epochsBefore: () => 0,
     permits: () => null,
   }
   const call: StakingWorld['call'] = async (from, name, args, value = 0n) => {

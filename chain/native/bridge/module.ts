@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { asAddress, hexToBytes } from '../../base/bytes.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { abi } from './abi.ts'
+import { leave } from './carry.ts'
 import { createWrapped, onlyGovernance, type Setting, setChain, setRoute } from './governance.ts'
 import { deliver, isSettled, refund, refuse } from './inbox.ts'
 import { type BridgeCtx, layout } from './layout.ts'
@@ -143,4 +144,5 @@ export const bridge = defineModule({
       for (const [i, each] of chains.entries()) seedChain(ctx, each, `chains.${i}`, refuse)
     },
   },
+  carry: { leave, check: () => {} },
 })

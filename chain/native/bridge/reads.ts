@@ -5,6 +5,8 @@ import { layout } from './layout.ts'
 import { isNobody, Status } from './message.ts'
 
 export interface BridgeReads {
+  /** By their ids, in the order in which governance connected them. */
+  chains(): readonly bigint[]
   /** null where the chain is not connected. */
   vaultOf(chain: bigint): Address | null
   /** All that came from a chain up to here is settled. */
@@ -16,6 +18,7 @@ export interface BridgeReads {
 export function bridgeReads(words: Words): BridgeReads {
   const store = openStore(layout, words)
   return {
+    chains: () => Array.from({ length: store.chainIds.length() }, (_, i) => store.chainIds.item(i).get()),
     vaultOf(chain) {
       const vault = store.chains.at(chain).vault.get()
       return isNobody(vault) ? null : vault

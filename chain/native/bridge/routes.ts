@@ -37,6 +37,9 @@ const bookOf = ({ within }: Pick<BridgeCall, 'within'>, route: RoutePlace): Toke
   assert(place === 0 || module !== undefined, 'a route is of a token there is')
   return module === undefined ? null : within(module)
 }
+/** Where all of them are. */
+export const homesOf = ({ within }: Pick<BridgeCall, 'within'>): readonly Address[] =>
+  BOOKS.map((module) => within(module).at)
 /** Of a wrapped token by its number. */
 export const placeOfWrapped = (number: number): bigint => BigInt(HOME.length + number + 1)
 /** The place of a token of this chain; null for any other. */

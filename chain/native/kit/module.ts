@@ -92,6 +92,8 @@ export interface Ctx<A extends Abi, L extends Layout> {
   permits(list: 'validators'): ((member: Uint8Array) => boolean) | null
   /** Whether a fork of the table in `types/forks.ts` holds in this block. Costs nothing, as before the fork. */
   isActive(fork: string): boolean
+  /** Epochs of the networks that this one carries on, 0 on any other. Costs nothing, as there. */
+  epochsBefore(): number
   /** A view of another module, on this call's gas. */
   read<M extends Module<Abi, Layout>, K extends keyof M['abi']['functions'] & string>(
     module: M,
@@ -145,6 +147,29 @@ export interface Module<A extends Abi, L extends Layout> {
     parse(section: unknown): z.ZodSafeParseResult<unknown>
     seed(ctx: Ctx<A, L>, section: unknown, genesis: Genesis, refuse: (path: string, reason: string) => never): void
   }
+  /** Of a module whose state knows heights, epochs or other networks. The state of any other goes on as it is. */
+  readonly carry?: Carry<A, L>
+}
+/** How the state of one network becomes the first state of the next. */
+export interface Carry<A extends Abi, L extends Layout> {
+  /** Whether nothing is left of its storage but what `leave` writes again. */
+  readonly isFresh?: true
+  /** Changes what the new network would read otherwise, and says in sentences what is done. Throws where it cannot go on. */
+  leave(ctx: Ctx<A, L>, from: Left): readonly string[]
+  /** Refuses a carried state that no `leave` made: somebody changed the file. */
+  check(ctx: Ctx<A, L>, genesis: Genesis, refuse: (path: string, reason: string) => never): void
+}
+/** What is left, and when the next begins. */
+export interface Left {
+  /** That of the next block, if there was one. */
+  readonly epoch: number
+  readonly epochBlocks: number
+  readonly intervalMs: number
+  /** A module's words as they were. */
+  words(address: Address): Words
+  /** Of the genesis of the next, in seconds. */
+  readonly startTime: number
+  readonly seed: Hash
 }
 export interface Hooks<A extends Abi, L extends Layout> {
   begin?(ctx: Ctx<A, L>): void
@@ -164,6 +189,7 @@ export function defineModule<const A extends Abi, L extends Layout, S extends z.
     readonly schema: S
     seed(ctx: Ctx<A, L>, section: z.output<S>, genesis: Genesis, refuse: (path: string, reason: string) => never): void
   }
+  readonly carry?: Carry<A, L>
 }): Module<A, L> {
   const { schema, seed } = parts.genesis
   return {
@@ -185,6 +211,8 @@ export interface Links {
   permits(list: 'validators', open: (address: Address) => Words): ((member: Uint8Array) => boolean) | null
   /** Whether a fork holds in the block of a height. Reads through `open`, which has no price. */
   isActive(fork: string, height: number, open: (address: Address) => Words): boolean
+  /** Reads through `open`, which has no price. */
+  epochsBefore(open: (address: Address) => Words): number
 }
 
 class Meter {
@@ -286,6 +314,7 @@ const ctxOf = (running: Running, module: Module<Abi, Layout>, mayWrite: boolean)
     },
     permits: (list) => links.permits(list, (address) => freeWords(state, address)),
     isActive: (fork) => links.isActive(fork, block.number, (address) => freeWords(state, address)),
+    epochsBefore: () => links.epochsBefore((address) => freeWords(state, address)),
     emit(event, values) {
       const entry = module.abi.events[event]
       assert(mayWrite && entry !== undefined, `${module.name} has an event ${event}`)

@@ -9,6 +9,7 @@ import { epochOf } from '../../types/validators.ts'
 import { type Call, defineModule, type Handlers } from '../kit/module.ts'
 import { openStore, type Store, type Words } from '../kit/slots.ts'
 import { abi } from './abi.ts'
+import { check, leave } from './carry.ts'
 import { addFork, FORK_NOTICE, FORKS_MAX, removeFork, scheduleOf } from './forks.ts'
 import { layout } from './layout.ts'
 import {
@@ -341,6 +342,7 @@ export const params = defineModule({
       }
     },
   },
+  carry: { leave, check },
 })
 
 /** What a genesis says of governance: who, and each number as the network starts with it. Throws GENESIS_INVALID. */

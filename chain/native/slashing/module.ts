@@ -5,6 +5,7 @@ import { defineModule, type Handlers } from '../kit/module.ts'
 import { staking } from '../staking/module.ts'
 import { release, statusOf } from '../staking/penalties.ts'
 import { abi } from './abi.ts'
+import { check, leave } from './carry.ts'
 import { onBlock } from './downtime.ts'
 import { epochIn, hasPaid, submit, timeoutsAt } from './evidence.ts'
 import { layout } from './layout.ts'
@@ -74,4 +75,5 @@ export const slashing = defineModule({
       store.rules.epochBlocks.set(BigInt(genesis.epochBlocks))
     },
   },
+  carry: { isFresh: true, leave, check },
 })

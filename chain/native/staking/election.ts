@@ -20,15 +20,20 @@ const addressOf = (operator: bigint): Address => asAddress(bigintToFixed(operato
 export function elect(ctx: StakingCtx): void {
   const { store, words, block } = ctx
   const epoch = epochNow(ctx)
-  measureAgain(ctx)
   const before = readPacked(words, entryOf(store, epoch).keyIds, KEY_BITS)
-  const elected = candidates(ctx, Number(param(ctx, 'staking.maxValidators')))
+  const elected = chosen(ctx)
   const made = { startTime: block.time, seed: block.prevRandao }
   if (elected.length === 0) keep(ctx, epoch, made)
   else {
     writeSet(ctx, epoch + 1, made, elected)
     announce(ctx, epoch + 1, before, elected)
   }
+}
+
+/** Who would be elected now, in set order. */
+export function chosen(ctx: StakingCtx): readonly Elected[] {
+  measureAgain(ctx)
+  return candidates(ctx, Number(param(ctx, 'staking.maxValidators')))
 }
 
 /** In set order. */

@@ -34,7 +34,7 @@ const validator = struct({
   stake: uint(128),
   /** Epoch of the last change, counted from 1. */
   commissionEpoch: uint(32),
-  /** Of who is tombstoned: the epoch of the offence, and what it costs of all that was bonded then. */
+  /** Of who is tombstoned: the epoch of the offence, those before genesis counted too, and what it costs of all that was bonded then. */
   offenceEpoch: uint(32),
   penaltyBps: uint(16),
   /** Never fewer than wei in `stake`: a share starts as a wei, and a penalty makes it less. */
@@ -66,6 +66,7 @@ const unbonding = struct({
   amount: uint(128),
   /** Second. */
   matures: uint(64),
+  /** In which it voted last; those before genesis counted too, as in `liableEpoch` and of a redelegation. */
   epoch: uint(32),
   /** Its validator was tombstoned before: this has paid for it. */
   isSettled: bool,
@@ -77,8 +78,8 @@ const unbonding = struct({
 })
 
 export const layout = defineLayout({
-  /** Fixed at genesis. `ring` is how many epochs are kept. */
-  clock: slot(0, struct({ epochBlocks: uint(64), ring: uint(64) })),
+  /** Fixed at genesis. `ring` is how many epochs are kept, `epochsBefore` how many the networks had that this one carries on. */
+  clock: slot(0, struct({ epochBlocks: uint(64), ring: uint(64), epochsBefore: uint(64) })),
   bonds: slot(1, struct({ bonded: uint(128), unbonding: uint(128) })),
   /** `owed` can be claimed, dust of divisions included; `pot` waits for the next payout. */
   rewards: slot(2, struct({ owed: uint(128), pot: uint(128) })),

@@ -9,6 +9,7 @@ import { readyPayload, SignType, signBytes } from '../../types/vote.ts'
 import { defineModule, type Handlers } from '../kit/module.ts'
 import { abi } from './abi.ts'
 import { bond, checkBond, enqueue, redelegate, settle, unbond, withdraw } from './book.ts'
+import { check, leave } from './carry.ts'
 import { elect } from './election.ts'
 import type { StakingCall, StakingCtx } from './layout.ts'
 import { layout } from './layout.ts'
@@ -255,4 +256,5 @@ export const staking = defineModule({
     },
   },
   genesis: { schema: z.strictObject({}).default({}), seed: (ctx, _, genesis) => seed(ctx, genesis) },
+  carry: { leave, check },
 })

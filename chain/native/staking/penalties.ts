@@ -35,7 +35,7 @@ export function penalise(ctx: StakingCtx, operator: Address, { bps, offenceEpoch
     assert(!at.tombstoned.get(), 'a validator is tombstoned once')
     collect(ctx, validator)
     hush(ctx, validator, () => at.tombstoned.set(true))
-    at.offenceEpoch.set(BigInt(offenceEpoch))
+    at.offenceEpoch.set(BigInt(offenceEpoch + ctx.epochsBefore()))
     at.penaltyBps.set(bps)
     ctx.emit('ValidatorTombstoned', { operator, offenceEpoch: BigInt(offenceEpoch) })
   }
@@ -63,8 +63,9 @@ export const burnPenalty = (ctx: StakingCtx, wei: bigint): void => burn(ctx, wei
  */
 export function reachBack(ctx: StakingCtx, operator: Address, offenceEpoch: number): void {
   const { at } = mustBe(ctx, operator)
-  assert(at.tombstoned.get() && offenceEpoch < at.offenceEpoch.get(), 'an earlier epoch than it answers for')
-  at.offenceEpoch.set(BigInt(offenceEpoch))
+  const counted = BigInt(offenceEpoch + ctx.epochsBefore())
+  assert(at.tombstoned.get() && counted < at.offenceEpoch.get(), 'an earlier epoch than it answers for')
+  at.offenceEpoch.set(counted)
   ctx.emit('ValidatorTombstoned', { operator, offenceEpoch: BigInt(offenceEpoch) })
 }
 
@@ -92,15 +93,18 @@ export interface Status {
   readonly ready: boolean
   readonly jailed: boolean
   readonly tombstoned: boolean
-  /** Of who is tombstoned: the earliest epoch of an offence that it answers for. */
+  /** Of who is tombstoned: the earliest epoch of an offence that it answers for; below 0 on a network that this one carries on. */
   readonly offenceEpoch: number | null
   readonly exited: boolean
 }
 /** null for who is no validator. */
-export function statusOf({ store }: Pick<StakingCtx, 'store'>, operator: Address): Status | null {
+export function statusOf(
+  { store, epochsBefore }: Pick<StakingCtx, 'store' | 'epochsBefore'>,
+  operator: Address,
+): Status | null {
   const at = find(store, operator)?.at
   if (at === undefined) return null
   const tombstoned = at.tombstoned.get()
-  const offenceEpoch = tombstoned ? Number(at.offenceEpoch.get()) : null
+  const offenceEpoch = tombstoned ? Number(at.offenceEpoch.get()) - epochsBefore() : null
   return { ready: at.ready.get(), jailed: at.jailed.get(), tombstoned, offenceEpoch, exited: at.exited.get() }
 }

@@ -80,6 +80,20 @@ function changePowers({ store, words }: StakingCtx, epoch: number): void {
   }
 }
 
+/** Of everybody, so that payouts may be counted anew: who was in the running set is in none now. */
+export function closePayouts({ store }: Pick<StakingCtx, 'store'>): void {
+  for (let index = 0, count = store.validators.length(); index < count; index++) {
+    const { at } = validatorAt(store, index)
+    const gained = gainedBy(store, at)
+    if (gained > 0n) at.earned.update((earned) => earned + gained)
+    at.setPower.set(0n)
+    at.paidTo.set(0n)
+  }
+  const { payouts } = store.minting
+  for (let payout = 0n; payout <= payouts.get(); payout++) store.rewardPerPower.at(payout).set(0n)
+  payouts.set(0n)
+}
+
 /** What its power earned in payouts that it has not booked. */
 const gainedBy = ({ minting, rewardPerPower }: StakingStore, at: ValidatorPlace): bigint => {
   const [power, from, to] = [at.setPower.get(), at.paidTo.get(), minting.payouts.get()]

@@ -39,7 +39,14 @@ const describe = (store: StakingStore, validator: Validator) => {
   }
 }
 
-const unbondingsOf = ({ store }: StakingCall, delegator: Address) => {
+/** What is from before genesis is of epoch 0. */
+const shown = ({ epochsBefore }: StakingCall, counted: bigint): bigint => {
+  const before = BigInt(epochsBefore())
+  return counted < before ? 0n : counted - before
+}
+
+const unbondingsOf = (call: StakingCall, delegator: Address) => {
+  const { store } = call
   const from = store.unbondingFrom.at(delegator)
   return Array.from({ length: from.length() }, (_, i) => from.item(i).get()).flatMap((operator) => {
     const entries = store.unbondings.at(delegator).at(operator)
@@ -49,7 +56,7 @@ const unbondingsOf = ({ store }: StakingCall, delegator: Address) => {
         validator: operator,
         amount: entry.amount.get(),
         penalty: penaltyOf(store, operator, entry),
-        epoch: entry.epoch.get(),
+        epoch: shown(call, entry.epoch.get()),
         matures: entry.matures.get(),
       }
     })
@@ -98,9 +105,9 @@ export const views: Pick<All, ViewName> = {
   },
   redelegation: {
     gas: 300,
-    run({ store }, [delegator, operator]) {
-      const { from, amount, epoch, matures } = store.redelegations.at(delegator).at(operator)
-      return { from: from.get(), amount: amount.get(), epoch: epoch.get(), matures: matures.get() }
+    run(call, [delegator, operator]) {
+      const { from, amount, epoch, matures } = call.store.redelegations.at(delegator).at(operator)
+      return { from: from.get(), amount: amount.get(), epoch: shown(call, epoch.get()), matures: matures.get() }
     },
   },
   unbondings: { gas: 300, run: (call, [delegator]) => unbondingsOf(call, delegator) },
