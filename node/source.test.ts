@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { GENESIS_MAX_BYTES, readGenesis, writeWhole } from './source.ts'
+import { FETCHED_MAX_BYTES, GENESIS_MAX_BYTES, readGenesis, writeWhole } from './source.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'nova-source-'))
 const MEGABYTE = 1024 * 1024
@@ -25,7 +25,7 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '/gone': (response) => response.writeHead(404).end('{}'),
   '/endless': endless,
   '/bomb': (response) =>
-    response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(GENESIS_MAX_BYTES + 1))),
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(FETCHED_MAX_BYTES + 1))),
   '/binary': (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d])),
   '/cut': (response) => {
     response.writeHead(200, { 'content-length': '100' }).write('{')
@@ -54,8 +54,8 @@ test.each([
   ['/round', 'more than 5 redirects'],
   ['/file', 'redirects to file:'],
   ['/gone', 'HTTP 404'],
-  ['/endless', `more than ${GENESIS_MAX_BYTES} bytes`],
-  ['/bomb', `more than ${GENESIS_MAX_BYTES} bytes`],
+  ['/endless', `more than ${FETCHED_MAX_BYTES} bytes`],
+  ['/bomb', `more than ${FETCHED_MAX_BYTES} bytes`],
   ['/binary', 'not valid'],
   ['/cut', 'other side closed'],
 ])('%s is refused: %s', async (path, reason) => {

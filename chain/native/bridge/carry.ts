@@ -28,6 +28,7 @@ export function leave(ctx: BridgeCtx): readonly string[] {
     const open = routes.filter((each) => each.open.get())
     for (const route of open) route.open.set(false)
     const outstanding = routes.reduce((sum, route) => sum + route.outstanding.get(), 0n)
-    return `bridge: chain ${chain}: ${sent} messages sent and ${settled} settled are forgotten, ${open.length} of ${routes.length} routes are closed, ${outstanding} of their tokens stay outstanding`
+    const done = `${sent} messages sent and ${settled} settled are forgotten, ${open.length} of ${routes.length} routes are closed`
+    return `bridge: chain ${chain}: ${done}, ${outstanding} of their tokens stay outstanding`
   })
 }

@@ -24,6 +24,7 @@ import {
   type Positional,
   selectorOf,
 } from './abi.ts'
+import type { Left } from './carry.ts'
 import {
   COLD_SLOT,
   LIST_WORD_GAS,
@@ -151,25 +152,13 @@ export interface Module<A extends Abi, L extends Layout> {
   readonly carry?: Carry<A, L>
 }
 /** How the state of one network becomes the first state of the next. */
-export interface Carry<A extends Abi, L extends Layout> {
+interface Carry<A extends Abi, L extends Layout> {
   /** Whether nothing is left of its storage but what `leave` writes again. */
   readonly isFresh?: true
   /** Changes what the new network would read otherwise, and says in sentences what is done. Throws where it cannot go on. */
   leave(ctx: Ctx<A, L>, from: Left): readonly string[]
   /** Refuses a carried state that no `leave` made: somebody changed the file. */
   check(ctx: Ctx<A, L>, genesis: Genesis, refuse: (path: string, reason: string) => never): void
-}
-/** What is left, and when the next begins. */
-export interface Left {
-  /** That of the next block, if there was one. */
-  readonly epoch: number
-  readonly epochBlocks: number
-  readonly intervalMs: number
-  /** A module's words as they were. */
-  words(address: Address): Words
-  /** Of the genesis of the next, in seconds. */
-  readonly startTime: number
-  readonly seed: Hash
 }
 export interface Hooks<A extends Abi, L extends Layout> {
   begin?(ctx: Ctx<A, L>): void

@@ -1,6 +1,7 @@
 // How the numbers, forks and lists of one network become those of the next: what waits for an epoch waits for as many as it had to go.
 import type { Genesis } from '../../types/genesis.ts'
-import type { Ctx, Left } from '../kit/module.ts'
+import type { Left } from '../kit/carry.ts'
+import type { Ctx } from '../kit/module.ts'
 import type { abi } from './abi.ts'
 import type { layout } from './layout.ts'
 import { values } from './values.ts'

@@ -2,7 +2,7 @@
 // of heights that are no more, and no signature of the network before counts in the next.
 import { leastIntervalMs } from '../../types/block.ts'
 import type { Genesis } from '../../types/genesis.ts'
-import type { Left } from '../kit/module.ts'
+import type { Left } from '../kit/carry.ts'
 import { openStore } from '../kit/slots.ts'
 import { staking } from '../staking/module.ts'
 import { validatorAt } from '../staking/validators.ts'

@@ -4,7 +4,7 @@ import { type Address, bytesToHex, equalBytes } from '../../base/bytes.ts'
 import { keccak } from '../../base/crypto.ts'
 import { defineErrors, NodeError } from '../../base/errors.ts'
 import type { Genesis } from '../../types/genesis.ts'
-import type { Left } from '../kit/module.ts'
+import type { Left } from '../kit/carry.ts'
 import { openStore, type Words } from '../kit/slots.ts'
 import { chosen } from './election.ts'
 import { layout, type StakingCtx, type StakingStore } from './layout.ts'
@@ -84,6 +84,9 @@ const membersIn = (store: StakingStore) => {
   const members = membersOf({ store }, 0)
   return members === null ? [] : Array.from({ length: members.count }, (_, place) => members.at(place))
 }
+
+/** Epochs of the networks that this one carries on. */
+export const epochsBefore = (words: Words): number => Number(openStore(layout, words).clock.epochsBefore.get())
 
 /** A member of the first set, as a genesis names it. */
 export interface CarriedValidator {

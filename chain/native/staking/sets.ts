@@ -4,7 +4,7 @@ import { assert } from '../../base/errors.ts'
 import type { Reader } from '../../types/state.ts'
 import { createValidatorSet, type EpochSet, epochOf } from '../../types/validators.ts'
 import { committedWords } from '../kit/module.ts'
-import { openStore, readPacked, type Words, writePacked } from '../kit/slots.ts'
+import { openStore, readPacked, writePacked } from '../kit/slots.ts'
 import { layout, type StakingCtx, type StakingStore } from './layout.ts'
 
 export interface Member {
@@ -127,9 +127,6 @@ export const lastVoteOf = ({
   epochsBefore,
 }: Pick<StakingCtx, 'store' | 'block' | 'epochsBefore'>): number =>
   epochOf(block.number + 1, Number(store.clock.epochBlocks.get())) + epochsBefore()
-
-/** Epochs of the networks that this one carries on. */
-export const epochsBefore = (words: Words): number => Number(openStore(layout, words).clock.epochsBefore.get())
 
 /** The set of an epoch in committed state, at the address of the module. */
 export function epochSetAt(reader: Reader, at: Address, epoch: number): EpochSet | null {
