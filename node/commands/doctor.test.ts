@@ -30,11 +30,14 @@ import { run, type Said } from '../../test/kit/commands.ts'
 import { devValidatorSecret } from '../../test/kit/keys.ts'
 import { writeLightKeystore } from '../../test/kit/keystores.ts'
 import { openMemoryChain } from '../../test/kit/memory-chain.ts'
+import { clientDeps, identities, memoryRecord, optionsFor, serve } from '../../test/kit/remote.ts'
 import { installFastCurves } from '../curves.ts'
 import { developmentAccounts } from '../development.ts'
 import { nameOf, writeKeyFile } from '../keystore.ts'
 import { PROTOCOL_VERSION } from '../node.ts'
 import { openRecordFile } from '../record.ts'
+import { makeIdentity } from '../remote/certificates.ts'
+import { connectSigner } from '../remote/client.ts'
 import { openSigner } from '../signer.ts'
 import { recordPath } from '../signers.ts'
 import { systemClock } from '../system.ts'
@@ -398,6 +401,52 @@ test('a clock that is right, one that is off, and a time server that does not an
   const closed = await timeServer(0)
   closers.splice(0).forEach((close) => void close())
   expect(await clock(closed)).toMatchObject({ state: 'warn', found: expect.stringContaining('does not answer') })
+})
+
+test('a signer elsewhere: well and free, asked by another process, of another network, with another certificate, away', async () => {
+  const { chain } = await openMemoryChain()
+  const network = { chainId: chain.genesis.chainId, genesisHash: chain.genesisHash }
+  await chain.close()
+  const server = await serve(memoryRecord(), { network })
+  closers.push(() => server.close())
+  const dir = copy()
+  mkdirSync(join(dir, 'signer'), { mode: 0o700 })
+  await writeKeyFile(join(dir, 'signer', 'client.key'), identities.validator.key)
+  writeFileSync(join(dir, 'signer', 'client.crt'), identities.validator.certificate)
+  writeFileSync(join(dir, 'signer', 'signer.crt'), identities.signer.certificate)
+  await set(dir, 'validator.keyFile', '')
+  await set(dir, 'validator.signerUrl', `tls://127.0.0.1:${server.port}`)
+  const well = await examine(dir)
+  expect(checkOf(well, 'signer')).toMatchObject({
+    state: 'ok',
+    found: expect.stringMatching(/signs with 0x[0-9a-f]{96}; nobody has its lease$/),
+  })
+  expect(server.holder()).toBeNull()
+
+  const node = await connectSigner(optionsFor(server.port), clientDeps({ domain: network }))
+  closers.push(() => node.close())
+  const held = await examine(dir)
+  expect([held.code, checkOf(held, 'signer')]).toMatchObject([
+    3,
+    { state: 'fail', found: expect.stringMatching(/has the lease/) },
+  ])
+  // Whoever had it has it still.
+  expect(await node.signers[0]?.record()).toBeNull()
+
+  const other = await serve(memoryRecord())
+  closers.push(() => other.close())
+  await set(dir, 'validator.signerUrl', `tls://127.0.0.1:${other.port}`)
+  expect(checkOf(await examine(dir), 'signer').found).toMatch(/is of another network/)
+  writeFileSync(join(dir, 'signer', 'signer.crt'), makeIdentity('stranger').certificate)
+  const stranger = await examine(dir)
+  expect([stranger.code, checkOf(stranger, 'signer').found]).toEqual([
+    1,
+    expect.stringMatching(/shows another certificate/),
+  ])
+  await set(dir, 'validator.signerUrl', 'tls://127.0.0.1:1')
+  expect(checkOf(await examine(dir), 'signer').found).toMatch(/nothing listens there/)
+  rmSync(join(dir, 'signer', 'client.key'))
+  expect(checkOf(await examine(dir), 'signer').state).toBe('fail')
 })
 
 test('a folder that is none is said so', async () => {

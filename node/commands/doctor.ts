@@ -26,6 +26,7 @@ import {
   checkRunning,
   findRunning,
 } from '../doctor/network.ts'
+import { checkSigner } from '../doctor/signer.ts'
 import { p2pKey } from '../identity.ts'
 import { createSteps } from '../steps.ts'
 import { ownUrlOf } from './folder.ts'
@@ -90,6 +91,8 @@ const examine = async ({ dir, env, rpc, ntp }: Asked): Promise<Check[]> => {
   const { pid, info } = running
   const { checks: keyChecks, keys } = await checkKeys(dir, config, env)
   checks.push(...keyChecks, checkLocks(dir, keys, pid))
+  // While the node has the lease, whoever else asks for it is refused.
+  if (info !== null || pid === null) checks.push(...(await checkSigner(dir, config, known, info === null ? null : url)))
   // A database that a process has is its to speak of.
   const stopped = pid === null && info === null ? await checkStopped(dir, known, config, keys) : null
   checks.push(...(stopped?.checks ?? []), ...(info === null ? [] : await checkRunning(url)))

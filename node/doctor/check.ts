@@ -1,4 +1,6 @@
 // What a check of the doctor answers. Owns its form, and the order of how bad things are.
+import { NodeError } from '../../chain/base/errors.ts'
+import { exitCodeOf } from '../args.ts'
 
 export interface Check {
   /** One word; stable, for scripts. */
@@ -28,3 +30,10 @@ export const forkCheck = (warning: string | null): Check =>
   warning === null
     ? ok('forks', 'this release knows every fork that is scheduled for the next week')
     : warn('forks', warning, 'install that release and restart; `novachain upgrade status` shows the schedule')
+
+/** What a start would throw, as a check. */
+export const refusal = (id: string, error: unknown, next: string): Check => {
+  if (!(error instanceof NodeError)) throw error
+  const check = fail(id, error.message, next)
+  return exitCodeOf(error.code) === 3 ? { ...check, isRefused: true } : check
+}

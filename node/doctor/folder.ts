@@ -14,7 +14,6 @@ import { type LogFile, openWal } from '../../chain/store/wal.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
 import { forkWarning } from '../../chain/types/forks.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
-import { exitCodeOf } from '../args.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { developmentSecret } from '../development.ts'
 import { keystoreName, openKeyFile } from '../keystore.ts'
@@ -30,20 +29,13 @@ import { systemClock, systemTimers } from '../system.ts'
 import { noMeter, silent } from '../telemetry.ts'
 import { checkpointOf, refuseStale } from '../trust.ts'
 import { Voices } from '../voices.ts'
-import { type Check, fail, forkCheck, ok, warn } from './check.ts'
+import { type Check, fail, forkCheck, ok, refusal, warn } from './check.ts'
 
 const ReadErrors = defineErrors('DOCTOR', {
   WRITE: { text: () => 'the doctor writes and signs nothing' },
 })
 
 export type Env = Readonly<Record<string, string | undefined>>
-
-/** What a start would throw, as a check. */
-const refusal = (id: string, error: unknown, next: string): Check => {
-  if (!(error instanceof NodeError)) throw error
-  const check = fail(id, error.message, next)
-  return exitCodeOf(error.code) === 3 ? { ...check, isRefused: true } : check
-}
 
 // Configuration and genesis.
 

@@ -91,6 +91,18 @@ export async function connectSigner(options: RemoteOptions, deps: RemoteDeps): P
   }
 }
 
+/**
+ * What a start would hear, once: the keys, after this process had the lease and gave it back. Throws as `connectSigner`, without waiting.
+ */
+export async function trySigner(options: RemoteOptions, deps: RemoteDeps): Promise<readonly Uint8Array[]> {
+  const line = new Line(options, deps, 'hold')
+  try {
+    return await line.keys()
+  } finally {
+    await line.close()
+  }
+}
+
 /** What a key signs about itself, beside the node that has the lease. Throws as `connectSigner`, without waiting. */
 export async function visitSigner<T>(
   options: RemoteOptions,

@@ -62,13 +62,16 @@ interface ServeKnobs {
   readonly port?: number
   readonly clock?: Clock
   readonly timers?: Timers
+  /** The network it signs for. */
+  readonly network?: Domain
 }
 export async function serve(file: RecordFile, knobs: ServeKnobs = {}): Promise<SignerServer> {
   const secret = developmentSecret(knobs.key ?? 0)
-  const key = { ...(await openSigner(file, secret, domain)), ...holderOf(secret, domain) }
+  const network = knobs.network ?? domain
+  const key = { ...(await openSigner(file, secret, network)), ...holderOf(secret, network) }
   const deps = {
     keys: [key],
-    domain,
+    domain: network,
     clock: knobs.clock ?? systemClock,
     timers: knobs.timers ?? systemTimers,
     log: silent,
