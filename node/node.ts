@@ -116,7 +116,7 @@ export async function startNode(options: NodeOptions, genesis: Genesis, signal: 
   await useFastCurves({ log, meter })
   const replays = watch(options, { log, meter })
   const disk = await watchDisk({ free: freeBytes, timers: systemTimers, log, meter }, dir)
-  const senders = createSenderPool(log)
+  const senders = createSenderPool(log, { meter })
   const stored = { dbDir: join(dir, 'db'), identify: senders.identify, sampler: replays, log, meter }
   const closers: (() => Promise<void>)[] = [() => senders.close(), () => disk.close()]
   const close = async (): Promise<void> => {

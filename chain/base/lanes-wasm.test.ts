@@ -2,6 +2,7 @@
 // limbs. Each operation is exact, or adds a rounding error of known size as a new variable; what the arithmetic stands on is that these cancel.
 import { expect, test } from 'vitest'
 import { LANE_CONSTANTS, LANES, lanesModule } from './lanes-wasm.ts'
+import { maxBigint } from './math.ts'
 
 const P = 2n ** 256n - 2n ** 32n - 977n
 /** Coefficients are multiples of 2^-SCALE. */
@@ -70,7 +71,7 @@ class Proof {
   /** As a double: itself where 53 bits hold it, else with an error of half of its last bit. */
   rounded(exact: Poly): Poly {
     const [low, high] = this.range(exact)
-    const most = abs(low) > abs(high) ? abs(low) : abs(high)
+    const most = maxBigint(abs(low), abs(high))
     if (most <= power(53 + exact.grain)) return exact
     const name = `e${this.#errors++}`
     this.#most.set(name, power(log2(most) - 53) / ONE)

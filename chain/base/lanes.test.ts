@@ -4,7 +4,7 @@ import { bytesToBigint, bytesToHex } from './bytes.ts'
 import { portableCurves } from './crypto.ts'
 import { nativeCurves } from './crypto-native.ts'
 import { createRecoverMany, type RecoverMany, type SignedDigest } from './lanes.ts'
-import { createLanes, ELEMENT_BYTES, LANES, PLACE } from './lanes-wasm.ts'
+import { createLanes, ELEMENT_BYTES, LANES, type Lanes, PLACE } from './lanes-wasm.ts'
 
 const seed = Number(process.env.SEED ?? Date.now() % 100_000)
 const P = 2n ** 256n - 2n ** 32n - 977n
@@ -15,6 +15,16 @@ const word = (value: bigint): Uint8Array => Buffer.from(value.toString(16).padSt
 const recoverOne = ({ digest, r, s, yParity }: SignedDigest, curves = nativeCurves) =>
   curves.recover(digest, word(r), word(s), yParity)
 const hexes = (keys: readonly (Uint8Array | null)[]) => keys.map((key) => key && bytesToHex(key))
+
+const manySigned = (count: number): SignedDigest[] => {
+  const dice = createDice(seed)
+  return Array.from({ length: count }, () => {
+    const digest = dice.bytes(32)
+    const { signature, recovery } = nativeCurves.sign(digest, dice.bytes(32))
+    const [r, s] = [bytesToBigint(signature.subarray(0, 32)), bytesToBigint(signature.subarray(32))]
+    return { digest, r, s, yParity: recovery }
+  })
+}
 
 test('products, squares, differences and multiples are exact at the bounds of limbs and between them', () => {
   const dice = createDice(seed)
@@ -65,14 +75,8 @@ test('products, squares, differences and multiples are exact at the bounds of li
 })
 
 test(`keys of many signatures are those of the native and of the portable curves, SEED=${seed}`, () => {
-  const dice = createDice(seed)
   for (const count of [1, 3, 4, 5, 700]) {
-    const signed = Array.from({ length: count }, (): SignedDigest => {
-      const digest = dice.bytes(32)
-      const { signature, recovery } = nativeCurves.sign(digest, dice.bytes(32))
-      const [r, s] = [bytesToBigint(signature.subarray(0, 32)), bytesToBigint(signature.subarray(32))]
-      return { digest, r, s, yParity: recovery }
-    })
+    const signed = manySigned(count)
     expect(hexes(recoverMany(signed))).toEqual(hexes(signed.map((each) => recoverOne(each))))
     expect(hexes(recoverMany(signed.slice(0, 3)))).toEqual(
       hexes(signed.slice(0, 3).map((each) => recoverOne(each, portableCurves))),
@@ -112,4 +116,76 @@ test('a sum at infinity has no key, and takes none from those beside it', () => 
   const mixed = [somebody, nobody, somebody, somebody, nobody, somebody, somebody, somebody, somebody]
   const own = bytesToHex(nativeCurves.publicKey(word(9n)))
   expect(hexes(recoverMany(mixed))).toEqual(mixed.map((each) => (each === nobody ? null : own)))
+})
+
+test('r or s out of range have no key, and take none from those beside them', () => {
+  const digest = word(5n)
+  const { signature, recovery } = nativeCurves.sign(digest, word(9n))
+  const [r, s] = [bytesToBigint(signature.subarray(0, 32)), bytesToBigint(signature.subarray(32))]
+  const good: SignedDigest = { digest, r, s, yParity: recovery }
+  const own = bytesToHex(nativeCurves.publicKey(word(9n)))
+  const outside = [0n, N, N + 1n, -1n, 2n ** 256n].flatMap((x) => [
+    { ...good, r: x },
+    { ...good, s: x },
+  ])
+  const mixed = [good, ...outside.flatMap((bad) => [bad, good]), { ...good, digest: digest.subarray(1) }, good]
+  expect(hexes(recoverMany(mixed))).toEqual(mixed.map((each) => (each === good ? own : null)))
+})
+
+type Erring = 'multiply' | 'square' | 'double' | 'add' | 'pickBase'
+/** Arithmetic whose `name` errs when `plan` says so. */
+const erring = (name: Erring, plan: { calls: number; errs: (call: number) => boolean }) => {
+  return (sizeBytes: number): Lanes => {
+    const lanes = createLanes(sizeBytes)
+    const numbers = new Float64Array(lanes.memory.buffer)
+    const right = lanes[name] as (...args: number[]) => void
+    const wrong = (...args: number[]): void => {
+      right(...args)
+      if (!plan.errs(plan.calls++)) return
+      if (name === 'pickBase') {
+        // As good a point, but another one.
+        for (let at = PLACE.py / 8; at < (PLACE.py + ELEMENT_BYTES) / 8; at++) numbers[at] = -(numbers[at] as number)
+        return
+      }
+      const at = (name === 'double' ? PLACE.x : name === 'add' ? PLACE.y : (args[0] as number)) / 8
+      numbers[at] = (numbers[at] as number) + 1
+    }
+    return { ...lanes, [name]: wrong }
+  }
+}
+
+test.for(['multiply', 'square', 'double', 'add'] as const)(
+  `a machine that errs once in %s gives no wrong answer, is found out and asked no more, SEED=${seed}`,
+  (name) => {
+    const dice = createDice(seed)
+    const signed = manySigned(40)
+    const right = hexes(signed.map((each) => recoverOne(each)))
+    const plan = { calls: 0, errs: (_: number): boolean => false }
+    let faults = 0
+    const recover = createRecoverMany(() => faults++, erring(name, plan)) as RecoverMany
+    plan.calls = 0
+    expect(hexes(recover(signed))).toEqual(right)
+    const calls = plan.calls
+    for (let n = 0; n < 100 && faults === 0; n++) {
+      const at = dice.below(calls)
+      plan.errs = (call) => call === at
+      plan.calls = 0
+      for (const [i, key] of hexes(recover(signed)).entries()) expect([null, right[i]], `${at}`).toContain(key)
+    }
+    expect(faults).toBe(1)
+    plan.errs = () => false
+    expect(recover(signed)).toEqual(signed.map(() => null))
+    expect(faults).toBe(1)
+  },
+)
+
+test('answers that are points but not the right ones are found out by comparing some, and where they are so from the start there are none', () => {
+  const plan = { calls: 0, errs: (_: number): boolean => false }
+  let faults = 0
+  const recover = createRecoverMany(() => faults++, erring('pickBase', plan)) as RecoverMany
+  plan.errs = () => true
+  const signed = manySigned(300)
+  expect(recover(signed)).toEqual(signed.map(() => null))
+  expect(faults).toBe(1)
+  expect(createRecoverMany(() => {}, erring('pickBase', plan))).toBeNull()
 })

@@ -4,7 +4,9 @@
 // A key is Q = u1 G + u2 R. Both scalars are split by the curve's endomorphism (Gallant, Lambert, Vanstone) into two of 130 bits, made odd by
 // vectors of the lattice, so that all lanes have digits at the same places and none is 0: 33 of 4 bits for R, whose odd multiples to 15 are
 // made for each signature, 11 of 12 bits for G. Additions are those without special cases: where one would be needed z is 0 from there on.
-import { bytesToHex } from './bytes.ts'
+// For z times the difference of both x, which is 0 for equal and opposite points, is what z becomes; a product with 0 is 0; and 0 has one form.
+import { bytesToHex, hexToBytes } from './bytes.ts'
+import { curves } from './crypto.ts'
 import { createLanes, DIGIT_BYTES, ELEMENT_BYTES, LANES, type Lanes, PLACE } from './lanes-wasm.ts'
 
 const P = 2n ** 256n - 2n ** 32n - 977n
@@ -38,8 +40,9 @@ const ROOM_AT = GROUPS_AT + GROUPS_MAX * GROUP_BYTES
 const MEMORY_BYTES = ROOM_AT + 10 * ELEMENT_BYTES
 
 export interface SignedDigest {
+  /** 32 bytes. */
   readonly digest: Uint8Array
-  /** 0 < r, s < n. */
+  /** 0 < r, s < n: with others it fits no key. */
   readonly r: bigint
   readonly s: bigint
   readonly yParity: 0 | 1
@@ -112,6 +115,17 @@ const limbsOf = (value: bigint): number[] => {
 
 const TWO52 = 2 ** 52
 
+/** R is G, and so is s R: a signature as good as any, for lanes that have none. */
+const HARMLESS: SignedDigest = { digest: new Uint8Array(32).fill(1), r: GX, s: 1n, yParity: 0 }
+const KNOWN =
+  '0x6060d6c64c21826fbd27ec42561cc841ceda5f89006ea2bd8811485046c27e8c4c7e83185c2ffda616a4552de6fd20eacb4c281f3d893b872e5c790d35959636'
+const isScalar = (value: bigint): boolean => value > 0n && value < N
+const isSound = ({ digest, r, s }: SignedDigest): boolean => digest.length === 32 && isScalar(r) && isScalar(s)
+const word = (value: bigint): Uint8Array => hexToBytes(`0x${value.toString(16).padStart(64, '0')}`)
+
+/** One of so many answers is compared with that of the installed curves: half a percent of the work. */
+const CHECK_EACH = 256
+
 class Recovery {
   readonly #lanes: Lanes
   readonly #numbers: Float64Array
@@ -119,8 +133,10 @@ class Recovery {
   readonly #scalar = new BigUint64Array(4)
   readonly #words = new Uint32Array(this.#scalar.buffer)
 
-  constructor() {
-    this.#lanes = createLanes(MEMORY_BYTES)
+  #unchecked = 0
+
+  constructor(create: (sizeBytes: number) => Lanes) {
+    this.#lanes = create(MEMORY_BYTES)
     const { buffer } = this.#lanes.memory
     this.#numbers = new Float64Array(buffer)
     this.#ints = new Uint32Array(buffer)
@@ -134,23 +150,41 @@ class Recovery {
       this.#numbers.set([x, y, (x * BETA) % P].flatMap(limbsOf), (BASE_AT + i * BASE_POINT_BYTES) / 8)
   }
 
-  recover(signed: readonly SignedDigest[]): (Uint8Array | null)[] {
+  /** null: this machine or the code that it runs computed something wrong. */
+  recover(signed: readonly SignedDigest[]): (Uint8Array | null)[] | null {
     const out: (Uint8Array | null)[] = []
-    for (let from = 0; from < signed.length; from += GROUPS_MAX * LANES)
-      out.push(...this.#batch(signed.slice(from, from + GROUPS_MAX * LANES)))
-    return out
+    for (let from = 0; from < signed.length; from += GROUPS_MAX * LANES) {
+      const keys = this.#batch(signed.slice(from, from + GROUPS_MAX * LANES))
+      if (keys === null) return null
+      out.push(...keys)
+    }
+    return this.#isAsInstalled(signed, out) ? out : null
+  }
+  /** Of one of them, chosen by hash, once enough have come. */
+  #isAsInstalled(signed: readonly SignedDigest[], keys: readonly (Uint8Array | null)[]): boolean {
+    this.#unchecked += signed.length
+    if (this.#unchecked < CHECK_EACH) return true
+    this.#unchecked = 0
+    const [first = 0, second = 0] = signed[0]?.digest ?? []
+    const i = (256 * first + second) % signed.length
+    const [one, key] = [signed[i], keys[i]]
+    if (one === undefined || !key) return true
+    const wanted = curves().recover(one.digest, word(one.r), word(one.s), one.yParity)
+    return wanted?.every((byte, at) => byte === key[at]) === true
   }
 
-  #batch(signed: readonly SignedDigest[]): (Uint8Array | null)[] {
+  #batch(given: readonly SignedDigest[]): (Uint8Array | null)[] | null {
+    const isGood = given.map(isSound)
+    // A 0 among what is inverted would take all others with it.
+    const signed = given.map((each, i) => (isGood[i] ? each : HARMLESS))
     const inverses = invertAll(
       signed.map(({ r }) => r),
       N,
     )
     const groups = Math.ceil(signed.length / LANES)
-    const isGood = signed.map(() => true)
     for (let group = 0; group < groups; group++) {
       for (let lane = 0; lane < LANES; lane++) {
-        // The last group is filled up with its first.
+        // The last group is filled up with the last.
         const index = Math.min(group * LANES + lane, signed.length - 1)
         this.#scalars(lane, signed[index] as SignedDigest, inverses[index] as bigint)
       }
@@ -159,7 +193,7 @@ class Recovery {
       for (let lane = 0; lane < LANES; lane++) if (!fits[lane]) isGood[group * LANES + lane] = false
       this.#keep(group, isGood)
     }
-    this.#invertKept(groups)
+    if (!this.#invertKept(groups, isGood)) return null
     return signed.map((_, i) => (isGood[i] ? this.#key(i) : null))
   }
 
@@ -436,9 +470,10 @@ class Recovery {
     const before = group === 0 ? one : at - GROUP_BYTES + 3 * ELEMENT_BYTES
     this.#lanes.multiply(at + 3 * ELEMENT_BYTES, before, z)
   }
-  /** x and y of all groups become affine. */
-  #invertKept(groups: number): void {
-    const { z, px, py, one } = PLACE
+  /** x and y of all groups become affine. Whether what is good lies on the curve, which any error on the way here takes it off. */
+  #invertKept(groups: number, isGood: readonly boolean[]): boolean {
+    const { x, z, px, py, one, seven } = PLACE
+    let isOnCurve = true
     const lanes = this.#lanes
     this.#inverse(z, GROUPS_AT + (groups - 1) * GROUP_BYTES + 3 * ELEMENT_BYTES)
     for (let group = groups - 1; group >= 0; group--) {
@@ -449,7 +484,15 @@ class Recovery {
       lanes.multiply(at, at, py)
       lanes.multiply(py, py, px)
       lanes.multiply(at + ELEMENT_BYTES, at + ELEMENT_BYTES, py)
+      lanes.square(x, at)
+      lanes.multiply(x, x, at)
+      lanes.square(py, at + ELEMENT_BYTES)
+      lanes.subtract(py, py, x)
+      lanes.subtract(py, py, seven)
+      for (let lane = 0; lane < LANES; lane++)
+        if (isGood[group * LANES + lane] && !this.#isZero(py, lane)) isOnCurve = false
     }
+    return isOnCurve
   }
 
   #key(index: number): Uint8Array {
@@ -488,19 +531,23 @@ class Recovery {
 }
 const P_LIMBS = limbsOf(0n).map((_, i) => Number((P >> BigInt(52 * i)) & MASK52))
 
-/** The key of G and s = 1 for a digest of ones. */
-const KNOWN =
-  '0x6060d6c64c21826fbd27ec42561cc841ceda5f89006ea2bd8811485046c27e8c4c7e83185c2ffda616a4552de6fd20eacb4c281f3d893b872e5c790d35959636'
-
 /**
  * null where this runtime or machine cannot: arithmetic stands on a fused multiply-add that rounds once, as nearly all processors have it.
- * Takes some 0.1 s.
+ * Where an answer turns out to be wrong later `onFault` is called, and from then on there are none. Takes some 0.1 s.
  */
-export function createRecoverMany(): RecoverMany | null {
+export function createRecoverMany(onFault: () => void = () => {}, create = createLanes): RecoverMany | null {
   try {
-    const recovery = new Recovery()
-    const [key] = recovery.recover([{ digest: new Uint8Array(32).fill(1), r: GX, s: 1n, yParity: 0 }])
-    return key && bytesToHex(key) === KNOWN ? (signed) => recovery.recover(signed) : null
+    const recovery = new Recovery(create)
+    const known = recovery.recover(new Array<SignedDigest>(LANES).fill(HARMLESS))
+    if (known === null || known.some((key) => key === null || bytesToHex(key) !== KNOWN)) return null
+    let isFaulty = false
+    return (signed) => {
+      const keys = isFaulty ? null : recovery.recover(signed)
+      if (keys !== null) return keys
+      if (!isFaulty) onFault()
+      isFaulty = true
+      return signed.map(() => null)
+    }
   } catch {
     return null
   }

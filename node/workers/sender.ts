@@ -13,11 +13,16 @@ await installFastCurves(() => {}) // the main thread said so
 /** Made when much comes for the first time: a quiet node does without. */
 let recoverMany: RecoverMany | null | undefined
 const MANY = 64
+/** This machine computed a sender wrongly; what was asked goes to the native library, as does all that comes. */
+const onFault = (): void => {
+  recoverMany = null
+  port.postMessage('fault' satisfies SenderReply)
+}
 
 port.on('message', (packed: Uint8Array<ArrayBuffer>) => {
   const raws = eachPacked(packed)
   const answer = new Uint8Array(raws.length * IDENTITY_BYTES)
-  if (raws.length >= MANY && recoverMany === undefined) recoverMany = createRecoverMany()
+  if (raws.length >= MANY && recoverMany === undefined) recoverMany = createRecoverMany(onFault)
   for (const [i, identity] of identifyTxs(raws, recoverMany ?? null).entries()) {
     if (identity === null) continue
     const at = i * IDENTITY_BYTES

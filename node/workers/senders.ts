@@ -3,12 +3,13 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { asAddress, asHash } from '../../chain/base/bytes.ts'
-import type { Log } from '../../chain/base/ports.ts'
+import type { Log, Meter } from '../../chain/base/ports.ts'
 import type { IdentifyTxs, Identity } from '../../chain/types/tx.ts'
 
 /** What it is (0: no transaction, 1: nobody's, 2: known), hash, sender. */
 export const IDENTITY_BYTES = 1 + 32 + 20
-export type SenderReply = Uint8Array
+/** Answers to a batch; or that this thread found its own fast arithmetic wrong, did the batch otherwise, and goes on so. */
+export type SenderReply = Uint8Array | 'fault'
 const LENGTH_BYTES = 4
 /** A batch is so large, 35 ms of work, so that none waits long behind it. */
 const BATCH_TXS = 500
@@ -19,6 +20,13 @@ const HELD_MAX = 2
 export interface SenderPool {
   readonly identify: IdentifyTxs
   close(): Promise<void>
+}
+
+export interface SenderOptions {
+  readonly threads?: number
+  readonly meter?: Meter
+  /** The file of the thread. */
+  readonly thread?: URL
 }
 
 interface Question {
@@ -40,26 +48,44 @@ interface Thread {
   readonly held: (readonly Part[])[]
 }
 
+const FAULT =
+  'this machine computed the sender of a transaction wrongly: arithmetic in WebAssembly gave a point that is none or another one than the ' +
+  'native library. That batch was done again without it, as is all from now on, at twice the time; a sender of a batch before may be wrong ' +
+  'too, so restart the node. Test the memory and processor of this machine, and report the processor and the version of Node'
+
 /** The worker's file has this file's own extension: .ts in a checkout, .js in the package. */
 const file = new URL(`./sender${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
-export function createSenderPool(log: Log, threads = Math.max(1, availableParallelism() - 1)): SenderPool {
-  const pool = new Pool(log, threads)
+export function createSenderPool(log: Log, options: SenderOptions = {}): SenderPool {
+  const { threads = Math.max(1, availableParallelism() - 1), thread = file } = options
+  const faults = options.meter?.counter(
+    'senders_faults_total',
+    'Threads whose fast arithmetic for senders was found wrong',
+  )
+  const onFault = (): void => {
+    faults?.add()
+    log.error({}, FAULT)
+  }
+  const pool = new Pool(log, threads, () => new Worker(thread), onFault)
   return { identify: (raws, of) => pool.ask(raws, of), close: () => pool.close() }
 }
 
 class Pool {
   readonly #log: Log
   readonly #max: number
+  readonly #begin: () => Worker
+  readonly #onFault: () => void
   readonly #threads: Thread[] = []
   /** Of blocks, and of all else: oldest first, until each is answered and so are those before it. */
   readonly #blocks: Question[] = []
   readonly #questions: Question[] = []
   #isClosed = false
 
-  constructor(log: Log, max: number) {
+  constructor(log: Log, max: number, begin: () => Worker, onFault: () => void) {
     this.#log = log
     this.#max = max
+    this.#begin = begin
+    this.#onFault = onFault
   }
 
   ask(raws: readonly Uint8Array[], of?: 'block'): Promise<readonly (Identity | null)[]> {
@@ -121,8 +147,9 @@ class Pool {
   }
 
   #start(): Thread {
-    const thread: Thread = { worker: new Worker(file), held: [] }
+    const thread: Thread = { worker: this.#begin(), held: [] }
     thread.worker.on('message', (answer: SenderReply) => {
+      if (answer === 'fault') return this.#onFault()
       this.#take(thread.held.shift() ?? [], answer)
       this.#feed()
       this.#settle()
@@ -140,7 +167,7 @@ class Pool {
   }
 
   /** `answer` null: whoever asked finds out by himself. */
-  #take(parts: readonly Part[], answer: SenderReply | null): void {
+  #take(parts: readonly Part[], answer: Uint8Array | null): void {
     let at = 0
     for (const { of, from, count } of parts) {
       for (let i = 0; i < count && answer !== null; i++, at += IDENTITY_BYTES)
