@@ -16,6 +16,8 @@ const endless = (response: ServerResponse): void => {
   }
   more()
 }
+/** Made before anybody waits for it. */
+const bomb = gzipSync(Buffer.alloc(FETCHED_MAX_BYTES + 1))
 const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '/genesis.json': (response) => response.end('{"é":1}'),
   '/moved': (response) => response.writeHead(302, { location: '/again' }).end(),
@@ -24,8 +26,7 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '/file': (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
   '/gone': (response) => response.writeHead(404).end('{}'),
   '/endless': endless,
-  '/bomb': (response) =>
-    response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(FETCHED_MAX_BYTES + 1))),
+  '/bomb': (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
   '/binary': (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d])),
   '/cut': (response) => {
     response.writeHead(200, { 'content-length': '100' }).write('{')
