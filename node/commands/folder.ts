@@ -237,12 +237,16 @@ export async function placeOf(folder: Folder, context: CommandContext, steps: St
 /** Heights that a node may differ by from another and still be in step. */
 const SLACK_BLOCKS = 3
 
-/** Returns once the folder's node is at the head; with --wait it waits for that. Throws FOLDER_BEHIND. */
+/** A busy machine puts a node a few blocks behind at any moment: so long it is waited for in any case. */
+const LAG_MS = 10_000
+
+/** Returns once the folder's node is at the head; with --wait it waits for that as long as it takes. Throws FOLDER_BEHIND. */
 export async function inStep(folder: Folder, place: Place, context: CommandContext, steps: Steps): Promise<void> {
+  const untilMs = Date.now() + LAG_MS
   for (;;) {
     const reason = await patiently(context, steps, () => lagOf(folder, place))
     if (reason === null) return
-    if (!context.switches.has('wait') || context.signal.aborted)
+    if (context.signal.aborted || (!context.switches.has('wait') && Date.now() >= untilMs))
       throw new NodeError(FolderErrors.BEHIND, { dir: folder.dir, reason })
     steps.doing(`the node catches up: ${reason}`)
     await delay(POLL_MS, undefined, { signal: context.signal }).catch(() => {}) // the loop's condition sees it
