@@ -1,27 +1,17 @@
 // Catching up from one peer over loopback: real libp2p hosts, stores on disk and engine, the serving node in a process of its own.
 // Empty blocks a second, and megabytes a second of blocks filled with calldata. Wall time, with the CPU time of the node that
 // catches up.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { asAddress, bytesToHex, concat, hexToBytes } from '../chain/base/bytes.ts'
 import { curves, keccak } from '../chain/base/crypto.ts'
 import { encodeRlp, rlpInt } from '../chain/base/rlp.ts'
 import type { Chain } from '../chain/chain.ts'
-import { openKv, openLogFile } from '../chain/store/kv.ts'
-import { openWal } from '../chain/store/wal.ts'
-import { startConsensus } from '../node/consensus.ts'
+import { openKv } from '../chain/store/kv.ts'
 import { developmentAccounts } from '../node/development.ts'
-import { systemClock, systemRandom, systemTimers } from '../node/system.ts'
-import { noMeter, silent } from '../node/telemetry.ts'
-import { createVerifier } from '../node/verifier.ts'
-import { createHost } from '../p2p/host.ts'
 import { openSealedChain, seal, sealedGenesis } from '../test/kit/sealed.ts'
+import { atHeight, openPeer, startServer } from './peer.ts'
 import { createReport, type Reporter } from './report.ts'
 
 const isSmoke = process.argv.includes('--smoke')
@@ -29,52 +19,8 @@ const EMPTY_BLOCKS = Number(process.env.BLOCKS ?? (isSmoke ? 300 : 10_000))
 const FULL_BLOCKS = Number(process.env.FULL_BLOCKS ?? (isSmoke ? 4 : 200))
 const FULL_TXS = 12
 const DATA_BYTES = 100_000
-const genesis = sealedGenesis()
-
-/** A node without a vote: chain and log in `dir`, peers on a free port. */
-const openNode = async (dir: string, seed: number, peers: readonly string[]) => {
-  mkdirSync(dir, { recursive: true })
-  const chain = await openSealedChain(genesis, await openKv(join(dir, 'db'), { pause: nextTurn }), { pause: nextTurn })
-  const wal = await openWal(await openLogFile(join(dir, 'consensus.wal')))
-  const ports = { clock: systemClock, timers: systemTimers, random: systemRandom, log: silent, meter: noMeter }
-  const consensus = await startConsensus(
-    {
-      ...{ ...ports, chain, signers: [], wal, pause: nextTurn, verifier: createVerifier(nextTurn) },
-      join: (handlers, announcement) =>
-        createHost(
-          {
-            ...{ ...ports, handlers, announcement, version: 1, networkId: bytesToHex(chain.genesisHash) },
-            keySecret: new Uint8Array(32).fill(seed),
-          },
-          {
-            ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], persistent: peers, allow: null },
-            ...{ privatePeers: [], inboundMax: 10, outboundMax: 10, mdns: false },
-          },
-        ),
-    },
-    { coinbase: asAddress(new Uint8Array(20)), sealing: 'interval', emptyBlocksMs: null },
-  )
-  consensus.done.catch((error: unknown) => {
-    console.error(error)
-    process.exit(1)
-  })
-  return {
-    chain,
-    network: consensus.network,
-    async close() {
-      await consensus.stop()
-      await wal.close()
-      await chain.close()
-    },
-  }
-}
-
-const serve = async (dir: string): Promise<void> => {
-  const node = await openNode(dir, 1, [])
-  console.log(node.network?.addresses()[0])
-  await once(process.stdin.resume(), 'close')
-  await node.close()
-}
+const CHOICE = {}
+const genesis = sealedGenesis(CHOICE)
 
 const [account] = developmentAccounts(1)
 /** Transactions that are little but their calldata. */
@@ -103,22 +49,12 @@ const measure = async (report: Reporter, root: string, kind: 'empty' | 'full', b
   let sizeBytes = 0
   for (let at = 1; at <= blocks; at++) sizeBytes += source.encoded(at)?.length ?? 0
   await source.close()
-  const server = spawn(process.execPath, [fileURLToPath(import.meta.url), '--serve', from], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const [address] = await once(createInterface({ input: server.stdout }), 'line')
-  const node = await openNode(join(root, `${kind}-to`), 2, [String(address)])
+  const server = await startServer(CHOICE, from)
+  const node = await openPeer(CHOICE, join(root, `${kind}-to`), 2, [server.address])
   const { chain } = node
-  const atHeight = (height: number): Promise<void> =>
-    new Promise((resolve) => {
-      if (chain.head().header.number >= height) return resolve()
-      chain.watch('head', ({ block }) => {
-        if (block.header.number === height) resolve()
-      })
-    })
-  await atHeight(1) // greeting is not syncing
+  await atHeight(chain, 1) // greeting is not syncing
   const [wall, cpu] = [performance.now(), process.cpuUsage()]
-  await atHeight(blocks)
+  await atHeight(chain, blocks)
   const seconds = (performance.now() - wall) / 1_000
   const { user, system } = process.cpuUsage(cpu)
   const mb = sizeBytes / 1e6
@@ -132,20 +68,15 @@ const measure = async (report: Reporter, root: string, kind: 'empty' | 'full', b
     'ms',
   )
   await node.close()
-  server.stdin.end()
-  await once(server, 'exit')
+  await server.close()
 }
 
-const serveAt = process.argv.indexOf('--serve')
-if (serveAt > 0) await serve(process.argv[serveAt + 1] ?? '')
-else {
-  const root = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
-  try {
-    const report = createReport('sync')
-    await measure(report, root, 'empty', EMPTY_BLOCKS)
-    await measure(report, root, 'full', FULL_BLOCKS)
-    await report.end()
-  } finally {
-    rmSync(root, { recursive: true, force: true })
-  }
+const root = mkdtempSync(join(tmpdir(), 'novachain-bench-'))
+try {
+  const report = createReport('sync')
+  await measure(report, root, 'empty', EMPTY_BLOCKS)
+  await measure(report, root, 'full', FULL_BLOCKS)
+  await report.end()
+} finally {
+  rmSync(root, { recursive: true, force: true })
 }

@@ -9,6 +9,7 @@ import { asAddress, asHash, hexToBytes } from '../chain/base/bytes.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import { alice, type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
 import { forkId } from './methods/upgrades.ts'
+import { refusalOf } from './server.ts'
 
 let node: RpcNode
 beforeAll(async () => {
@@ -138,6 +139,15 @@ test('what is not HTTP, and a request half sent, end without an answer of 5xx', 
   expect(await raw('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"json')).not.toMatch(
     /HTTP\/1.1 5/,
   )
+  await stillAnswers()
+})
+
+test('a request that came too slowly is told so, and headers that are too long: neither is what was wrong with the request', async () => {
+  const of = (code: string): string => refusalOf(Object.assign(new Error('it could not be read'), { code }))
+  expect(of('ERR_HTTP_REQUEST_TIMEOUT')).toBe('408 Request Timeout')
+  expect(of('HPE_INVALID_METHOD')).toBe('400 Bad Request')
+  const long = `x: ${'y'.repeat(20_000)}`
+  expect(await raw(`POST / HTTP/1.1\r\nhost: localhost\r\n${long}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431/)
   await stillAnswers()
 })
 

@@ -37,6 +37,12 @@ export interface RouteAnswer {
 export type Route = (body: string) => Promise<RouteAnswer>
 
 /** What every connection shares. */
+/** Of a request that could not be read. Who was too slow, or met a server that was, may try again as it is. */
+export const refusalOf = ({ code }: NodeJS.ErrnoException): string => {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
+  return code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+}
+
 interface Door {
   readonly ctx: Ctx
   readonly dispatch: Dispatch
@@ -71,8 +77,8 @@ export async function startRpc(
   server.headersTimeout = rpcLimits.headersMs.value
   server.requestTimeout = rpcLimits.requestMs.value
   server.keepAliveTimeout = rpcLimits.idleMs.value
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+  server.on('clientError', (error, socket) => {
+    if (socket.writable) socket.end(`HTTP/1.1 ${refusalOf(error)}\r\nConnection: close\r\n\r\n`)
     else socket.destroy()
   })
   const sockets = new WebSocketServer({ noServer: true, maxPayload: rpcLimits.bodyBytes.value })

@@ -56,9 +56,9 @@ const BOUNDS = {
   /** Of what is due within one such span each relayer begins elsewhere: two that began with the oldest would bring all of it twice. */
   spreadMs: 60_000,
   /** Until what has no proof yet, or is not final, is looked at again. */
-  waitMs: 4_000,
+  waitMs: 2_000,
   /** So many waits for a proof in a row: it may be of what never was. */
-  doubtWaits: 8,
+  doubtWaits: 16,
   /** After a refusal; twice as long after each more. */
   refusedMs: 15_000,
   refusedMaxMs: 3_600_000,

@@ -14,7 +14,7 @@ import { createAsker, createL1, type L1 } from '../rollup/l1.ts'
 import { Carrier } from './carrier.ts'
 import { createEndpoint, type Endpoint } from './endpoint.ts'
 import { Lane } from './lane.ts'
-import { Relayer, type ShoreStatus } from './relayer.ts'
+import { Relayer, type RelayWaits, type ShoreStatus } from './relayer.ts'
 import { placeFile } from './service.ts'
 import { moduleSide, type Side, vaultSide } from './sides.ts'
 
@@ -180,8 +180,9 @@ export const measuring = (m: Meter): ((status: ShoreStatus) => void) => {
   }
 }
 
-/** How often a chain is looked at, and after a turn that failed. */
+/** How often a chain is looked at, while a transaction is on its way there, and after a turn that failed. */
 const POLL_MS = 2_000
+const SENT_MS = 1_000
 const FAILED_MS = 10_000
 
 /** Each chain at its own pace. What ends them returns when none is under way any more. */
@@ -198,7 +199,8 @@ function startTurns(of: {
     await relayer.turn(chain)
     const own = relayer.status.filter((each) => each.chain === chain)
     own.forEach(measure)
-    again(chain, own.some(({ waits }) => waits === 'endpoint') ? FAILED_MS : POLL_MS)
+    const is = (what: RelayWaits): boolean => own.some(({ waits }) => waits === what)
+    again(chain, is('endpoint') ? FAILED_MS : is('inclusion') ? SENT_MS : POLL_MS)
   }
   const again = (chain: bigint, ms: number): void => {
     if (isClosed) return

@@ -45,8 +45,9 @@ export interface RollupDeps {
   readonly meter: Meter
 }
 
-/** Polygon has a block every two seconds. */
+/** Polygon has a block every two seconds. What is on its way is looked at more often: bridges wait for it. */
 const POLL_MS = 2_000
+const SENT_MS = 1_000
 /** After a turn that failed at the endpoint, so that one that is down is not asked all the time. */
 const FAILED_MS = 10_000
 
@@ -86,7 +87,8 @@ export async function startPoster(deps: RollupDeps, dir: string, options: Rollup
       stopped = error instanceof NodeError ? error.message : String(error)
       log.error({ reason: stopped }, 'the poster has stopped: the node goes on, batches wait for its next start')
     }
-    again(poster.status.waits === 'l1' ? FAILED_MS : POLL_MS)
+    const { waits } = poster.status
+    again(waits === 'l1' ? FAILED_MS : waits === 'inclusion' || waits === 'finality' ? SENT_MS : POLL_MS)
   }
   again(0)
   log.info({ account: bytesToHex(account.address), encoding }, 'this node posts batches to its settlement contract')
