@@ -1,6 +1,6 @@
 // Arithmetic of secp256k1 for four signatures at a time, as WebAssembly that is put together here. A number modulo p lies in five floating
 // point limbs of 52 bits each, signed, and a fused multiply-add splits each product of two limbs exactly into a high and a low part: the
-// fastest exact multiplication that WebAssembly has, as fast as the native library's and in twice as many lanes. Owns the bounds below.
+// fastest exact multiplication that WebAssembly has. Owns the bounds below.
 //
 // A limb is at most 2^51 + 8 in size, the fifth 2^47 + 8 ("tight"); so is every result, and 0 has one form, five zeros: a tight number is below p,
 // and a sum of limbs below 2^52 in size is 0 only where each is. All are integers, negative ones too, and nothing stands on signs.

@@ -1,4 +1,4 @@
-// Public keys of many signatures at once, over the arithmetic of `lanes-wasm.ts`: half of what the native library takes for each. Owns what
+// Public keys of many signatures at once, over the arithmetic of `lanes-wasm.ts`: three fifths of what the native library takes for each. Owns what
 // is done with scalars, and every check that makes an answer certain; what it cannot answer it leaves to whoever asks.
 //
 // A key is Q = u1 G + u2 R. Both scalars are split by the curve's endomorphism (Gallant, Lambert, Vanstone) into two of 130 bits, made odd by
