@@ -189,3 +189,89 @@ test('answers that are points but not the right ones are found out by comparing 
   expect(faults).toBe(1)
   expect(createRecoverMany(() => {}, erring('pickBase', plan))).toBeNull()
 })
+
+/** The scalar split as Gallant, Lambert and Vanstone do, made odd; and its digits, odd ones with a sign. */
+const LAMBDA = 0x5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72n
+const [A1, B1, A2] = [
+  0x3086d221a7d46bcde86c90e49284eb15n,
+  -0xe4437ed6010e88286f547fa90abfe4c3n,
+  0x114ca50f7a8e2f3f657c1108d9d44cfd8n,
+]
+const nearest = (value: bigint): bigint => (2n * value + N) / (2n * N)
+const split = (k: bigint): readonly [bigint, bigint] => {
+  const [c1, c2] = [nearest(k * A1), nearest(-k * B1)]
+  let [k1, k2] = [k - c1 * A1 - c2 * A2, -c1 * B1 - c2 * A1]
+  if (k1 % 2n === 0n) [k1, k2] = [k1 + A1, k2 + B1]
+  if (k2 % 2n === 0n) [k1, k2] = [k1 + A2, k2 + A1]
+  return [k1, k2]
+}
+/** What the digits from the one at `bit` on make: its upper bits, and a 1 for the lowest. */
+const from = (k: bigint, bit: bigint): bigint => (k < 0n ? -from(-k, bit) : ((k >> (bit + 1n)) << 1n) | 1n)
+const mod = (value: bigint): bigint => ((value % N) + N) % N
+const inverse = (value: bigint): bigint => {
+  let [result, base] = [1n, mod(value)]
+  for (let e = N - 2n; e > 0n; e >>= 1n, base = (base * base) % N) if (e & 1n) result = (result * base) % N
+  return result
+}
+
+test(`an addition of equal or of opposite points, wherever it is, leaves the answer to others, SEED=${seed}`, () => {
+  const dice = createDice(seed)
+  const scalar = (): bigint => (bytesToBigint(dice.bytes(32)) % (N - 1n)) + 1n
+  const signed: SignedDigest[] = []
+  for (let i = 0n; i < 32n; i++)
+    for (const part of i % 3n === 0n ? [0, 1, 2, 3] : [0, 1])
+      for (const sign of [1n, -1n]) {
+        const [u1, u2] = [scalar(), scalar()]
+        const [[g1, g2], [r1, r2]] = [split(u1), split(u2)]
+        const [bit, baseBit] = [4n * i, 12n * (i / 3n + (i % 3n === 0n ? 0n : 1n))]
+        // Before digits at i come, the sum is `ofR` R + `ofG` G; what R has so far is doubled four times, and G's digits come last.
+        const known = baseBit > 120n ? 0n : (from(g1, baseBit) + LAMBDA * from(g2, baseBit)) << (baseBit - bit)
+        const digit = (k: bigint, at: bigint, bits: bigint): bigint => from(k, at) - (from(k, at + bits) << bits)
+        const upper = (from(r1, bit + 4n) + LAMBDA * from(r2, bit + 4n)) << 4n
+        const top = bit === 120n
+        const before = top ? 0n : (from(g1, bit + 12n) + LAMBDA * from(g2, bit + 12n)) << 12n
+        let [ofR, ofG, addR, addG] = [upper, i % 3n === 0n ? before : known, 0n, 0n]
+        if (part === 0) addR = digit(r1, bit, 4n)
+        else ofR += digit(r1, bit, 4n)
+        if (part === 1) addR = LAMBDA * digit(r2, bit, 4n)
+        else if (part > 1) ofR += LAMBDA * digit(r2, bit, 4n)
+        if (part >= 2) {
+          const base = (k: bigint): bigint => (top ? from(k, bit) : digit(k, bit, 12n))
+          ofG = part === 2 ? before : before + base(g1)
+          addG = part === 2 ? base(g1) : LAMBDA * base(g2)
+        }
+        // (ofR - sign addR) m = sign addG - ofG makes R = m G meet it.
+        const right = mod(sign * addG - ofG)
+        if (right === 0n) continue
+        const m = mod(right * inverse(ofR - sign * addR))
+        const point = nativeCurves.publicKey(word(m))
+        const r = bytesToBigint(point.subarray(0, 32)) % N
+        const yParity = (point[63] as number) & 1 ? 1 : 0
+        signed.push({ digest: word(mod(-u1 * r)), r, s: mod(u2 * r), yParity })
+      }
+  expect(signed.length).toBeGreaterThan(150)
+  // But for opposite points in the last addition, which make infinity, they are good signatures.
+  expect(signed.filter((each) => recoverOne(each) === null)).toEqual(signed.slice(7, 8))
+  const honest = manySigned(signed.length)
+  const mixed = signed.flatMap((each, i) => [each, honest[i] as SignedDigest])
+  const keys = hexes(recoverMany(mixed))
+  expect(keys.filter((_, i) => i % 2 === 0)).toEqual(signed.map(() => null))
+  expect(keys.filter((_, i) => i % 2 === 1)).toEqual(hexes(honest.map((each) => recoverOne(each))))
+})
+
+/** x of 5 G. */
+const SOME = bytesToBigint(nativeCurves.publicKey(word(5n)).subarray(0, 32))
+
+test(`scalars whose halves are as large as can be have the native answer, SEED=${seed}`, () => {
+  const near = [-2n, -1n, 0n, 1n, 2n]
+  const corners = [1n, -1n].flatMap((a) =>
+    [1n, -1n].flatMap((b) => near.map((d) => mod((a * A1 + b * A2) / 2n + d + LAMBDA * ((a * B1 + b * A1) / 2n - d)))),
+  )
+  const halves = corners.flatMap(split).map((half) => (half < 0n ? -half : half))
+  expect(halves.some((half) => half > (3n * (A1 + A2)) / 2n - 8n)).toBe(true)
+  expect(halves.every((half) => half < 2n ** 129n)).toBe(true)
+  const signed = corners.flatMap((u1) =>
+    corners.map((u2): SignedDigest => ({ digest: word(mod(-u1 * SOME)), r: SOME, s: mod(u2 * SOME), yParity: 1 })),
+  )
+  expect(hexes(recoverMany(signed))).toEqual(hexes(signed.map((each) => recoverOne(each))))
+})
