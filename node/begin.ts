@@ -19,6 +19,12 @@ export const BeginErrors = defineErrors('BEGIN', {
     text: () => 'sync.mode is state, and this node has no peers to ask: set p2p.listen, or sync.mode to blocks',
   },
   NOTHING: { text: () => 'this node has nothing to give yet' },
+  NONE: { text: (d: { dir: string }) => `${d.dir} has no database yet: \`novachain start --dir ${d.dir}\` makes one` },
+  PART: {
+    text: (d: { dir: string }) =>
+      `${d.dir} has no database yet, and db.part holds what came of a state before it was cut off: \`novachain start --dir ${d.dir} --sync state\` or ` +
+      `\`novachain snapshot restore <file> --dir ${d.dir}\` goes on with it; remove db.part to begin with all blocks`,
+  },
   EXISTS: {
     text: (d: { dir: string }) => `${d.dir} has a database already: a snapshot is restored into a folder without one`,
   },
@@ -27,6 +33,15 @@ export const BeginErrors = defineErrors('BEGIN', {
 /** Beside the database, on the same disk. */
 const folderIn = (dir: string): string => join(dir, 'db.part')
 export const hasDatabase = (dir: string): boolean => existsSync(join(dir, 'db', 'CURRENT'))
+/** Whether a state was begun here, and is not whole. */
+export const hasPart = (dir: string): boolean => !hasDatabase(dir) && existsSync(join(folderIn(dir), 'CURRENT'))
+
+/** The same folder. For whoever reads a database: opening one that is not there would make it. Throws BEGIN_NONE and BEGIN_PART. */
+export function requireDatabase(dir: string): string {
+  if (hasPart(dir)) throw new NodeError(BeginErrors.PART, { dir })
+  if (!hasDatabase(dir)) throw new NodeError(BeginErrors.NONE, { dir })
+  return dir
+}
 
 /**
  * Opens what was fetched of a state so far, and makes it the node's database once `fetch` is done with it; where it was done before

@@ -14,6 +14,7 @@ import { openChain } from '../../chain/chain.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { loadConfig } from '../config.ts'
 import { freeBytes } from '../disk.ts'
 import { sizeOf } from '../doctor/machine.ts'
@@ -101,6 +102,7 @@ export const restore: Command = {
 const give = async ({ switches, out }: CommandContext, file: string, dir: string): Promise<ExitCode> => {
   if (existsSync(file)) throw new NodeError(BackupErrors.EXISTS, { file })
   if (!existsSync(dirname(file))) throw new NodeError(BackupErrors.FILE, { file, reason: 'there is no such folder' })
+  requireDatabase(dir)
   const steps = createSteps()
   const fresh = `${file}.${randomUUID()}.new`
   steps.doing(`copies the database of ${dir}`)

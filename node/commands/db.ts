@@ -10,6 +10,7 @@ import { checkKvFiles, type DiskKv, openKv, StoreErrors } from '../../chain/stor
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { inOrder, PRUNABLE, type Prunable } from '../../chain/types/kept.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { type Keep, parseKeep, pruneTargets } from '../pruning.ts'
 import { pruneChoiceOf, requireNodeDir } from './start.ts'
 import { createLine, openStopped } from './stopped.ts'
@@ -41,7 +42,7 @@ export const db: Command = {
     const verb = VERBS[context.args[0] ?? '']
     if (verb === undefined)
       throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected check, stats, prune or compact', usage })
-    const dir = requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.')
+    const dir = requireDatabase(requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.'))
     return verb(context, dir)
   },
 }

@@ -7,6 +7,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Carried, carryState } from '../../chain/carry.ts'
 import { accountsOf } from '../../chain/export.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { appendBlocks, readSpan, writeBlocks } from '../blockfile.ts'
 import { finalGenesis } from '../ceremony.ts'
 import { GENESIS_MAX_BYTES, intoFile, readGenesis } from '../source.ts'
@@ -73,7 +74,7 @@ export const exportCommand: Command = {
     if (file === undefined) throw refuse(verb === 'genesis' ? 'expected --out, a file' : 'expected a file')
     if (verb === 'genesis') wishOf(context)
     if (existsSync(file) && !context.switches.has('yes')) throw new NodeError(ExportErrors.EXISTS, { file })
-    const dir = requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.')
+    const dir = requireDatabase(requireNodeDir(context.flags.dir ?? context.env.NOVACHAIN_DIR ?? '.'))
     const stopped = await openStopped(dir, context.env)
     try {
       await write(context, stopped, file)

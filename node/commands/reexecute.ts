@@ -8,6 +8,7 @@ import { openKv } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { decodeWitness, type Witness } from '../../chain/types/witness.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { requireNodeDir } from './start.ts'
 
 const usage = 're-execute [--from <height>] [--to <height>] [--witness <file>] --dir <dir>'
@@ -32,7 +33,7 @@ export const reExecute: Command = {
     const dir = requireNodeDir(flags.dir ?? env.NOVACHAIN_DIR ?? '.')
     if (flags.witness !== undefined) return compare(dir, flags.witness, out)
     const range = { from: heightOf('from', flags.from), to: heightOf('to', flags.to) }
-    const kv = await openKv(join(dir, 'db'))
+    const kv = await openKv(join(requireDatabase(dir), 'db'))
     const started = Date.now()
     try {
       const genesis = parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8'))

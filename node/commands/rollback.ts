@@ -9,6 +9,7 @@ import { rollback as takeBack } from '../../chain/rollback.ts'
 import { openKv } from '../../chain/store/kv.ts'
 import { parseGenesis } from '../../chain/types/genesis.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { createL1 } from '../rollup/l1.ts'
 import { settledByPoster } from '../rollup/service.ts'
@@ -54,7 +55,7 @@ export const rollback: Command = {
     const config = loadConfig(join(dir, 'config.toml'), context.env, {})
     const screen = createLine()
     // Opened first: the lock of a running node is the plainest refusal.
-    const kv = await openKv(join(dir, 'db'), { pause: nextTurn })
+    const kv = await openKv(join(requireDatabase(dir), 'db'), { pause: nextTurn })
     try {
       const settled = await settledHeight(context, dir, config)
       if (height < settled) throw new NodeError(RollbackCommandErrors.SETTLED, { height, settled })

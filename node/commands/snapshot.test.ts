@@ -17,7 +17,7 @@ import { parseGenesis, rulesOf } from '../../chain/types/genesis.ts'
 import { run } from '../../test/kit/commands.ts'
 import { createDice } from '../../test/kit/dice.ts'
 import { openSealedChain, seal, sealedGenesisText } from '../../test/kit/sealed.ts'
-import { parseFlags } from '../args.ts'
+import { type Command, parseFlags } from '../args.ts'
 import { openBytes } from '../bytes.ts'
 import {
   encodeSnapshotHead,
@@ -27,7 +27,14 @@ import {
   type SnapshotTrust,
   writeSnapshot,
 } from '../snapshotfile.ts'
+import { backup } from './backup.ts'
+import { db } from './db.ts'
+import { doctor } from './doctor.ts'
+import { exportCommand } from './export.ts'
+import { reExecute } from './reexecute.ts'
+import { rollback } from './rollback.ts'
 import { snapshot } from './snapshot.ts'
+import { upgrade } from './upgrade.ts'
 
 /** Beyond the blocks that a store begins with, over several epochs. */
 const HEIGHT = 300
@@ -198,12 +205,37 @@ test('whatever a file holds of blocks may be the checkpoint, and nothing else', 
   expect((await run(snapshot, ['verify', file, '--dir', source, '--trust-height', '5'])).refusal).toBe('TRUST_HALF')
 })
 
+test('a folder with a restore that was cut off: whoever needs a database says so, makes none, and leaves what came', async () => {
+  const dir = folder()
+  const kv = await openKv(join(dir, 'db.part'))
+  await expect(into(failing(kv, 5, 'the power went'))).rejects.toThrow('the power went')
+  await kv.close()
+  const before = readdirSync(dir).sort()
+  const commands: readonly (readonly [Command, ...string[]])[] = [
+    ...['check', 'stats', 'prune', 'compact'].map((verb) => [db, verb] as const),
+    ...[[backup, join(home, 'none.tar')] as const, [snapshot, 'create', join(home, 'none')] as const],
+    ...[[exportCommand, 'state', join(home, 'none')] as const, [rollback, '--height', '1', '--yes'] as const],
+    ...[[reExecute] as const, [upgrade, 'simulate', '--fork', 'osaka'] as const],
+  ]
+  for (const [command, ...args] of commands) {
+    const said = await run(command, [...args, '--dir', dir])
+    expect([command.usage, said.refusal]).toEqual([command.usage, 'BEGIN_PART'])
+    expect(said.text).toMatch(/--sync state.*snapshot restore/)
+  }
+  const found = (await run(doctor, ['--dir', dir])).json.checks.find((each: { id: string }) => each.id === 'database')
+  expect(found).toMatchObject({ state: 'warn', next: expect.stringContaining('snapshot restore') })
+  expect(readdirSync(dir).sort()).toEqual(before)
+  expect(await run(snapshot, ['restore', file, '--dir', dir])).toMatchObject({ code: 0 })
+  expect(await run(db, ['check', '--dir', dir])).toMatchObject({ code: 0, json: { height: HEIGHT } })
+  expect((await run(db, ['check', '--dir', folder()])).refusal).toBe('BEGIN_NONE')
+})
+
 test('a snapshot of another network, a folder without a database, a node that runs, a file that is there', async () => {
   const stranger = folder(textOf(7))
   for (const verb of ['verify', 'restore'])
     expect(await run(snapshot, [verb, file, '--dir', stranger])).toMatchObject({ refusal: 'SNAPFILE_NETWORK', code: 3 })
   expect(readdirSync(stranger).sort()).toEqual(['config.toml', 'genesis.json'])
-  expect((await run(snapshot, ['create', join(home, 'none'), '--dir', stranger])).refusal).toBe('COPY_MISSING')
+  expect((await run(snapshot, ['create', join(home, 'none'), '--dir', stranger])).refusal).toBe('BEGIN_NONE')
   expect((await run(snapshot, ['create', file, '--dir', source])).refusal).toBe('SNAPSHOTCMD_EXISTS')
   expect(await run(snapshot, ['create', file, '--dir', source, '--yes'])).toMatchObject({ code: 0 })
   const running = await openKv(join(source, 'db'))

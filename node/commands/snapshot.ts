@@ -9,7 +9,7 @@ import { createSnapshotSource, type FirstBlock, firstBlock, type Restore } from 
 import { type Genesis, parseGenesis, rulesOf } from '../../chain/types/genesis.ts'
 import type { Checkpoint } from '../../chain/types/run.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { BeginErrors, hasDatabase, intoDatabase } from '../begin.ts'
+import { BeginErrors, hasDatabase, intoDatabase, requireDatabase } from '../begin.ts'
 import { type ByteStream, openBytes } from '../bytes.ts'
 import { loadConfig } from '../config.ts'
 import { DISK_LEAST_BYTES, freeBytes } from '../disk.ts'
@@ -94,7 +94,7 @@ const trustOf = ({ height, hash }: SnapshotHead): string => `--trust-height ${he
 
 const create = async (context: CommandContext, place: string): Promise<ExitCode> => {
   const { out } = context
-  const dir = dirOf(context)
+  const dir = requireDatabase(dirOf(context))
   const isFolder = existsSync(place) && statSync(place).isDirectory()
   if (!isFolder) refuseExisting(context, place)
   const { file, head } = await withCopy(dir, (staged) =>

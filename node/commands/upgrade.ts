@@ -19,6 +19,7 @@ import {
   nearestName,
   UsageErrors,
 } from '../args.ts'
+import { requireDatabase } from '../begin.ts'
 import { callOf, params } from '../modules.ts'
 import { printable, table } from '../screen.ts'
 import { version } from '../version.ts'
@@ -186,7 +187,7 @@ const simulate = async (context: CommandContext): Promise<ExitCode> => {
   const fork = knownFork(context)
   const blocks = countOf(context, 'blocks', 1_000_000) ?? BLOCKS
   const dir = requireNodeDir(flags.dir ?? env.NOVACHAIN_DIR ?? '.')
-  const kv = await openKv(join(dir, 'db'))
+  const kv = await openKv(join(requireDatabase(dir), 'db'))
   const differing: ForkedBlock[] = []
   const screen = createLine()
   let [txs, differences, refused, states] = [0, 0, 0, 0]

@@ -14,6 +14,7 @@ import { type LogFile, openWal } from '../../chain/store/wal.ts'
 import { headerTimeMs } from '../../chain/types/block.ts'
 import { forkWarning } from '../../chain/types/forks.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
+import { hasPart } from '../begin.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { developmentSecret } from '../development.ts'
 import { keystoreName, openKeyFile } from '../keystore.ts'
@@ -286,6 +287,13 @@ export async function checkStopped(
   keys: readonly KnownKey[],
 ): Promise<Stopped> {
   if (!existsSync(join(dir, 'db', 'CURRENT'))) {
+    if (hasPart(dir)) {
+      const next = `\`novachain start --dir ${dir} --sync state\` or \`novachain snapshot restore <file> --dir ${dir}\` goes on with it; remove db.part to begin with all blocks`
+      return {
+        head: null,
+        checks: [warn('database', 'there is none, and db.part holds a state that is not whole', next)],
+      }
+    }
     const isUsed = recordsIn(dir).length > 0
     const next = `\`novachain start --dir ${dir}\` makes it and follows the network from its peers`
     return {
