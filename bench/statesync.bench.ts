@@ -190,6 +190,7 @@ const novachain = async (args: readonly string[]) => {
 }
 
 const BLOCK_MS = 1_000
+const ALONE_MS = isSmoke ? 3_000 : 15_000
 /** What the validator did since: heights after round 0, and the longest wait for one. */
 const roundsSince = (
   validator: Node,
@@ -227,8 +228,12 @@ const measure = async (): Promise<void> => {
     report.add(`${what}: heights of the validator after round 0, of ${count}`, missed, '', 'less')
     report.add(`${what}: longest wait for a block of ${BLOCK_MS / 1_000} s`, longestMs / 1_000, 's', 'less')
   }
-  await prepare('one', ['validator'])
+  // By itself, to tell what else this machine does.
   let from = validator.committed.length
+  await delay(ALONE_MS)
+  tell('nobody', from)
+  await prepare('one', ['validator'])
+  from = validator.committed.length
   say('one new node', await joined('one', ['--sync', 'state']))
   tell('one new node', from)
 
