@@ -288,7 +288,11 @@ export async function checkStopped(
 ): Promise<Stopped> {
   if (!existsSync(join(dir, 'db', 'CURRENT'))) {
     if (hasPart(dir)) {
-      const next = `\`novachain start --dir ${dir} --sync state\` or \`novachain snapshot restore <file> --dir ${dir}\` goes on with it; remove db.part to begin with all blocks`
+      const [start, restore] = [
+        `novachain start --dir ${dir} --sync state`,
+        `novachain snapshot restore <file> --dir ${dir}`,
+      ]
+      const next = `\`${start}\` or \`${restore}\` goes on with it; remove db.part to begin with all blocks`
       return {
         head: null,
         checks: [warn('database', 'there is none, and db.part holds a state that is not whole', next)],
