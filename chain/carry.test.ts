@@ -2,6 +2,7 @@
 // word; its validators sign, its delegators leave, and who edits the file is told where.
 import { getCreateAddress, Wallet } from 'ethers'
 import { beforeAll, expect, test } from 'vitest'
+import { addFounders } from '../node/ceremony.ts'
 import { developmentAccounts } from '../node/development.ts'
 import { buildNext, certify, openSealedChain, sealedGenesisText } from '../test/kit/sealed.ts'
 import { secretOf } from '../test/kit/sets.ts'
@@ -349,6 +350,10 @@ test('a second move counts on: old offences stay old', async () => {
   await third.until(3)
   const entry = third.staking.unbondings.at(at(CAROL)).at(at(3)).item(0)
   expect(penaltyOf(third.staking, at(3), entry)).toBe(20n * NOVA)
+})
+
+test('nobody founds it: it has its validators', () => {
+  expect(() => addFounders(text, 'next.json', [])).toThrow(expect.objectContaining({ code: 'CEREMONY_CARRIED' }))
 })
 
 test('refused: the same chain id, a time that goes back', async () => {

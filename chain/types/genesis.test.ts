@@ -35,6 +35,12 @@ test('all there is may be 2^120 wei, stakes included', () => {
   expect(refusal(most)).toBe('accepted')
 })
 
+test('an account that took its delegation back has storage, a nonce and no code', () => {
+  const storage = { [`0x${'00'.repeat(32)}`]: `0x${'01'.repeat(32)}` }
+  const left = damaged((json) => Object.assign(json.alloc[DEVELOPMENT_ACCOUNTS[0] as string], { nonce: 2, storage }))
+  expect(refusal(left)).toBe('accepted')
+})
+
 test('the development network parses', () => {
   const genesis = parseGenesis(text)
   expect(genesis.chainId).toBe(662_607n)
