@@ -123,7 +123,7 @@ test('a genesis that is none leaves no folder', async () => {
     const { code, text: says } = await say(init, [dir, '--genesis', file])
     expect([code, says]).toEqual([1, expect.stringMatching(/^genesis: /)])
   }
-  truncateSync(file, 100 * 1024 * 1024)
+  truncateSync(file, 256 * 1024 * 1024 + 1)
   expect(await say(init, [dir, '--genesis', file])).toMatchObject({ code: 1, refusal: 'SOURCE_FILE' })
   expect(await say(init, [file, '--genesis', genesisIn(home, 5)])).toMatchObject({ code: 1, refusal: 'SOURCE_FILE' })
   expect(existsSync(dir)).toBe(false)
