@@ -11,17 +11,9 @@
 // 2^52 and with a rest they stay below 2^53. `lanes-wasm.test.ts` proves this over the instructions themselves for all tight limbs at once.
 // All that is needed beside it is that `f64x2.relaxed_madd` rounds once, which `lanes.ts` finds out.
 
-const unsigned = (value: number): number[] =>
-  value < 128 ? [value] : [(value & 127) | 128, ...unsigned(Math.floor(value / 128))]
-const signed = (value: number): number[] =>
-  value >= -64 && value < 64 ? [value & 127] : [(value & 127) | 128, ...signed(value >> 7)]
-const I32 = 0x7f
-const V128 = 0x7b
+import { type Code, END, get, i32, instantiate, named, section, TYPE, unsigned } from './wasm-code.ts'
+
 const NO_RESULT = 0x40
-const END = 0x0b
-type Code = readonly number[]
-const get = (local: number): Code => [0x20, ...unsigned(local)]
-const i32 = (value: number): Code => [0x41, ...signed(value)]
 const simd = (op: number): Code => [0xfd, ...unsigned(op)]
 const load = (base: Code, offset: number): Code => [...base, ...simd(0), 4, ...unsigned(offset)]
 const store = (base: Code, offset: number, value: Code): Code => [
@@ -34,12 +26,11 @@ const store = (base: Code, offset: number, value: Code): Code => [
 const add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf0)]
 const sub = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf1)]
 const times = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xf2)]
+const negated = (a: Code): Code => [...a, ...simd(0xed)]
 const madd = (a: Code, b: Code, c: Code): Code => [...a, ...b, ...c, ...simd(0x107)]
-const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content]
-const named = (name: string): Code => [name.length, ...[...name].map((letter) => letter.charCodeAt(0))]
 
-/** Vectors of an element: each has two lanes, and two of them keep more of the processor busy than one. */
-const VECTORS = 2
+/** Vectors of an element: each has two lanes, and four of them keep more of the processor busy than two. */
+export const VECTORS = 4
 export const LANES = 2 * VECTORS
 const LIMBS = 5
 const VECTOR_BYTES = 16 * LIMBS
@@ -75,7 +66,7 @@ class Writer {
     return parts.reduce((a, b) => this.keep(add(a, b)))
   }
   body(): Code {
-    const locals = this.#locals === 0 ? [0] : [1, ...unsigned(this.#locals), V128]
+    const locals = this.#locals === 0 ? [0] : [1, ...unsigned(this.#locals), TYPE.v128]
     return [...unsigned(locals.length + this.code.length + 1), ...locals, ...this.code, END]
   }
 }
@@ -168,8 +159,10 @@ class Arithmetic {
     })
   }
 
-  multiply(a: readonly Code[], b: readonly Code[]): Code[] {
+  /** a b - c. */
+  multiply(a: readonly Code[], b: readonly Code[], c: readonly Code[] | null = null): Code[] {
     const w = this.#w
+    const less = (i: number): Code[] => (c === null ? [] : [w.keep(negated(c[i] as Code))])
     const p = (i: number, j: number): readonly [Code, Code] => [a[i] as Code, b[j] as Code]
     const [k8, k7] = [this.#column(p(4, 4)), this.#column(p(3, 4), p(4, 3))]
     const k6 = this.#column(p(2, 4), p(3, 3), p(4, 2))
@@ -180,26 +173,34 @@ class Arithmetic {
     const high4 = w.sum([k4.high, k4b.high, k4c.high])
     const [f0, f1, f2, f3, f4] = this.#folded(high4, y5.rest, high5, y6.rest, high6, w.sum(k7.lows), k7, k8)
     const [k0, k1] = [this.#column(p(0, 0)), this.#column(p(0, 1), p(1, 0))]
-    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows), this.#carry(...k1.lows, ...f1.lows)]
+    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows, ...less(0)), this.#carry(...k1.lows, ...f1.lows)]
     const [k2, k2b] = [this.#column(p(0, 2), p(2, 0)), this.#column(p(1, 1))]
     const y2 = this.#carry(...k2.lows, ...f2.lows)
+    // With a number to subtract the rest is too large for what is carried to it.
+    const y2b = c === null ? [] : [this.#carry(y2.rest, ...k2b.lows, ...less(2))]
+    const rest2 = y2b[0]?.rest ?? w.sum([y2.rest, ...k2b.lows])
     const [k3, k3b] = [this.#column(p(0, 3), p(3, 0)), this.#column(p(1, 2), p(2, 1))]
     const y3 = this.#carry(...k3.lows, ...f3.lows)
     const y3b = this.#carry(y3.rest, ...k3b.lows)
     const y4 = this.#carry(...k4.lows, ...k4c.lows, ...f4.lows)
     const y4b = this.#carry(y4.rest, ...k4b.lows)
     return this.#finish(
-      [y0.rest, y1.rest, w.sum([y2.rest, ...k2b.lows]), y3b.rest, y4b.rest],
+      [
+        ...[y0.rest, w.sum([y1.rest, ...less(1)]), rest2],
+        ...[w.sum([y3b.rest, ...less(3)]), w.sum([y4b.rest, ...less(4)])],
+      ],
       [
         ...[this.#less([k0.high, f0.high], y0), this.#less([k1.high, f1.high], y1)],
-        ...[this.#less([k2.high, k2b.high, f2.high], y2), this.#less([k3.high, k3b.high, f3.high], y3, y3b)],
+        ...[this.#less([k2.high, k2b.high, f2.high], y2, ...y2b), this.#less([k3.high, k3b.high, f3.high], y3, y3b)],
         this.#less([f4.high], y4, y4b),
       ],
     )
   }
 
-  square(a: readonly Code[]): Code[] {
+  /** a a - c. */
+  square(a: readonly Code[], c: readonly Code[] | null = null): Code[] {
     const w = this.#w
+    const less = (i: number): Code[] => (c === null ? [] : [w.keep(negated(c[i] as Code))])
     const twice = a.map((limb) => w.keep(add(limb, limb)))
     /** A product that is there twice; with the fifth limb it is small. */
     const d = (i: number, j: number): readonly [Code, Code] => [twice[i] as Code, a[j] as Code]
@@ -213,7 +214,7 @@ class Arithmetic {
     const rest7 = k7.lows[0] as Code
     const [f0, f1, f2, f3, f4] = this.#folded(high4, y5.rest, high5, w.sum(k6.lows), k6.high, rest7, k7, k8)
     const [k0, k1] = [this.#column(p(0)), this.#column(d(0, 1))]
-    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows), this.#carry(...k1.lows, ...f1.lows)]
+    const [y0, y1] = [this.#carry(...k0.lows, ...f0.lows, ...less(0)), this.#carry(...k1.lows, ...f1.lows)]
     const [k2, k2b] = [this.#column(d(0, 2)), this.#column(p(1))]
     const y2 = this.#carry(...k2.lows, ...k2b.lows, ...f2.lows)
     const [k3, k3b] = [this.#column(d(0, 3)), this.#column(d(1, 2))]
@@ -222,7 +223,10 @@ class Arithmetic {
     const y4 = this.#carry(...k4.lows, ...f4.lows)
     const y4b = this.#carry(y4.rest, ...k4b.lows)
     return this.#finish(
-      [y0.rest, y1.rest, y2.rest, y3b.rest, y4b.rest],
+      [
+        ...[y0.rest, w.sum([y1.rest, ...less(1)]), w.sum([y2.rest, ...less(2)])],
+        ...[w.sum([y3b.rest, ...less(3)]), w.sum([y4b.rest, ...less(4)])],
+      ],
       [
         ...[this.#less([k0.high, f0.high], y0), this.#less([k1.high, f1.high], y1)],
         ...[this.#less([k2.high, k2b.high, f2.high], y2), this.#less([k3.high, k3b.high, f3.high], y3, y3b)],
@@ -313,7 +317,9 @@ export const DIGIT_BYTES = 32 * VECTORS
 
 const ORDER = [
   'multiply',
+  'multiplyLess',
   'square',
+  'squareLess',
   'subtract',
   'lessTwice',
   'scaled',
@@ -336,7 +342,7 @@ const doubling = (): Func => {
     ...[places('multiply', u, x, s), places('scaled', u, u, constantAt(4)), places('square', a, l)],
     ...[places('multiply', z, y, z), places('scaled', z, z, constantAt(2)), places('lessTwice', x, a, u)],
     ...[places('square', s, s), places('scaled', e, s, constantAt(8)), places('subtract', u, u, x)],
-    ...[places('multiply', l, l, u), places('subtract', y, l, e)],
+    places('multiplyLess', y, l, u, e),
   )
   return { name: 'double', params: 0, code: w.body() }
 }
@@ -346,12 +352,11 @@ const adding = (): Func => {
   const [a, b, c, h2, h3, i] = [0, 1, 2, 3, 4, 5].map(scratch) as [number, number, number, number, number, number]
   const w = new Writer(0)
   w.put(
-    ...[places('square', a, z), places('multiply', b, z, a), places('multiply', a, px, a)],
-    ...[places('multiply', b, py, b), places('subtract', step, a, x), places('subtract', i, b, y)],
-    ...[places('square', h2, step), places('square', a, i), places('multiply', z, z, step)],
-    ...[places('multiply', h3, step, h2), places('multiply', c, x, h2), places('subtract', a, a, h3)],
+    ...[places('square', a, z), places('multiply', b, z, a), places('multiplyLess', step, px, a, x)],
+    ...[places('multiplyLess', i, py, b, y), places('square', h2, step), places('multiply', z, z, step)],
+    ...[places('multiply', h3, step, h2), places('multiply', c, x, h2), places('squareLess', a, i, h3)],
     ...[places('multiply', b, y, h3), places('lessTwice', x, a, c), places('subtract', c, c, x)],
-    ...[places('multiply', c, i, c), places('subtract', y, c, b)],
+    places('multiplyLess', y, i, c, b),
   )
   return { name: 'add', params: 0, code: w.body() }
 }
@@ -374,7 +379,11 @@ const squaring = (): Func => {
 
 const functions = (): readonly Func[] => [
   vectors('multiply', 3, (w, o) => new Arithmetic(w).multiply(limbsOf(w, 1, o), limbsOf(w, 2, o))),
+  vectors('multiplyLess', 4, (w, o) =>
+    new Arithmetic(w).multiply(limbsOf(w, 1, o), limbsOf(w, 2, o), limbsOf(w, 3, o)),
+  ),
   vectors('square', 2, (w, o) => new Arithmetic(w).square(limbsOf(w, 1, o))),
+  vectors('squareLess', 3, (w, o) => new Arithmetic(w).square(limbsOf(w, 1, o), limbsOf(w, 2, o))),
   vectors('subtract', 3, (w, o) => {
     const [a, b] = [limbsOf(w, 1, o), limbsOf(w, 2, o)]
     return new Arithmetic(w).reduce(a.map((limb, i) => w.keep(sub(limb, b[i] as Code))))
@@ -393,7 +402,11 @@ const functions = (): readonly Func[] => [
 export interface Lanes {
   readonly memory: { readonly buffer: ArrayBuffer }
   multiply(out: number, a: number, b: number): void
+  /** a b - c. */
+  multiplyLess(out: number, a: number, b: number, c: number): void
   square(out: number, a: number): void
+  /** a a - c. */
+  squareLess(out: number, a: number, c: number): void
   subtract(out: number, a: number, b: number): void
   /** a - 2 b. */
   lessTwice(out: number, a: number, b: number): void
@@ -407,19 +420,16 @@ export interface Lanes {
   pickBase(digit: number, x: number, y: number): void
 }
 
-declare const WebAssembly: {
-  readonly Module: new (code: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: unknown }
-}
 const PAGE_BYTES = 65_536
+const PARAMS = [0, 2, 3, 4]
 
 /** What the first `at(0)` bytes of memory hold: each twice, for both lanes of a vector. */
 export const LANE_CONSTANTS: readonly number[] = CONSTANTS
 /** The module in binary, and the names of its functions in their order. */
 export function lanesModule(sizeBytes: number): { readonly code: Uint8Array; readonly names: readonly string[] } {
   const all = functions()
-  const types = [0, 2, 3].map((params): Code => [0x60, params, ...Array<number>(params).fill(I32), 0])
-  const typeOf = ({ params }: Func): number => [0, 2, 3].indexOf(params)
+  const types = PARAMS.map((params): Code => [0x60, params, ...Array<number>(params).fill(TYPE.i32), 0])
+  const typeOf = ({ params }: Func): number => PARAMS.indexOf(params)
   const exports = ORDER.flatMap((name, i) => [...named(name), 0, i])
   const code = Uint8Array.from([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -435,7 +445,7 @@ export function lanesModule(sizeBytes: number): { readonly code: Uint8Array; rea
 /** With so much memory. Throws where the runtime knows no relaxed SIMD. */
 export function createLanes(sizeBytes: number): Lanes {
   const { code } = lanesModule(sizeBytes)
-  const lanes = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Lanes
+  const lanes = instantiate(code) as Lanes // it exports these and nothing else
   const constants = new Float64Array(lanes.memory.buffer, 0, 2 * CONSTANTS.length)
   for (const [i, value] of CONSTANTS.entries()) constants.fill(value, 2 * i, 2 * i + 2)
   return lanes

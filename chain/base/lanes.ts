@@ -5,23 +5,15 @@
 // vectors of the lattice, so that all lanes have digits at the same places and none is 0: 33 of 4 bits for R, whose odd multiples to 15 are
 // made for each signature, 11 of 12 bits for G. Additions are those without special cases: where one would be needed z is 0 from there on.
 // For z times the difference of both x, which is 0 for equal and opposite points, is what z becomes; a product with 0 is 0; and 0 has one form.
-import { bytesToHex, hexToBytes } from './bytes.ts'
+import { bytesToBigint, bytesToHex, compareBytes, hexToBytes } from './bytes.ts'
 import { curves } from './crypto.ts'
 import { createLanes, DIGIT_BYTES, ELEMENT_BYTES, LANES, type Lanes, PLACE } from './lanes-wasm.ts'
+import { createScalars, HALF_BYTES, N, SCALAR_BYTES } from './scalars-wasm.ts'
 
 const P = 2n ** 256n - 2n ** 32n - 977n
-const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const GX = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798n
 const GY = 0x483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8n
 const BETA = 0x7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396c28719501een
-/** Short vectors of the lattice (a, b): a + b lambda = 0 modulo n. */
-const A1 = 0x3086d221a7d46bcde86c90e49284eb15n
-const B1 = -0xe4437ed6010e88286f547fa90abfe4c3n
-const A2 = 0x114ca50f7a8e2f3f657c1108d9d44cfd8n
-const B2 = A1
-const ROUND = 1n << 383n
-const G1 = ((B2 << 384n) + N / 2n) / N
-const G2 = ((-B1 << 384n) + N / 2n) / N
 
 const OWN_DIGITS = 33
 const OWN_POINTS = 8
@@ -35,16 +27,28 @@ const BASE_AT = DIGITS_AT + DIGITS * DIGIT_BYTES
 /** Results of groups, x, y and z each, until z of all is inverted; and products of z. */
 const GROUPS_AT = BASE_AT + BASE_POINTS * BASE_POINT_BYTES
 const GROUP_BYTES = 4 * ELEMENT_BYTES
-const GROUPS_MAX = 128
+const GROUPS_MAX = 64
 const ROOM_AT = GROUPS_AT + GROUPS_MAX * GROUP_BYTES
 const MEMORY_BYTES = ROOM_AT + 10 * ELEMENT_BYTES
+
+const BATCH = GROUPS_MAX * LANES
+/** Scalars of a batch; what r are together up to each, and then what inverts it; and one that is at work, with its halves. */
+const SCALARS = {
+  r: 0,
+  s: BATCH * SCALAR_BYTES,
+  digest: 2 * BATCH * SCALAR_BYTES,
+  inverse: 3 * BATCH * SCALAR_BYTES,
+  factor: 4 * BATCH * SCALAR_BYTES,
+  halves: 4 * BATCH * SCALAR_BYTES + SCALAR_BYTES,
+  end: 4 * BATCH * SCALAR_BYTES + SCALAR_BYTES + 2 * HALF_BYTES,
+}
 
 export interface SignedDigest {
   /** 32 bytes. */
   readonly digest: Uint8Array
-  /** 0 < r, s < n: with others it fits no key. */
-  readonly r: bigint
-  readonly s: bigint
+  /** Big-endian, at most 32 bytes. 0 < r, s < n: with others it fits no key. */
+  readonly r: Uint8Array
+  readonly s: Uint8Array
   readonly yParity: 0 | 1
 }
 /** Public keys, 64 bytes each; null where it cannot say, which is so for signatures that fit no key. */
@@ -115,13 +119,18 @@ const limbsOf = (value: bigint): number[] => {
 
 const TWO52 = 2 ** 52
 
+const word = (value: bigint): Uint8Array => hexToBytes(`0x${value.toString(16).padStart(64, '0')}`)
 /** R is G, and so is s R: a signature as good as any, for lanes that have none. */
-const HARMLESS: SignedDigest = { digest: new Uint8Array(32).fill(1), r: GX, s: 1n, yParity: 0 }
+const HARMLESS: SignedDigest = { digest: new Uint8Array(32).fill(1), r: word(GX), s: word(1n), yParity: 0 }
 const KNOWN =
   '0x6060d6c64c21826fbd27ec42561cc841ceda5f89006ea2bd8811485046c27e8c4c7e83185c2ffda616a4552de6fd20eacb4c281f3d893b872e5c790d35959636'
-const isScalar = (value: bigint): boolean => value > 0n && value < N
+const ORDER = word(N)
+const isScalar = (bytes: Uint8Array): boolean => {
+  if (bytes.length > 32 || (bytes.length === 32 && compareBytes(bytes, ORDER) >= 0)) return false
+  for (let i = bytes.length - 1; i >= 0; i--) if (bytes[i] !== 0) return true
+  return false
+}
 const isSound = ({ digest, r, s }: SignedDigest): boolean => digest.length === 32 && isScalar(r) && isScalar(s)
-const word = (value: bigint): Uint8Array => hexToBytes(`0x${value.toString(16).padStart(64, '0')}`)
 
 /** One of so many answers is compared with that of the installed curves: half a percent of the work. */
 const CHECK_EACH = 256
@@ -130,8 +139,8 @@ class Recovery {
   readonly #lanes: Lanes
   readonly #numbers: Float64Array
   readonly #ints: Uint32Array
-  readonly #scalar = new BigUint64Array(4)
-  readonly #words = new Uint32Array(this.#scalar.buffer)
+  readonly #scalars = createScalars(SCALARS.end)
+  readonly #words = new Uint32Array(this.#scalars.memory.buffer)
 
   #unchecked = 0
 
@@ -153,8 +162,8 @@ class Recovery {
   /** null: this machine or the code that it runs computed something wrong. */
   recover(signed: readonly SignedDigest[]): (Uint8Array | null)[] | null {
     const out: (Uint8Array | null)[] = []
-    for (let from = 0; from < signed.length; from += GROUPS_MAX * LANES) {
-      const keys = this.#batch(signed.slice(from, from + GROUPS_MAX * LANES))
+    for (let from = 0; from < signed.length; from += BATCH) {
+      const keys = this.#batch(signed.slice(from, from + BATCH))
       if (keys === null) return null
       out.push(...keys)
     }
@@ -169,7 +178,7 @@ class Recovery {
     const i = (256 * first + second) % signed.length
     const [one, key] = [signed[i], keys[i]]
     if (one === undefined || !key) return true
-    const wanted = curves().recover(one.digest, word(one.r), word(one.s), one.yParity)
+    const wanted = curves().recover(one.digest, word(bytesToBigint(one.r)), word(bytesToBigint(one.s)), one.yParity)
     return wanted?.every((byte, at) => byte === key[at]) === true
   }
 
@@ -177,16 +186,18 @@ class Recovery {
     const isGood = given.map(isSound)
     // A 0 among what is inverted would take all others with it.
     const signed = given.map((each, i) => (isGood[i] ? each : HARMLESS))
-    const inverses = invertAll(
-      signed.map(({ r }) => r),
-      N,
-    )
+    for (const [i, { digest, r, s }] of signed.entries()) {
+      this.#loadScalar(SCALARS.r, i, r)
+      this.#loadScalar(SCALARS.s, i, s)
+      this.#loadScalar(SCALARS.digest, i, digest)
+    }
+    this.#invertScalars(signed.length)
     const groups = Math.ceil(signed.length / LANES)
     for (let group = 0; group < groups; group++) {
       for (let lane = 0; lane < LANES; lane++) {
         // The last group is filled up with the last.
         const index = Math.min(group * LANES + lane, signed.length - 1)
-        this.#scalars(lane, signed[index] as SignedDigest, inverses[index] as bigint)
+        this.#scale(lane, index)
       }
       const fits = this.#lift(signed, group)
       this.#multiply()
@@ -213,15 +224,50 @@ class Recovery {
     this.#numbers.copyWithin(to / 8, from / 8, (from + ELEMENT_BYTES) / 8)
   }
 
-  /** Digits of what G and R are multiplied by. */
-  #scalars(lane: number, { digest, r, s }: SignedDigest, inverse: bigint): void {
-    const view = new DataView(digest.buffer, digest.byteOffset, 32)
-    const high = (view.getBigUint64(0) << 64n) | view.getBigUint64(8)
-    const z = (high << 128n) | (view.getBigUint64(16) << 64n) | view.getBigUint64(24)
-    this.#split((((N - (z % N)) % N) * inverse) % N, (k, isSecond) => this.#baseDigits(lane, k, isSecond))
-    this.#split((s * inverse) % N, (k, isSecond) => this.#ownDigits(lane, k, isSecond))
-    this.#load(r)
-    const word = (i: number): number => this.#words[i] as number
+  #loadScalar(place: number, index: number, bytes: Uint8Array): void {
+    const words = this.#words
+    const at = place / 4 + 8 * index
+    let end = bytes.length
+    for (let i = 0; i < 8; i++, end -= 4) {
+      let value = 0
+      for (let j = Math.max(0, end - 4); j < end; j++) value = (value << 8) | (bytes[j] as number)
+      words[at + i] = value
+    }
+  }
+  /** Of each r, times 2^256, which the next product takes away. */
+  #invertScalars(count: number): void {
+    const scalars = this.#scalars
+    const { r, inverse, factor } = SCALARS
+    const at = (place: number, i: number): number => place + i * SCALAR_BYTES
+    const words = this.#words
+    words.copyWithin(inverse / 4, r / 4, (r + SCALAR_BYTES) / 4)
+    for (let i = 1; i < count; i++) scalars.multiply(at(inverse, i), at(inverse, i - 1), at(r, i))
+    let all = 0n
+    for (let i = 7; i >= 0; i--) all = (all << 32n) | BigInt(words[at(inverse, count - 1) / 4 + i] as number)
+    this.#loadScalar(factor, 0, word((invert(all, N) << 256n) % N))
+    for (let i = count - 1; i > 0; i--) {
+      scalars.multiply(at(inverse, i), factor, at(inverse, i - 1))
+      scalars.multiply(factor, factor, at(r, i))
+    }
+    words.copyWithin(inverse / 4, factor / 4, (factor + SCALAR_BYTES) / 4)
+  }
+
+  /** Digits of what G and R are multiplied by, and x of R. */
+  #scale(lane: number, index: number): void {
+    const scalars = this.#scalars
+    const { factor, halves } = SCALARS
+    const at = (place: number): number => place + index * SCALAR_BYTES
+    scalars.multiply(factor, at(SCALARS.digest), at(SCALARS.inverse))
+    scalars.negate(factor, factor)
+    scalars.split(halves, factor)
+    this.#baseDigits(lane, 0)
+    this.#baseDigits(lane, 1)
+    scalars.multiply(factor, at(SCALARS.s), at(SCALARS.inverse))
+    scalars.split(halves, factor)
+    this.#ownDigits(lane, 0)
+    this.#ownDigits(lane, 1)
+    const from = at(SCALARS.r) / 4
+    const word = (i: number): number => this.#words[from + i] as number
     this.#put(PLACE.px, lane, [
       word(0) + (word(1) & 0xfffff) * 2 ** 32,
       (word(1) >>> 20) + word(2) * 2 ** 12 + (word(3) & 0xff) * 2 ** 44,
@@ -230,59 +276,32 @@ class Recovery {
       (word(6) >>> 16) + word(7) * 2 ** 16,
     ])
   }
-  #load(value: bigint): void {
-    const scalar = this.#scalar
-    scalar[0] = value // each takes the last 64 bits
-    scalar[1] = value >> 64n
-    scalar[2] = value >> 128n
-    scalar[3] = value >> 192n
-  }
 
-  #split(k: bigint, use: (part: bigint, isSecond: boolean) => void): void {
-    const c1 = (k * G1 + ROUND) >> 384n
-    const c2 = (k * G2 + ROUND) >> 384n
-    let k1 = k - c1 * A1 - c2 * A2
-    let k2 = -c1 * B1 - c2 * B2
-    // A1, B1 and B2 are odd, A2 is even.
-    const isFirstEven = (k1 & 1n) === 0n
-    if (isFirstEven) {
-      k1 += A1
-      k2 += B1
-    }
-    if ((k2 & 1n) === 0n) {
-      k1 += A2
-      k2 += B2
-    }
-    use(k1, false)
-    use(k2, true)
-  }
-
-  #ownDigits(lane: number, k: bigint, isSecond: boolean): void {
-    const isNegative = k < 0n
-    this.#load(isNegative ? -k : k)
+  #ownDigits(lane: number, half: 0 | 1): void {
+    const words = (SCALARS.halves + half * HALF_BYTES) / 4
+    const isNegative = this.#words[words + HALF_BYTES / 4 - 1] === 1
     const from = PLACE.own + (lane >> 1) * 80 + (lane & 1) * 8
     for (let i = 0; i < OWN_DIGITS; i++) {
-      const digit = this.#bits(4 * i + 1, 4)
+      const digit = this.#bits(words, 4 * i + 1, 4)
       const isTop = i === OWN_DIGITS - 1
       const isPositive = isTop || digit >= 8
       const point = isTop ? digit : isPositive ? digit - 8 : 7 - digit
-      this.#digit(2 * i + (isSecond ? 1 : 0), lane, from + point * OWN_BYTES, isPositive === isNegative)
+      this.#digit(2 * i + half, lane, from + point * OWN_BYTES, isPositive === isNegative)
     }
   }
-  #baseDigits(lane: number, k: bigint, isSecond: boolean): void {
-    const isNegative = k < 0n
-    this.#load(isNegative ? -k : k)
+  #baseDigits(lane: number, half: 0 | 1): void {
+    const words = (SCALARS.halves + half * HALF_BYTES) / 4
+    const isNegative = this.#words[words + HALF_BYTES / 4 - 1] === 1
     for (let i = 0; i < BASE_DIGITS; i++) {
-      const digit = this.#bits(12 * i + 1, 12)
+      const digit = this.#bits(words, 12 * i + 1, 12)
       const isTop = i === BASE_DIGITS - 1
       const isPositive = isTop || digit >= 2_048
       const point = isTop ? digit : isPositive ? digit - 2_048 : 2_047 - digit
-      const place = 2 * OWN_DIGITS + 2 * i + (isSecond ? 1 : 0)
-      this.#digit(place, lane, BASE_AT + point * BASE_POINT_BYTES, isPositive === isNegative)
+      this.#digit(2 * OWN_DIGITS + 2 * i + half, lane, BASE_AT + point * BASE_POINT_BYTES, isPositive === isNegative)
     }
   }
-  #bits(from: number, count: number): number {
-    const word = from >>> 5
+  #bits(words: number, from: number, count: number): number {
+    const word = words + (from >>> 5)
     const shift = from & 31
     const low = (this.#words[word] as number) >>> shift
     const high = shift + count > 32 ? (this.#words[word + 1] as number) << (32 - shift) : 0
@@ -509,24 +528,27 @@ class Recovery {
     let sign = 0
     for (let i = 4; i >= 0 && sign === 0; i--) sign = Math.sign(limbs[at + 2 * i] as number)
     let carry = 0
-    let held = 0
-    let heldBits = 0
-    let position = to + 31
-    for (let i = 0; i < 5; i++) {
-      let limb = (limbs[at + 2 * i] as number) + carry + (sign < 0 ? (P_LIMBS[i] as number) : 0)
+    const [a, b, c, d, e] = [0, 1, 2, 3, 4].map((i) => {
+      const limb = (limbs[at + 2 * i] as number) + carry + (sign < 0 ? (P_LIMBS[i] as number) : 0)
       carry = Math.floor(limb / TWO52)
-      limb -= carry * TWO52
-      // Two parts of 26 bits, so that what is held stays small.
-      for (const part of [limb % 2 ** 26, Math.floor(limb / 2 ** 26)]) {
-        held += part * 2 ** heldBits
-        heldBits += 26
-        while (heldBits >= 8 && position >= to) {
-          out[position--] = held % 256
-          held = Math.floor(held / 256)
-          heldBits -= 8
-        }
-      }
+      return limb - carry * TWO52
+    }) as [number, number, number, number, number]
+    const put = (word: number, value: number): void => {
+      const end = to + 32 - 4 * word
+      out[end - 1] = value
+      out[end - 2] = value >>> 8
+      out[end - 3] = value >>> 16
+      out[end - 4] = value >>> 24
     }
+    // Bits beyond the 32 of a word fall away.
+    put(0, a >>> 0)
+    put(1, (a * 2 ** -32) | (b << 20))
+    put(2, (b * 2 ** -12) >>> 0)
+    put(3, (b * 2 ** -44) | (c << 8))
+    put(4, (c * 2 ** -24) | (d << 28))
+    put(5, (d * 2 ** -4) >>> 0)
+    put(6, (d * 2 ** -36) | (e << 16))
+    put(7, (e * 2 ** -16) >>> 0)
   }
 }
 const P_LIMBS = limbsOf(0n).map((_, i) => Number((P >> BigInt(52 * i)) & MASK52))

@@ -3,6 +3,7 @@
 import { type Address, asAddress, asHash, bytesToBigint, concat, type Hash } from '../base/bytes.ts'
 import { keccak, publicKeyToAddress, recoverAddress } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
+import { hashRoom, keccakHere } from '../base/keccak.ts'
 import type { RecoverMany, SignedDigest } from '../base/lanes.ts'
 import { minBigint } from '../base/math.ts'
 import { asBigint, asBytes, asList, decodeRlp, encodeRlp, joinRlp, type Rlp, rlpInt, rlpSpan } from '../base/rlp.ts'
@@ -101,6 +102,10 @@ type Fields = Omit<Tx, 'from' | 'hash' | 'raw'> & { readonly yParity: bigint }
  * looking at state, but for gas rules. It keeps views of `raw`.
  */
 export function decodeTx(raw: Uint8Array, chainId: bigint, senderOf?: () => Address | null, hash?: Hash): Tx {
+  if (senderOf !== undefined) {
+    const usual = usualTx(raw, chainId, senderOf, hash)
+    if (usual !== null) return usual
+  }
   const fields = checkedFields(raw)
   if (fields.chainId !== null && fields.chainId !== chainId)
     throw new NodeError(TxErrors.WRONG_CHAIN, { have: fields.chainId, want: chainId })
@@ -110,10 +115,9 @@ export function decodeTx(raw: Uint8Array, chainId: bigint, senderOf?: () => Addr
   checkSignature(fields)
   const from = senderOf === undefined ? recoverSender(raw, fields) : senderOf()
   if (from === null) throw unsigned('the signature fits no key')
+  const usual = usualTx(raw, chainId, () => from, hash)
+  if (usual !== null) return usual
   const whole = { raw, from, hash: hash ?? keccak(raw) }
-  const { to, data } = fields
-  if (fields.type === 2 && fields.accessList.length === 0 && to !== null && to.buffer === raw.buffer)
-    return new UsualTx({ ...whole, chainId, to, data }, fields)
   return {
     type: fields.type,
     chainId: fields.chainId,
@@ -131,6 +135,28 @@ export function decodeTx(raw: Uint8Array, chainId: bigint, senderOf?: () => Addr
     s: fields.s,
     ...whole,
   }
+}
+
+/** The same of nearly all; null where somebody looks at it with care, and says what is wrong if something is. */
+const usualTx = (raw: Uint8Array, chainId: bigint, senderOf: () => Address | null, hash?: Hash): Tx | null => {
+  const scan = Scan.of(raw)
+  if (scan === null || scan.int(32) !== chainId) return null
+  const nonce = scan.int(8)
+  const maxTipWei = scan.int(32)
+  const maxFeeWei = scan.int(32)
+  const gasLimit = scan.int(8)
+  scan.string()
+  const toAt = scan.start
+  const isTo = scan.end - toAt === 20
+  const value = scan.int(32)
+  scan.string()
+  const [dataAt, dataEnd] = [scan.start, scan.end]
+  scan.emptyList()
+  if (!isTo || nonce >= NONCE_MAX || maxTipWei > maxFeeWei || !hasSignature(scan)) return null
+  const from = senderOf()
+  if (from === null) return null
+  const fees = { gasLimit, maxFeeWei, maxTipWei }
+  return new UsualTx({ raw, from, hash: hash ?? keccak(raw), chainId, nonce, ...fees, value }, toAt, dataAt, dataEnd)
 }
 
 /**
@@ -151,24 +177,27 @@ class UsualTx implements Tx {
   readonly #dataAt: number
   readonly #dataBytes: number
 
-  /** `to` and `data`: views of the buffer that `raw` is one of. */
+  /** Receiver and data lie in `raw` from there on. */
   constructor(
-    whole: Pick<Tx, 'raw' | 'from' | 'hash' | 'data'> & { readonly chainId: bigint; readonly to: Address },
-    fields: Pick<Tx, 'nonce' | 'gasLimit' | 'maxFeeWei' | 'maxTipWei' | 'value'>,
+    tx: Pick<Tx, 'raw' | 'from' | 'hash' | 'nonce' | 'gasLimit' | 'maxFeeWei' | 'maxTipWei' | 'value'> & {
+      readonly chainId: bigint
+    },
+    toAt: number,
+    dataAt: number,
+    dataEnd: number,
   ) {
-    const { raw, to, data } = whole
-    this.chainId = whole.chainId
-    this.nonce = fields.nonce
-    this.gasLimit = recent.gasLimit.of(fields.gasLimit)
-    this.maxFeeWei = recent.fee.of(fields.maxFeeWei)
-    this.maxTipWei = recent.tip.of(fields.maxTipWei)
-    this.value = fields.value
-    this.from = whole.from
-    this.hash = whole.hash
-    this.raw = raw
-    this.#toAt = to.byteOffset - raw.byteOffset
-    this.#dataAt = data.byteOffset - raw.byteOffset
-    this.#dataBytes = data.length
+    this.chainId = tx.chainId
+    this.nonce = tx.nonce
+    this.gasLimit = recent.gasLimit.of(tx.gasLimit)
+    this.maxFeeWei = recent.fee.of(tx.maxFeeWei)
+    this.maxTipWei = recent.tip.of(tx.maxTipWei)
+    this.value = tx.value
+    this.from = tx.from
+    this.hash = tx.hash
+    this.raw = tx.raw
+    this.#toAt = toAt
+    this.#dataAt = dataAt
+    this.#dataBytes = dataEnd - dataAt
   }
   get type(): 2 {
     return 2
@@ -255,14 +284,68 @@ export function identifyTxs(raws: readonly Uint8Array[], recoverMany: RecoverMan
 }
 
 const signedDigest = (raw: Uint8Array): SignedDigest | null => {
+  const usual = usualDigest(raw)
+  if (usual !== null) return usual
   try {
     const fields = checkedFields(raw)
     checkSignature(fields)
-    return { digest: digestOf(raw, fields), r: fields.r, s: fields.s, yParity: fields.yParity === 1n ? 1 : 0 }
+    const { r, s, yParity } = fields
+    return { digest: digestOf(raw, fields), r: word(r), s: word(s), yParity: yParity === 1n ? 1 : 0 }
   } catch (error) {
     if (error instanceof NodeError) return null
     throw error
   }
+}
+
+/** The same of nearly all, without their fields; null where somebody looks at it with care. */
+const usualDigest = (raw: Uint8Array): SignedDigest | null => {
+  const scan = Scan.of(raw)
+  if (scan === null) return null
+  const from = scan.at
+  for (const bytesMax of FIELDS_MAX_BYTES) scan.number(bytesMax)
+  scan.string()
+  if (scan.end - scan.start !== 20) return null
+  scan.number(32)
+  scan.string()
+  scan.emptyList()
+  const end = scan.at
+  if (!hasSignature(scan)) return null
+  const digest = new Uint8Array(32)
+  const headBytes = end - from < 56 ? 2 : 3
+  hashRoom[0] = 2
+  hashRoom[1] = headBytes === 2 ? 0xc0 + end - from : 0xf8
+  if (headBytes === 3) hashRoom[2] = end - from
+  for (let i = from; i < end; i++) hashRoom[headBytes + i - from] = raw[i] as number
+  keccakHere(0, headBytes + end - from, digest, 0)
+  const { yParity, rAt, rEnd, sAt, sEnd } = scan
+  return { digest, r: raw.subarray(rAt, rEnd), s: raw.subarray(sAt, sEnd), yParity }
+}
+/** Of chain id, nonce, tip, fee and gas limit. */
+const FIELDS_MAX_BYTES = [32, 8, 32, 32, 8]
+
+/** Reads a signature that fits somebody, into the scan; false where it is none, or where anything before it was not usual. */
+const hasSignature = (scan: Scan): boolean => {
+  scan.number(1)
+  const { bytes, start, end } = scan
+  scan.yParity = end === start ? 0 : 1
+  if (end > start && bytes[start] !== 1) return false
+  scan.number(32)
+  scan.rAt = scan.start
+  scan.rEnd = scan.end
+  scan.number(32)
+  scan.sAt = scan.start
+  scan.sEnd = scan.end
+  if (!scan.isUsual || scan.at !== bytes.length || scan.rEnd === scan.rAt || scan.sEnd === scan.sAt) return false
+  return isBelow(bytes, scan.rAt, scan.rEnd, ORDER) && isBelow(bytes, scan.sAt, scan.sEnd, UPPER_HALF)
+}
+/** Of 32 bytes; fewer are below, for the first is not 0. */
+const isBelow = (bytes: Uint8Array, from: number, to: number, limit: Uint8Array): boolean => {
+  if (to - from < 32) return true
+  for (let i = 0; i < 32; i++) {
+    const difference = (bytes[from + i] as number) - (limit[i] as number)
+    if (difference !== 0) return difference < 0
+  }
+  return false
 }
 
 const checkedFields = (raw: Uint8Array): Fields => {
@@ -307,89 +390,108 @@ const word = (value: bigint): Uint8Array => {
   return out
 }
 
+const ORDER = word(SECP256K1_N)
+const UPPER_HALF = word(SECP256K1_N / 2n + 1n)
+
 /** Reads integers and strings of a list one after another. What it does not know it gives up on: `isUsual` says so. */
 class Scan {
-  readonly #bytes: Uint8Array
-  #at: number
+  readonly bytes: Uint8Array
+  at: number
+  /** Of what was read last. */
+  start = 0
+  end = 0
   isUsual = true
+  yParity: 0 | 1 = 0
+  rAt = 0
+  rEnd = 0
+  sAt = 0
+  sEnd = 0
   constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes
-    this.#at = at
+    this.bytes = bytes
+    this.at = at
   }
-  get isAtEnd(): boolean {
-    return this.#at === this.#bytes.length
+  /** Of an EIP-1559 transaction that is short, from its first field on. */
+  static of(raw: Uint8Array): Scan | null {
+    if (raw[0] !== 2) return null
+    const first = raw[1] as number
+    const payloadAt = first === 0xf8 ? 3 : 2
+    const size = first === 0xf8 ? (raw[2] ?? 0) : first - 0xc0
+    const isWhole = payloadAt + size === raw.length
+    return first < 0xc0 || first > 0xf8 || (first === 0xf8 && size < 56) || !isWhole ? null : new Scan(raw, payloadAt)
   }
-  #give<T>(nothing: T): T {
-    this.isUsual = false
-    return nothing
+  #span(start: number, end: number): void {
+    this.start = start
+    this.end = end
+    this.at = end
   }
   /** A string of less than 56 bytes, or of less than 256. */
-  bytes(): Uint8Array {
-    const bytes = this.#bytes
-    const first = bytes[this.#at] ?? 0xff
-    let start = this.#at + 1
+  string(): void {
+    const bytes = this.bytes
+    const first = bytes[this.at] ?? 0xff
+    let start = this.at + 1
     let size = first - 0x80
     if (first < 0x80) {
-      start = this.#at
+      start = this.at
       size = 1
     } else if (first === 0xb8) {
       size = bytes[start++] ?? 0
-      if (size < 56) return this.#give(bytes)
-    } else if (size > 55 || (size === 1 && (bytes[start] ?? 0) < 0x80)) return this.#give(bytes)
-    const end = start + size
-    if (end > bytes.length) return this.#give(bytes)
-    this.#at = end
-    return bytes.subarray(start, end)
+      if (size < 56) this.isUsual = false
+    } else if (size > 55 || (size === 1 && (bytes[start] ?? 0) < 0x80)) this.isUsual = false
+    if (start + size > bytes.length) this.isUsual = false
+    this.#span(start, start + size)
   }
-  int(bytesMax: number): bigint {
-    const bytes = this.#bytes
-    const first = bytes[this.#at] ?? 0xff
+  number(bytesMax: number): void {
+    const bytes = this.bytes
+    const first = bytes[this.at] ?? 0xff
     if (first < 0x80) {
-      this.#at++
-      return first === 0 ? this.#give(0n) : (SMALL[first] as bigint)
+      if (first === 0) this.isUsual = false
+      this.#span(this.at, this.at + 1)
+      return
     }
     const size = first - 0x80
-    const start = this.#at + 1
-    const end = start + size
-    if (size > bytesMax || end > bytes.length) return this.#give(0n)
-    this.#at = end
-    if (size === 0) return 0n
-    const top = bytes[start] as number
-    if (top === 0 || (size === 1 && top < 0x80)) return this.#give(0n)
-    if (size <= 6) {
-      let value = top
-      for (let i = start + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
-      return BigInt(value)
-    }
-    return bytesToBigint(bytes.subarray(start, end))
+    const start = this.at + 1
+    const top = bytes[start] ?? 0
+    if (size > bytesMax || start + size > bytes.length) this.isUsual = false
+    if (size > 0 && (top === 0 || (size === 1 && top < 0x80))) this.isUsual = false
+    this.#span(start, start + size)
+  }
+  int(bytesMax: number): bigint {
+    this.number(bytesMax)
+    const { bytes, start, end } = this
+    if (!this.isUsual || start === end) return 0n
+    let value = bytes[start] as number
+    if (end - start === 1) return value < 128 ? (SMALL[value] as bigint) : BigInt(value)
+    if (end - start > 6) return bytesToBigint(bytes.subarray(start, end))
+    for (let i = start + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
+    return BigInt(value)
   }
   emptyList(): void {
-    if (this.#bytes[this.#at++] !== 0xc0) this.isUsual = false
+    if (this.bytes[this.at++] !== 0xc0) this.isUsual = false
   }
 }
 const SMALL = Array.from({ length: 128 }, (_, i) => BigInt(i))
 
 /** Nearly all transactions: EIP-1559 with short data and no access list, in one pass. null: to be read with care. */
 export const usualFields = (raw: Uint8Array): Fields | null => {
-  if (raw[0] !== 2) return null
-  const first = raw[1] as number
-  const payloadAt = first === 0xf8 ? 3 : 2
-  const size = first === 0xf8 ? (raw[2] ?? 0) : first - 0xc0
-  if (first < 0xc0 || first > 0xf8 || (first === 0xf8 && size < 56) || payloadAt + size !== raw.length) return null
-  const scan = new Scan(raw, payloadAt)
+  const scan = Scan.of(raw)
+  if (scan === null) return null
+  const string = (): Uint8Array => {
+    scan.string()
+    return raw.subarray(scan.start, scan.end)
+  }
   const chainId = scan.int(32)
   const nonce = scan.int(8)
   const maxTipWei = scan.int(32)
   const maxFeeWei = scan.int(32)
   const gasLimit = scan.int(8)
-  const to = scan.bytes()
+  const to = string()
   const value = scan.int(32)
-  const data = scan.bytes()
+  const data = string()
   scan.emptyList()
   const v = scan.int(32)
   const r = scan.int(32)
   const s = scan.int(32)
-  if (!scan.isUsual || !scan.isAtEnd || to.length !== 20) return null
+  if (!scan.isUsual || scan.at !== raw.length || to.length !== 20) return null
   return {
     type: 2,
     chainId,
