@@ -89,6 +89,26 @@ const warn = async (command: Command): Promise<void> => {
   for (const text of unknownVariables(process.env, await allCommands(), known)) console.error(`warning: ${text}`)
 }
 
+/** Ctrl-C in a terminal reaches us twice under npm, which passes on what the terminal sends to both. */
+const SAME_STOP_MS = 1_000
+const CTRL_C_CODE = 130
+
+/** The first SIGINT or SIGTERM asks for a stop in good order; only a later Ctrl-C, of somebody who has waited, cuts it off. */
+const stopBySignal = (): AbortSignal => {
+  const stop = new AbortController()
+  let askedMs = Number.POSITIVE_INFINITY
+  const ask = (): void => {
+    askedMs = Math.min(askedMs, performance.now())
+    stop.abort(new NodeError(ServiceErrors.STOPPED, undefined))
+  }
+  process.on('SIGTERM', ask)
+  process.on('SIGINT', () => {
+    if (performance.now() - askedMs > SAME_STOP_MS) process.exit(CTRL_C_CODE)
+    ask()
+  })
+  return stop.signal
+}
+
 const run = async (argv: readonly string[]): Promise<number> => {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === 'help') {
@@ -106,15 +126,13 @@ const run = async (argv: readonly string[]): Promise<number> => {
     return exitCode.ok
   }
   await warn(command)
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stop.abort(new NodeError(ServiceErrors.STOPPED, undefined)))
+  const stop = stopBySignal()
   const out = (object: object, text: string): void => console.log(switches.has('json') ? JSON.stringify(object) : text)
   return command.run({
     ...{ args, switches, out },
     flags: withVariables(command, flags, process.env),
     env: process.env,
-    signal: stop.signal,
+    signal: stop,
   })
 }
 

@@ -25,7 +25,7 @@ import { freePort } from '../kit/devnet.ts'
 const COUNT = 7
 /** So many have encrypted keystores, each of which takes a second to open; the others keep their keys in the clear. */
 const ENCRYPTED = 1
-const NAMES = ['Ada', 'Barbara', 'Claude', 'Donald', 'Edsger', 'Frances', 'Grace']
+const NAMES = ['Ada', 'Barbara', 'Charles', 'Donald', 'Edsger', 'Frances', 'Grace']
 const home = mkdtempSync(join(tmpdir(), 'novachain-ceremony-'))
 const at = (...parts: string[]): string => join(home, ...parts)
 const draft = at('draft.json')

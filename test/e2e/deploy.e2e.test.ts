@@ -64,7 +64,7 @@ test('the package holds them, and the document; what a page says is typed by som
   const { files, scripts } = JSON.parse(read('package.json'))
   expect(files).toEqual(expect.arrayContaining(['node/deploy', 'OPERATING.md']))
   expect(scripts['test:runbooks']).toContain('runbooks.long.test.ts')
-  const hosts = ['ada', 'barbara', 'claude', 'donald']
+  const hosts = ['ada', 'barbara', 'charles', 'donald']
   for (const block of readBlocks('OPERATING.md').filter(({ isOnce }) => !isOnce)) {
     expect(block.lines.length).toBeGreaterThan(0)
     expect(hosts).toEqual(expect.arrayContaining([...block.hosts]))

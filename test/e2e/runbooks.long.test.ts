@@ -24,7 +24,7 @@ import {
   type World,
 } from '../kit/hosts.ts'
 
-const NAMES = ['ada', 'barbara', 'claude', 'donald']
+const NAMES = ['ada', 'barbara', 'charles', 'donald']
 const home = mkdtempSync(join(tmpdir(), 'novachain-runbooks-'))
 const blocks = readBlocks('OPERATING.md')
 const PAGES = [...new Set(blocks.map(({ section }) => section))]
@@ -153,13 +153,13 @@ test('backup, while it runs', async () => {
 
 test('halted chain', async () => {
   const page = 'Halted chain'
-  await Promise.all([crash(host('claude')), crash(host('donald'))])
+  await Promise.all([crash(host('charles')), crash(host('donald'))])
   // What the dead said last may still decide a height after it was called halted.
   for (let seen = 0; seen < 60; await delay(200)) seen = (await consensusAt(host('ada'))).halt === null ? 0 : seen + 1
   const height = await heightOf(host('ada'))
   const said = await follow(page, 1)
   const { halt } = find(said, 'novachain status').json.consensus
-  for (const name of ['CLAUDE', 'DONALD']) expect(halt).toContain(world.words.get(name)?.toLowerCase())
+  for (const name of ['CHARLES', 'DONALD']) expect(halt).toContain(world.words.get(name)?.toLowerCase())
   expect(find(said, 'novachain doctor')).toMatchObject({ code: 1, json: { refused: false } })
   expect(find(said, 'novachain doctor').json.checks).toContainEqual(
     expect.objectContaining({ id: 'blocks', state: 'fail' }),
@@ -185,17 +185,17 @@ test('restored backup', async () => {
 
 test('lost disk', async () => {
   const page = 'Lost disk'
-  const claude = host('claude')
-  await crash(claude)
-  empty(claude)
+  const charles = host('charles')
+  await crash(charles)
+  empty(charles)
   await follow(page, 2)
-  world.words.set('SHOWN', `${await asked(claude, host('ada'))}`)
+  world.words.set('SHOWN', `${await asked(charles, host('ada'))}`)
   const said = await follow(page, 1)
   expect(find(said, 'novachain status').json.consensus.signing.silence).toContain('signing twice is slashed')
-  const doctor = await type(world, claude, 'novachain doctor || true')
+  const doctor = await type(world, charles, 'novachain doctor || true')
   expect([doctor.code, doctor.json.refused]).toEqual([3, true])
   await follow(page, 1)
-  await signs(claude)
+  await signs(charles)
   await follow(page, 1)
 })
 
@@ -224,7 +224,7 @@ test('lost key', async () => {
   await rotated('Lost key', 'donald')
 })
 
-test('stolen key', async () => rotated('Stolen key', 'claude'))
+test('stolen key', async () => rotated('Stolen key', 'charles'))
 
 /** A disk of its own in a name space of its own, which needs no rights where a user may make one. */
 const canMount = ((): boolean => {
@@ -295,7 +295,7 @@ test('fork refused', async () => {
 })
 
 test('nobody signed twice, nobody was punished, and every block of commands was typed', async () => {
-  for (const name of ['ada', 'claude', 'donald']) {
+  for (const name of ['ada', 'charles', 'donald']) {
     expect(await request(host(name).rpc, 'nova_evidence', [{}])).toEqual([])
     const { json } = await type(world, host(name), 'novachain validators list')
     expect(json.validators.map(({ standing }: { standing: string }) => standing)).toEqual(
