@@ -1,4 +1,4 @@
-// A node without a vote over loopback, for benches of catching up: real libp2p host, store on disk and engine. As a process of its own it serves a folder:
+// A node without a vote over loopback, for benches of catching up: real libp2p host, store on disk, engine and threads for senders. As a process of its own it serves a folder:
 // it says its address, and ends with its input.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,6 +15,7 @@ import { startConsensus } from '../node/consensus.ts'
 import { systemClock, systemRandom, systemTimers } from '../node/system.ts'
 import { noMeter, silent } from '../node/telemetry.ts'
 import { createVerifier } from '../node/verifier.ts'
+import { createSenderPool } from '../node/workers/senders.ts'
 import { createHost } from '../p2p/host.ts'
 import { openSealedChain, sealedGenesis } from '../test/kit/sealed.ts'
 
@@ -25,7 +26,9 @@ export type Choice = NonNullable<Parameters<typeof sealedGenesis>[0]>
 export const openPeer = async (choice: Choice, dir: string, seed: number, peers: readonly string[]) => {
   const genesis = sealedGenesis(choice)
   mkdirSync(dir, { recursive: true })
-  const chain = await openSealedChain(genesis, await openKv(join(dir, 'db'), { pause: nextTurn }), { pause: nextTurn })
+  const senders = createSenderPool(silent)
+  const kv = await openKv(join(dir, 'db'), { pause: nextTurn })
+  const chain = await openSealedChain(genesis, kv, { pause: nextTurn, identify: senders.identify })
   const wal = await openWal(await openLogFile(join(dir, 'consensus.wal')))
   const ports = { clock: systemClock, timers: systemTimers, random: systemRandom, log: silent, meter: noMeter }
   const consensus = await startConsensus(
@@ -56,6 +59,7 @@ export const openPeer = async (choice: Choice, dir: string, seed: number, peers:
       await consensus.stop()
       await wal.close()
       await chain.close()
+      await senders.close()
     },
   }
 }

@@ -46,6 +46,7 @@ import {
   type Section,
   sectionHash,
 } from './types/block.ts'
+import { type BlockTxsDeps, decodeBlockTxs, SendersAhead } from './types/block-txs.ts'
 import { type EvidenceContext, ofQc, rollOfEpoch, type SignedAt } from './types/evidence.ts'
 import { FORKS, type Fork } from './types/forks.ts'
 import { type Genesis, type Rules, rulesOf } from './types/genesis.ts'
@@ -54,7 +55,7 @@ import type { AccountProof, FoundLog, LogFilter, PoolView, StoredReceipt, TxPlac
 import { encodeReceipt } from './types/receipt.ts'
 import { type Checkpoint, checkRun, type FinalRun, fitsCheckpoint, isCommitOf } from './types/run.ts'
 import type { Reader } from './types/state.ts'
-import { decodeBlockTxs, sentCount } from './types/system-tx.ts'
+import { sentCount } from './types/system-tx.ts'
 import type { IdentifyTxs, Tx } from './types/tx.ts'
 import { type EpochSetOf, epochOf, type ValidatorSet } from './types/validators.ts'
 import { checkQc, type Domain, type Qc, randaoPayload, SignType, signBytes } from './types/vote.ts'
@@ -199,9 +200,6 @@ interface Candidate {
   readonly prepared: Prepared
 }
 
-/** `proven`: a quorum vouches for its hash, and so for the signatures within. */
-type Standing = 'proven' | 'unproven'
-
 const LONG_BUILD_MS = 200
 
 /** Blocks of one height that were run and may be committed; rounds beyond this many forget the oldest. */
@@ -275,6 +273,7 @@ class Machine implements Chain {
   readonly #deps: Opened
   readonly #executor: Executor
   readonly #domain: Domain
+  readonly #txsDeps: BlockTxsDeps
   readonly #sets: Sets
   readonly #meters: ReturnType<typeof meters>
   readonly #candidates = new Map<string, Candidate>()
@@ -310,7 +309,8 @@ class Machine implements Chain {
     this.#head = head
     this.#meters = meters(opened.meter)
     this.#meters.height.set(head.header.number)
-    const { engine, pause, natives = nativesAt, lane, sampler, forks = FORKS } = opened
+    const { engine, pause, identify, natives = nativesAt, lane, sampler, forks = FORKS } = opened
+    this.#txsDeps = { chainId: genesis.chainId, known: (hash) => this.pool.get(hash), identify, pause }
     this.forks = viewForks(states, forks, genesis)
     this.#executor = createExecutor({ engine, pause, natives, lane, sampler, forks }, genesis)
     this.pool = createPool(
@@ -386,7 +386,7 @@ class Machine implements Chain {
     return this.#baseFeeAfter(this.#head.header)
   }
   async verify(block: Block, isWanted?: () => boolean): Promise<void> {
-    await this.#run(block, this.#head, 'unproven', isWanted)
+    await this.#run(block, this.#head, null, isWanted)
   }
   watch<K extends keyof ChainEvents>(kind: K, listener: (event: ChainEvents[K]) => void): () => void {
     const listeners: Set<(event: ChainEvents[K]) => void> = this.#listeners[kind]
@@ -549,7 +549,8 @@ class Machine implements Chain {
     this.#candidates.set(bytesToHex(candidate.block.hash), candidate)
   }
 
-  async #run(block: Block, parent: Block, standing: Standing, isWanted?: () => boolean): Promise<Candidate> {
+  /** `proven`: of the run that the block is in, where a quorum vouches for its hash, and so for the signatures within. */
+  async #run(block: Block, parent: Block, proven: SendersAhead | null, isWanted?: () => boolean): Promise<Candidate> {
     const known = this.#candidates.get(bytesToHex(block.hash))
     if (known !== undefined) return known
     const startMs = this.#deps.clock.nowMs()
@@ -565,10 +566,8 @@ class Machine implements Chain {
     if (sizeBytes > BLOCK_BYTES_MAX)
       throw invalid(header.number, `it has ${sizeBytes} bytes, at most ${BLOCK_BYTES_MAX}`)
     this.#checkSection(block, parent)
-    if (standing === 'unproven') this.#checkSignatures(block, parent)
-    const { identify, pause } = this.#deps
-    const { chainId } = this.genesis
-    const txs = await decodeBlockTxs(block, { chainId, known: (hash) => this.pool.get(hash), identify, pause })
+    if (proven === null) this.#checkSignatures(block, parent)
+    const txs = await (proven?.txs(header.number) ?? decodeBlockTxs(block, this.#txsDeps))
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
       this.#contextOf(header, block.section?.lastCommit ?? null),
@@ -580,7 +579,7 @@ class Machine implements Chain {
     const difference = rootsDifference(header, roots)
     if (difference !== null) throw invalid(header.number, difference)
     const candidate: Candidate = { block, txs, receipts: result.receipts, prepared }
-    if (standing === 'unproven') this.#remember(parent, candidate)
+    if (proven === null) this.#remember(parent, candidate)
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return candidate
   }
@@ -624,7 +623,7 @@ class Machine implements Chain {
     if (block.header.number !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: block.header.number, head: parent.header.number })
     this.#checkCertificate(certificate, block)
-    const candidate = await this.#run(block, parent, 'unproven')
+    const candidate = await this.#run(block, parent, null)
     const written = await this.#write(candidate, certificate, signed)
     assert(this.#head === parent, 'one commit at a time')
     written.release()
@@ -637,6 +636,7 @@ class Machine implements Chain {
     const { checkpoint, genesis } = this
     const rules = { set: this.validators(), domain: this.#domain, epochBlocks: genesis.epochBlocks, checkpoint }
     checkRun(run, this.#head, rules)
+    const proven = new SendersAhead(run.blocks, this.#txsDeps)
     let parent = this.#head
     let made: Candidate[] = []
     // One batch is on its way while the next is made.
@@ -654,7 +654,7 @@ class Machine implements Chain {
     this.#deps.states.keepFrom(Math.min(this.keptFrom, parent.header.number)) // the head’s, which the store is ahead of
     try {
       for (const [i, block] of run.blocks.entries()) {
-        const candidate = await this.#run(block, parent, 'proven')
+        const candidate = await this.#run(block, parent, proven)
         await this.#write(candidate, run.blocks[i + 1]?.section?.lastCommit ?? run.commit, [])
         made.push(candidate)
         parent = block

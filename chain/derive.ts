@@ -27,11 +27,12 @@ import {
   type Section,
   sectionHash,
 } from './types/block.ts'
+import { SendersAhead } from './types/block-txs.ts'
 import type { Genesis } from './types/genesis.ts'
 import type { Outline, OutlineCommit, OutlineRun } from './types/outline.ts'
 import type { StoredReceipt } from './types/query.ts'
 import { encodeReceipt } from './types/receipt.ts'
-import { decodeBlockTxs, systemTx } from './types/system-tx.ts'
+import { systemTx } from './types/system-tx.ts'
 import { decodeTx, type IdentifyTxs, type Tx } from './types/tx.ts'
 import { type EpochSetOf, epochOf, isEpochEnd, type ValidatorSet, validatorsHash } from './types/validators.ts'
 import { bitmapMembers, checkQc, type Domain, type Qc } from './types/vote.ts'
@@ -76,6 +77,8 @@ export interface Deriver {
   head(): Made
   /** null above the head. */
   hashAt(height: number): Hash | null
+  /** It will be derived once those before it are: who sent its transactions is found out meanwhile. */
+  expect(run: OutlineRun): void
   /**
    * Runs what of it lies above the head, and writes all of it in one durable batch. Throws DERIVE_FALSE where it does not end in this block, or
    * no quorum of the epoch's set signed that; DERIVE_ATTESTED.
@@ -123,6 +126,7 @@ class Machine implements Deriver {
   #states: StateStore
   #sets: Sets
   #keeper: Keeper
+  #expected: { readonly run: OutlineRun; readonly senders: SendersAhead } | null = null
 
   constructor(deps: DeriveDeps, genesis: Genesis, options: DeriveOptions) {
     this.#deps = deps
@@ -177,13 +181,30 @@ class Machine implements Deriver {
     return this.#deps.kv.close()
   }
 
+  expect(run: OutlineRun): void {
+    this.#expected = { run, senders: this.#sendersOf(run) }
+  }
+  #sendersOf({ outlines }: OutlineRun): SendersAhead {
+    const { identify, pause } = this.#deps
+    const { chainId } = this.#genesis
+    const head = this.head().header.number
+    const full = outlines.filter(({ height, senders }) => height > head && senders === null)
+    const blocks = full.map(({ height, txs, hasSystemTx }) => ({
+      header: { number: height },
+      txs: hasSystemTx ? [...txs, systemTx(chainId, height).raw] : txs,
+    }))
+    return new SendersAhead(blocks, { chainId, known: () => null, identify, pause })
+  }
+
   async derive(run: OutlineRun, settled: Settled): Promise<void> {
     const head = this.head()
     const set = this.#checkFrame(run, head, settled)
     const wanted = run.outlines.filter(({ height }) => height > head.header.number)
+    const senders = this.#expected?.run === run ? this.#expected.senders : this.#sendersOf(run)
+    this.#expected = null // the next one is expected while this one runs
     this.#kv.hold()
     try {
-      const last = await this.#runAll(wanted, head, run.commit)
+      const last = await this.#runAll(wanted, head, { commit: run.commit, senders })
       this.#checkLast(last, run.commit, { set, settled })
       await this.#kv.flush()
       this.#kv.release()
@@ -216,10 +237,14 @@ class Machine implements Deriver {
     return this.#sets.of(head + 1)
   }
 
-  async #runAll(outlines: readonly Outline[], head: Made, commit: OutlineCommit): Promise<Made> {
+  async #runAll(
+    outlines: readonly Outline[],
+    head: Made,
+    { commit, senders }: { readonly commit: OutlineCommit; readonly senders: SendersAhead },
+  ): Promise<Made> {
     let parent = head
     for (const [i, outline] of outlines.entries()) {
-      const run = await this.#run(outline, parent)
+      const run = await this.#run(outline, parent, senders)
       const certificate = qcOf(outlines[i + 1]?.lastCommit ?? commit, run)
       await this.#kv.write(await this.#keeper.writes(run, certificate))
       this.#deps.onBlock?.(outline.height, outline.txs.length)
@@ -253,7 +278,7 @@ class Machine implements Deriver {
   }
 
   /** The block that the outline is of, with its state prepared and applied over what is held. */
-  async #run(outline: Outline, parent: Made): Promise<Run> {
+  async #run(outline: Outline, parent: Made, senders: SendersAhead): Promise<Run> {
     const { height, coinbase, timeMs, round } = outline
     if (timeMs < 1_000 * (parent.header.time + 1))
       // modules count on it
@@ -272,7 +297,7 @@ class Machine implements Deriver {
       ...{ ...draft, chainId: this.#genesis.chainId, domain: this.#domain, lastCommit: known.lastCommit },
       blockHash: earlierHashes(height, (number) => this.#keeper.at(number)?.hash),
     }
-    const txs = await this.#txsOf(outline)
+    const txs = await (outline.senders === null ? senders.txs(height) : this.#attestedTxs(outline, outline.senders))
     const state = createState(this.#states.at(height - 1))
     const result = await this.#executor.run(state, context, parent.hash, { mode: 'verify', txs })
     const prepared = await this.#states.prepare(height, result.changes)
@@ -310,15 +335,10 @@ class Machine implements Deriver {
     }
   }
 
-  async #txsOf({ height, txs: raws, senders, hasSystemTx }: Outline): Promise<readonly Tx[]> {
+  #attestedTxs({ height, txs, hasSystemTx }: Outline, senders: readonly Address[]): readonly Tx[] {
     const { chainId } = this.#genesis
-    const system = hasSystemTx ? [systemTx(chainId, height)] : []
-    if (senders !== null)
-      return [...raws.map((raw, i) => decodeTx(raw, chainId, () => senders[i] as Address, NO_HASH)), ...system]
-    const txs = [...raws, ...system.map(({ raw }) => raw)]
-    const { identify, pause } = this.#deps
-    const number = { number: height } as Header // nothing else of it is read
-    return decodeBlockTxs({ header: number, txs }, { chainId, known: () => null, identify, pause })
+    const sent = txs.map((raw, i) => decodeTx(raw, chainId, () => senders[i] as Address, NO_HASH))
+    return hasSystemTx ? [...sent, systemTx(chainId, height)] : sent
   }
 
   async #rootOf(count: number, item: (index: number) => Uint8Array): Promise<Hash> {

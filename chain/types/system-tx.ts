@@ -1,14 +1,12 @@
 // The system transaction: what a block's hooks logged, in a form that every Ethereum tool reads. A block ends with one exactly where
 // there are such logs. Its bytes follow from chain id and height, so that nobody has to send it; nobody signs it, so nobody can.
-import { type Address, asAddress, equalBytes, type Hash, hexToBytes } from '../base/bytes.ts'
+import { type Address, asAddress, equalBytes, hexToBytes } from '../base/bytes.ts'
 import { keccak } from '../base/crypto.ts'
-import { NodeError } from '../base/errors.ts'
-import type { Pause } from '../base/ports.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
-import { type Block, BlockErrors } from './block.ts'
+import type { Block } from './block.ts'
 import type { StoredReceipt } from './query.ts'
 import { bloomOf, type Log } from './receipt.ts'
-import { decodeTx, type IdentifyTxs, type Identity, type Tx } from './tx.ts'
+import type { Tx } from './tx.ts'
 
 /** No key has this address; EIP-4788's system calls come from it too. */
 export const SYSTEM_SENDER: Address = asAddress(hexToBytes(`0x${'ff'.repeat(19)}fe`))
@@ -58,45 +56,3 @@ export const systemReceipt = (logs: readonly Log[], cumulativeGas: bigint): Stor
   ...{ type: 0, status: 1, cumulativeGas, bloom: bloomOf(logs), logs },
   ...{ gasUsed: 0n, gasPriceWei: 0n, created: null },
 })
-
-/** Transactions between two pauses: about 10 ms. */
-const SLICE_TXS = 1_024
-
-/**
- * A block's transactions with their senders; `known` has some already, `identify` finds the others out. Throws BLOCK_INVALID with the first
- * that is none.
- */
-export async function decodeBlockTxs(
-  { header, txs }: Pick<Block, 'header' | 'txs'>,
-  deps: {
-    readonly chainId: bigint
-    readonly known: (hash: Hash) => Tx | null
-    readonly identify?: IdentifyTxs | undefined
-    readonly pause: Pause
-  },
-): Promise<readonly Tx[]> {
-  const height = header.number
-  const system = systemTx(deps.chainId, height)
-  const decodeSent = (raw: Uint8Array, index: number, identity: Identity | null): Tx => {
-    try {
-      return decodeTx(raw, deps.chainId, identity === null ? undefined : () => identity.from, identity?.hash)
-    } catch (cause) {
-      if (!(cause instanceof NodeError)) throw cause
-      throw new NodeError(BlockErrors.INVALID, { height, reason: `transaction ${index}: ${cause.message}` }, { cause })
-    }
-  }
-  const out: Tx[] = []
-  for (let from = 0; from < txs.length; from += SLICE_TXS) {
-    const slice = txs.slice(from, from + SLICE_TXS)
-    const found = slice.map((raw, i) => {
-      const isSystem = from + i === txs.length - 1 && equalBytes(raw, system.raw)
-      return isSystem ? system : deps.known(keccak(raw))
-    })
-    const unknown = slice.filter((_, i) => found[i] === null)
-    const identities = deps.identify === undefined || unknown.length === 0 ? [] : await deps.identify(unknown, 'block')
-    let next = 0
-    for (const [i, raw] of slice.entries()) out.push(found[i] ?? decodeSent(raw, from + i, identities[next++] ?? null))
-    if (out.length % SLICE_TXS === 0) await deps.pause()
-  }
-  return out
-}

@@ -149,6 +149,56 @@ test('a stop is heard between two batches', async () => {
   expect(deriver.head().header.number).toBe(12)
 })
 
+/** The same batches, which say when the input of one is asked for, and how it fails. */
+const watched = (posted: readonly Posted[], load: (seq: number) => void): SettlementSource => ({
+  async *postings() {
+    for await (const posting of sourceOf(posted).postings())
+      yield {
+        ...posting,
+        async load() {
+          load(posting.seq)
+          return posting.load()
+        },
+      }
+  },
+})
+
+test('while a batch is run the next ones are asked for, each once, and none that is here', async () => {
+  const posted = postedOf(chain, cutsOf(chain, 2), () => 'full')
+  const kv = createMemoryKv()
+  await derive(await open(kv, 'node'), posted.slice(0, 2))
+  const asked: number[] = []
+  const atBatch: (readonly number[])[] = []
+  const source = watched(posted, (seq) => asked.push(seq))
+  const onBatch = (): void => void atBatch.push([...asked])
+  const deriver = await open(kv, 'node')
+  await deriveAll({ source, deriver, chainId: chain.genesis.chainId, onBatch }, new AbortController().signal)
+  expect(hashes(deriver)).toEqual(wanted())
+  expect(atBatch[0]).toEqual([3, 4, 5, 6, 7])
+  expect(atBatch[1]).toEqual([3, 4, 5, 6, 7, 8])
+  expect(asked).toEqual([3, 4, 5, 6, 7, 8, 9, 10])
+})
+
+test('how a batch fails that was asked for ahead is heard once those before it are there', async () => {
+  const posted = postedOf(chain, cutsOf(chain, 4), () => 'full')
+  const lost = new Error('the machine is off')
+  const fail = (seq: number): void => {
+    if (seq === 3) throw lost
+  }
+  const cut: SettlementSource = {
+    async *postings() {
+      yield* sourceOf(posted.slice(0, 2)).postings()
+      throw lost
+    },
+  }
+  for (const source of [watched(posted, fail), cut]) {
+    const kv = createMemoryKv()
+    const deps = { deriver: await open(kv, 'node'), chainId: chain.genesis.chainId }
+    await expect(deriveAll({ ...deps, source }, new AbortController().signal)).rejects.toThrow(lost)
+    expect((await open(kv, 'node')).head().header.number).toBe(posted[1]?.height)
+  }
+})
+
 /** With one bit of a byte turned. */
 const turned = (bytes: Uint8Array, at: number): Uint8Array => {
   const bad = bytes.slice()

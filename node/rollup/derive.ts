@@ -3,9 +3,10 @@
 // signed each batch's last one (the batch carries its CommitQC). Where it was is the head of the store, so stopping anywhere loses nothing.
 import { bytesToHex, concat, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
-import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Deriver, Settled } from '../../chain/derive.ts'
 import { decodeSection } from '../../chain/types/block.ts'
+import type { OutlineRun } from '../../chain/types/outline.ts'
 import { decodeBatch, partsOf } from './batch.ts'
 import { BatchErrors } from './columns.ts'
 import { accumulatorOf, NO_ACCUMULATOR } from './settlement.ts'
@@ -69,24 +70,26 @@ export interface Progress {
   readonly height: number
 }
 
+interface ReadDeps {
+  readonly source: SettlementSource
+  readonly deriver: Deriver
+  readonly chainId: bigint
+}
+
 /**
  * Runs every batch that lies above the head of `deriver`. Throws SETTLED_*, and what a source or a store throws; all batches before are kept then.
  * Answers how many were run.
  */
 export async function deriveAll(
-  deps: {
-    readonly source: SettlementSource
-    readonly deriver: Deriver
-    readonly chainId: bigint
-    readonly onBatch?: (progress: Progress) => void
-  },
+  deps: ReadDeps & { readonly onBatch?: (progress: Progress) => void },
   signal: AbortSignal,
 ): Promise<{ readonly batches: number }> {
-  const { source, deriver } = deps
+  const { deriver } = deps
   let [seq, height, batches] = [0, 0, 0]
   let accumulator = NO_ACCUMULATOR
-  for await (const posting of source.postings()) {
+  for await (const coming of inTurn(deps)) {
     signal.throwIfAborted()
+    const { posting } = coming
     const { l1Transaction } = posting
     const want = seq + 1
     if (posting.seq !== want) throw new NodeError(SettledErrors.GAP, { seq: posting.seq, want, l1Transaction })
@@ -96,7 +99,7 @@ export async function deriveAll(
       throw new NodeError(SettledErrors.ACCUMULATOR, { seq: posting.seq, l1Transaction })
     ;({ seq, height } = posting)
     if (isKnown(deriver, posting)) continue
-    await settle(deriver, posting, deps.chainId)
+    await settle(coming, deps)
     batches++
     deps.onBatch?.({ seq, height })
   }
@@ -116,13 +119,79 @@ const isKnown = (deriver: Deriver, { seq, l1Transaction, height, blockHash }: Po
   throw new NodeError(SettledErrors.OTHER_CHAIN, { seq, l1Transaction, height, ...hashes })
 }
 
+/** Inputs that are asked for beyond the batch that is run: an endpoint may be far away. */
+const LOADS_AHEAD = 4
+
+/** Batches one after another. While one is run the next is read, and those after it are asked for; how that fails is heard in its turn. */
+async function* inTurn(deps: ReadDeps): AsyncGenerator<Coming> {
+  const waiting: Coming[] = []
+  const next = (): Coming | undefined => {
+    const coming = waiting.shift()
+    void waiting[0]?.read?.()
+    return coming
+  }
+  let fault: { readonly cause: unknown } | null = null
+  try {
+    for await (const posting of deps.source.postings()) {
+      waiting.push(comingOf(posting, deps))
+      if (waiting.length > LOADS_AHEAD) yield next() as Coming // there is one
+    }
+  } catch (cause) {
+    fault = { cause }
+  }
+  for (let coming = next(); coming !== undefined; coming = next()) yield coming
+  if (fault !== null) throw fault.cause
+}
+
+interface Read {
+  readonly input: Awaited<ReturnType<Posting['load']>> | NodeError
+  /** What the posted bytes say, or why they say nothing. */
+  readonly run: OutlineRun | NodeError
+}
+
+interface Coming {
+  readonly posting: Posting
+  /** The same each time. Not before it is nearly its turn: what a batch says is larger than its bytes. null: its blocks are here. */
+  readonly read: (() => Promise<Read>) | null
+}
+
+/** Its input is asked for. */
+const comingOf = (posting: Posting, { deriver, chainId }: ReadDeps): Coming => {
+  if (deriver.hashAt(posting.height) !== null) return { posting, read: null }
+  const { dataHash, supplied } = posting
+  const read = async (input: Read['input']): Promise<Read> => {
+    if (input instanceof NodeError) return { input, run: input }
+    const { bytes } = input
+    if (!equalBytes(keccak(bytes), dataHash)) throw falseBatch(posting, 'its bytes have another hash than was logged')
+    const run = await readRun({ bytes, supplied, chainId })
+    if (!(run instanceof NodeError)) deriver.expect(run)
+    return { input, run }
+  }
+  const loading = heard(readable(posting.load()))
+  let reading: Promise<Read> | null = null
+  return {
+    posting,
+    read() {
+      reading ??= heard(loading.then(read))
+      return reading
+    },
+  }
+}
+
+/** Whoever waits for it hears how it failed; that nobody does is no fault. */
+const heard = <T>(work: Promise<T>): Promise<T> => {
+  work.catch(() => {})
+  return work
+}
+
 /** With the bytes that were posted, or the first of those supplied since that make the block. What cannot be read of them is passed over: anybody supplies. */
-const settle = async (deriver: Deriver, posting: Posting, chainId: bigint): Promise<void> => {
+const settle = async ({ posting, read }: Coming, { deriver, chainId }: ReadDeps): Promise<void> => {
   const { seq, height, blockHash, l1Transaction, supplied } = posting
-  const input = await readable(posting.load())
+  assert(read !== null, 'blocks that are here are not run')
+  const { input, run } = await read()
   const section = input instanceof NodeError ? null : sectionIn(posting, input.section)
-  const of = { supplied, settled: { height, hash: blockHash, section }, chainId }
-  const own = input instanceof NodeError ? input : await postedFault(deriver, posting, { ...of, bytes: input.bytes })
+  const settled = { height, hash: blockHash, section }
+  const own = await faultOf(deriver, run, settled)
   if (own === null) return
   if (own.code === 'DERIVE_ATTESTED')
     throw new NodeError(SettledErrors.ATTESTED, { seq, l1Transaction }, { cause: own })
@@ -130,15 +199,11 @@ const settle = async (deriver: Deriver, posting: Posting, chainId: bigint): Prom
   for (const each of supplied) {
     const bytes = await readable(each.load())
     if (bytes instanceof NodeError) unread ??= bytes
-    else if ((await tried(deriver, { ...of, bytes })) === null) return
+    else if ((await faultOf(deriver, await readRun({ bytes, supplied, chainId }), settled)) === null) return
   }
   if (own.code.startsWith(UNREAD)) throw own
   const more = unread === null ? '' : `; of what was supplied in its place not all can be read: ${unread.message}`
   throw falseBatch(posting, own.message + more, own)
-}
-const postedFault = async (deriver: Deriver, posting: Posting, of: Trial): Promise<NodeError | null> => {
-  if (equalBytes(keccak(of.bytes), posting.dataHash)) return tried(deriver, of)
-  throw falseBatch(posting, 'its bytes have another hash than was logged')
 }
 
 const UNREAD = 'POSTING_'
@@ -184,20 +249,23 @@ const sectionIn = (posting: Posting, bytes: Uint8Array): Settled['section'] => {
   }
 }
 
-interface Trial {
+/** What these bytes say, or what is wrong with them. */
+const readRun = (of: {
   readonly bytes: Uint8Array
   readonly supplied: readonly Supplied[]
-  readonly settled: Settled
   readonly chainId: bigint
-}
-/** What is wrong with these bytes; null where they made the block, and it is on disk. */
-const tried = async (deriver: Deriver, of: Trial): Promise<NodeError | null> => {
+}): Promise<OutlineRun | NodeError> => faultsOf(async () => decodeBatch(await wholeOf(of.bytes, of.supplied), of))
+
+/** What is wrong with a run; null where it made the block, and it is on disk. */
+const faultOf = async (deriver: Deriver, run: OutlineRun | NodeError, settled: Settled): Promise<NodeError | null> =>
+  run instanceof NodeError ? run : faultsOf(async () => deriver.derive(run, settled).then(() => null))
+
+const FAULTS = ['BATCH_', 'DERIVE_', UNREAD]
+const faultsOf = async <T>(work: () => Promise<T>): Promise<T | NodeError> => {
   try {
-    await deriver.derive(decodeBatch(await wholeOf(of.bytes, of.supplied), of), of.settled)
-    return null
+    return await work()
   } catch (error) {
     if (error instanceof NodeError && FAULTS.some((area) => error.code.startsWith(area))) return error
     throw error
   }
 }
-const FAULTS = ['BATCH_', 'DERIVE_', UNREAD]

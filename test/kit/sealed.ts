@@ -9,6 +9,7 @@ import { createMemoryKv } from '../../chain/store/kv.ts'
 import { type Block, headerTimeMs } from '../../chain/types/block.ts'
 import { type Genesis, parseGenesis } from '../../chain/types/genesis.ts'
 import type { Checkpoint } from '../../chain/types/run.ts'
+import type { IdentifyTxs } from '../../chain/types/tx.ts'
 import type { EpochSetOf, ValidatorSet } from '../../chain/types/validators.ts'
 import { formQc, type Qc, randaoPayload, SignType, signBytes, votePayload } from '../../chain/types/vote.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
@@ -36,7 +37,12 @@ export function sealedGenesisText(choice: Choice = {}): string {
 export const openSealedChain = (
   genesis: Genesis,
   kv: Kv,
-  options: { readonly checkpoint?: Checkpoint; readonly pause?: Pause; readonly epochSetOf?: EpochSetOf } = {},
+  options: {
+    readonly checkpoint?: Checkpoint
+    readonly pause?: Pause
+    readonly epochSetOf?: EpochSetOf
+    readonly identify?: IdentifyTxs
+  } = {},
 ): Promise<Chain> =>
   openChain(
     {
@@ -47,6 +53,7 @@ export const openSealedChain = (
       log: silent,
       meter: noMeter,
       ...(options.epochSetOf && { epochSetOf: options.epochSetOf }),
+      ...(options.identify && { identify: options.identify }),
     },
     genesis,
     {
