@@ -340,7 +340,12 @@ export class Progress {
     const { silence, indexAt } = this.#deps
     const reason = silence(h.start.height)
     if (reason !== null || indexAt(h.start.height) === null || h.signed.round <= ROUND_MAX) return reason
-    return 'its signer record is of a later height'
+    const last = this.#lastSigned?.height
+    const isAlone = this.#setOf(h.start.height).members.length === 1
+    return (
+      `its signer record ends at height ${last}, and what is below was signed already: it follows until those blocks are here` +
+      (isAlone ? ', which no other validator has: bring them with `novachain import`, or start full nodes that do' : '')
+    )
   }
 
   #named(missing: ConsensusStatus['missing']): string {

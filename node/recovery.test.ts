@@ -3,12 +3,14 @@ import { afterEach, expect, test } from 'vitest'
 import { bytesToHex, equalBytes, hexToBytes } from '../chain/base/bytes.ts'
 import { curves } from '../chain/base/crypto.ts'
 import type { Log } from '../chain/base/ports.ts'
+import { rollback } from '../chain/rollback.ts'
 import { type LogFile, openWal } from '../chain/store/wal.ts'
-import { decodeBlock } from '../chain/types/block.ts'
+import { type Block, decodeBlock } from '../chain/types/block.ts'
 import { offencesBetween } from '../chain/types/evidence.ts'
-import { decodeMessage, heightOf, type Signed, STEPS, stepOf } from '../chain/types/message.ts'
+import { decodeMessage, encodeMessage, heightOf, type Signed, STEPS, stepOf } from '../chain/types/message.ts'
+import type { Qc } from '../chain/types/vote.ts'
 import { type Cluster, createCluster, type Knobs, type Member, reached } from '../test/kit/cluster.ts'
-import { death } from '../test/kit/disk.ts'
+import { death, type Files } from '../test/kit/disk.ts'
 import { developmentSecret } from './development.ts'
 import { decodeLogged, RECORDS } from './logged.ts'
 import { isSignedBy } from './record.ts'
@@ -65,8 +67,10 @@ const listen = (): { readonly log: Log; readonly lines: string[] } => {
 }
 
 /** Settles when such a message leaves somebody. */
-const said = async (cluster: Cluster, since: number, isMeant: (message: Signed) => boolean): Promise<void> => {
-  while (!cluster.said.slice(since).some(isMeant)) await new Promise((resolve) => setImmediate(resolve))
+const said = (cluster: Cluster, since: number, isMeant: (message: Signed) => boolean): Promise<void> =>
+  until(() => cluster.said.slice(since).some(isMeant))
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Four validators some blocks on; the last one is down. */
@@ -174,6 +178,59 @@ test.each([[['log']], [['store']], [['log', 'store']]] as const)(
     agree([...others, member], headOf(a) - 1)
   },
 )
+
+/** What `novachain rollback` does, of a member that is down. */
+const rollBack = ({ chain }: Member, { kv }: Files, height: number): Promise<unknown> =>
+  rollback({ kv, genesisHash: chain.genesisHash, pause: async () => {} }, height)
+
+test('rolled back, a validator follows to where its record ends, and signs above it', async () => {
+  const world = await threeOfFour()
+  const { cluster, a, d, others, disk, place } = world
+  const record = disk.record
+  const last = JSON.parse(record ?? '{}')
+  await rollBack(d, disk.open(), 1)
+  expect(disk.record).toBe(record)
+  const { member, before } = await restart(world)
+  expect(headOf(member)).toBe(1)
+  await allReached([...others, member], headOf(a) + 6)
+  const own = cluster.said.slice(before).filter((message) => validatorOf(message) === place)
+  const isAbove = ({ height, round, step }: ReturnType<typeof stepOf>): boolean =>
+    (height - last.h || round - last.r || step - last.step) > 0
+  // The last one may be said again, as it was.
+  const below = own.filter((message) => !isAbove(stepOf(message)))
+  for (const message of below) expect(bytesToHex(encodeMessage(message))).toBe(last.message)
+  expect(Math.max(...own.map(heightOf))).toBeGreaterThan(last.h + 1)
+  expect(offences(cluster)).toEqual([])
+  for (const { evidence } of [...others, member]) expect(evidence.list()).toEqual([])
+  agree([...others, member], headOf(a) - 1)
+})
+
+test('rolled back, a validator that is alone makes no other blocks, says what it waits for, and goes on with those it had', async () => {
+  const cluster = await createFast(1)
+  const first = await cluster.start(0)
+  await reached(first, 6)
+  await first.stop()
+  const head = headOf(first)
+  const kept = Array.from({ length: head - 3 }, (_, i) => first.chain.block(4 + i) as Block)
+  const commit = first.chain.commitOf(head) as Qc
+  const disk = cluster.disk(0)
+  const last = JSON.parse(disk.record ?? '{}')
+  await rollBack(first, disk.open(), 3)
+  const before = cluster.said.length
+  const { log, lines } = listen()
+  const member = await cluster.start(0, { log })
+  await until(() => lines.some((line) => line.includes('signs nothing')))
+  expect(lines.join('\n')).toMatch(
+    new RegExp(`height 4 round 0: .*its signer record ends at height ${last.h}, .*novachain import`),
+  )
+  expect(member.engine.status().silence).toContain(`ends at height ${last.h}`)
+  expect([headOf(member), cluster.said.length]).toEqual([3, before])
+  await member.engine.append({ blocks: kept, commit })
+  await reached(member, head + 3)
+  expect(Math.min(...heightsSaid(cluster, 0, before))).toBeGreaterThanOrEqual(last.h)
+  expect(kept.map(({ hash }) => hash)).toEqual(kept.map(({ header }) => member.chain.block(header.number)?.hash))
+  expect(offences(cluster)).toEqual([])
+})
 
 test('a record one signature behind the log is one that was rolled back', async () => {
   const cluster = await createFast()

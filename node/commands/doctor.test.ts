@@ -159,6 +159,15 @@ test('a record that is lost, or older than what the chain shows, is what a start
     0,
     expect.stringContaining('it signs from height 9 on'),
   ])
+  // As after a rollback.
+  const ahead = copy()
+  await record(ahead, 9)
+  expect(checkOf(await examine(ahead), 'guard')).toMatchObject({
+    ...{
+      state: 'ok',
+      found: expect.stringMatching(/ends at height 9 .*the next block here is 3: it signs nothing until/),
+    },
+  })
   const damaged = copy()
   writeFileSync(recordPath(damaged, publicKey()), '{', { mode: 0o600 })
   expect(await examine(damaged)).toMatchObject({ code: 3, json: { refused: true } })

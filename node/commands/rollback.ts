@@ -14,6 +14,7 @@ import { type Config, loadConfig } from '../config.ts'
 import { createL1 } from '../rollup/l1.ts'
 import { settledByPoster } from '../rollup/service.ts'
 import { createSettlement } from '../rollup/settlement.ts'
+import { recordsIn } from '../signers.ts'
 import { requireNodeDir } from './start.ts'
 import { createLine } from './stopped.ts'
 
@@ -22,7 +23,8 @@ const usage = 'rollback --height <height> --yes --dir <dir>'
 export const RollbackCommandErrors = defineErrors('ROLLBACK', {
   UNCONFIRMED: {
     text: (d: { height: number }) =>
-      `this deletes every block above ${d.height} of this folder, and its state; add --yes if that is meant`,
+      `this deletes every block above ${d.height} of this folder, and its state; add --yes if that is meant. A validator signs none of them again: ` +
+      'where no other node has them, `novachain export blocks` keeps them first',
   },
   SETTLED: {
     text: (d: { height: number; settled: number }) =>
@@ -62,7 +64,11 @@ export const rollback: Command = {
       const genesisHash = await computeGenesisHash(parseGenesis(readFileSync(join(dir, 'genesis.json'), 'utf8')))
       const done = await takeBack({ kv, genesisHash, pause: nextTurn, onStep: screen.tell }, height)
       screen.end()
-      const text = `block ${done.to} is the head; blocks up to ${done.from} are gone. What was signed stays on record: a validator signs above it`
+      const signs =
+        recordsIn(dir).length > 0
+          ? '. What was signed stays on record: the validator follows to there, and signs above it'
+          : ''
+      const text = `block ${done.to} is the head; blocks up to ${done.from} are gone${signs}`
       out(done, done.isResumed ? `finished a rollback that was cut off: ${text}` : text)
     } finally {
       await kv.close()

@@ -400,12 +400,15 @@ const guardOf = async (dir: string, chain: Chain, config: Config, keys: readonly
         signFrom: given(config['validator.signFrom']),
       }
       await voices.open(own, choice)
-      const silence = voices.silence(chain.head().header.number + 1)
+      const due = chain.head().header.number + 1
+      const silence = voices.silence(due)
       const record = await signers[0]?.record()
       const signed =
         record == null
           ? 'there is no signer record'
           : `the record ends at height ${record.height} round ${record.round}`
+      if (silence === null && record != null && record.height > due)
+        return ok('guard', `${signed} and the next block here is ${due}: it signs nothing until those below are back`)
       if (silence === null) return ok('guard', `${signed}, and nothing here shows a later signature: a start signs`)
       if (silence.includes('the signer record does not show it'))
         return { ...fail('guard', silence, next), isRefused: true }

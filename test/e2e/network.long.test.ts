@@ -2,11 +2,14 @@
 // halts without two and says why, and goes on when it may, with nothing lost: after kills, pauses, a partition, a total outage.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { JsonRpcProvider, parseEther, Wallet } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { request } from '../../rpc/client/http.ts'
+import { novachain } from '../kit/commands.ts'
 import { type Devnet, startDevnet } from '../kit/devnet.ts'
 
 const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
@@ -173,4 +176,26 @@ test('all die at once and come back: no final block is lost, and the next one co
   await allReached(ALL, Math.max(...final) + 2)
   expect(await Promise.all(ALL.map((i) => hashAt(at(i), final[i] ?? 0)))).toEqual(last)
   await agree(Math.max(1, Math.min(...final) - 20))
+})
+
+test('one is rolled back while the others go on: it follows to where its record ends, signs above it, and nobody sees it sign twice', async () => {
+  const dir = join(net.dir, 'node-3')
+  await order('kill', '3')
+  const head = await heightOf(at(0))
+  await allReached([0, 1, 2], head + 3)
+  const file = readdirSync(dir).find((name) => /^signer-[0-9a-f]{16}\.json$/.test(name)) ?? ''
+  const record = readFileSync(join(dir, file), 'utf8')
+  const back = await novachain(['rollback', '--height', String(head - 8), '--yes', '--dir', dir])
+  expect(back).toMatchObject({ code: 0, json: { to: head - 8 } })
+  expect(readFileSync(join(dir, file), 'utf8')).toBe(record)
+  await order('restart', '3')
+  const signed = async (): Promise<number> => {
+    const { lastSigned } = (await request(at(3), 'nova_consensus')) as { lastSigned: { height: string } | null }
+    return Number(lastSigned?.height ?? 0)
+  }
+  const { h: last } = JSON.parse(record)
+  while ((await signed()) <= last + 2) await delay(50)
+  await allReached(ALL, Math.max(...(await heights())) + 2)
+  await agree(head - 10)
+  for (const i of ALL) expect([i, await request(at(i), 'nova_evidence')]).toEqual([i, []])
 })
