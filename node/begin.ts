@@ -1,10 +1,10 @@
 // The first start of a node that takes the state of peers in place of the blocks that made it. Owns the folder it is fetched into, which is
-// the database only once it is whole: a node that is killed before goes on there, and one that is started without state sync begins anew.
-import { closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs'
+// the database only once it is whole: a node that is killed before goes on there, and nothing else begins beside it.
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { defineErrors, NodeError } from '../chain/base/errors.ts'
-import type { Log, Meter } from '../chain/base/ports.ts'
+import type { Clock, Log, Meter, Timers } from '../chain/base/ports.ts'
 import { type FirstBlock, openRestore, type Restore } from '../chain/snapshot.ts'
 import { openKv } from '../chain/store/kv.ts'
 import { type Genesis, rulesOf } from '../chain/types/genesis.ts'
@@ -44,6 +44,18 @@ export function requireDatabase(dir: string): string {
 }
 
 /**
+ * For whoever would make a database out of blocks: what came of a state is not left behind to be forgotten. Where there is a database already, it
+ * is of no use to anybody, and goes. Throws BEGIN_PART, and STORE_LOCKED while another process fetches into it.
+ */
+export async function refusePart(dir: string): Promise<void> {
+  if (hasPart(dir)) throw new NodeError(BeginErrors.PART, { dir })
+  if (!existsSync(folderIn(dir))) return
+  const kv = await openKv(folderIn(dir))
+  await kv.close()
+  rmSync(folderIn(dir), { recursive: true })
+}
+
+/**
  * Opens what was fetched of a state so far, and makes it the node's database once `fetch` is done with it; where it was done before
  * and only that is missing, `fetch` is not called. Throws BEGIN_EXISTS.
  */
@@ -70,9 +82,11 @@ export async function intoDatabase(
   }
 }
 
-export interface BeginDeps {
-  readonly dir: string
+/** Where a state comes from. */
+export interface FetchDeps {
   readonly checkpoint: Checkpoint | null
+  readonly clock: Clock
+  readonly timers: Timers
   readonly log: Log
   readonly meter: Meter
   /** null for a node that stays alone. */
@@ -81,31 +95,40 @@ export interface BeginDeps {
   readonly onStatus: (status: () => string) => void
 }
 
-/** Fetches the state of peers. Throws BEGIN_ALONE, and as `StateSync.run` does. */
-export async function beginWithState(deps: BeginDeps, genesis: Genesis, signal: AbortSignal): Promise<void> {
-  const { dir, checkpoint, log, meter } = deps
-  await intoDatabase(dir, genesis, async (restore) => {
-    const late: { network: Network | null } = { network: null }
-    const rules = rulesOf(genesis)
-    const sync = new StateSync(
-      {
-        ...{ restore, rules, log, meter, clock: systemClock, timers: systemTimers },
-        network: () => late.network,
-      },
-      { checkpoint, trustingPeriodMs: trustingPeriodMs(rules) },
-    )
-    deps.onStatus(() => sync.status)
-    late.network = await deps.join(restore.genesisHash, {
-      onPublished: () => 'ignore',
-      onRequest: () => Promise.reject(new NodeError(BeginErrors.NOTHING, undefined)),
-      onPeer: (peer) => sync.onPeer(peer),
-      onPeerGone: (peer) => sync.onPeerGone(peer),
-    })
-    if (late.network === null) throw new NodeError(BeginErrors.ALONE, undefined)
-    try {
-      await sync.run(signal)
-    } finally {
-      await late.network.close()
-    }
+/** Fetches the state of peers into a node's folder, and makes it the database. Throws BEGIN_ALONE, and as `StateSync.run` does. */
+export async function beginWithState(
+  deps: Omit<FetchDeps, 'clock' | 'timers'> & { readonly dir: string },
+  genesis: Genesis,
+  signal: AbortSignal,
+): Promise<void> {
+  const ports = { ...deps, clock: systemClock, timers: systemTimers }
+  await intoDatabase(deps.dir, genesis, (restore) => fetchState(ports, genesis, restore, signal))
+}
+
+/** Joins the network to ask, and leaves it. Throws as `beginWithState`. */
+export async function fetchState(
+  { checkpoint, join, onStatus, ...ports }: FetchDeps,
+  genesis: Genesis,
+  restore: Restore,
+  signal: AbortSignal,
+): Promise<void> {
+  const late: { network: Network | null } = { network: null }
+  const rules = rulesOf(genesis)
+  const sync = new StateSync(
+    { restore, rules, ...ports, network: () => late.network },
+    { checkpoint, trustingPeriodMs: trustingPeriodMs(rules) },
+  )
+  onStatus(() => sync.status)
+  late.network = await join(restore.genesisHash, {
+    onPublished: () => 'ignore',
+    onRequest: () => Promise.reject(new NodeError(BeginErrors.NOTHING, undefined)),
+    onPeer: (peer) => sync.onPeer(peer),
+    onPeerGone: (peer) => sync.onPeerGone(peer),
   })
+  if (late.network === null) throw new NodeError(BeginErrors.ALONE, undefined)
+  try {
+    await sync.run(signal)
+  } finally {
+    await late.network.close()
+  }
 }

@@ -20,7 +20,7 @@ import { createFilters } from '../rpc/filters.ts'
 import { type Content, type Ctx, LIMITS } from '../rpc/method.ts'
 import { type Route, startRpc } from '../rpc/server.ts'
 import { methods } from '../rpc/table.ts'
-import { beginWithState, hasDatabase } from './begin.ts'
+import { beginWithState, hasDatabase, refusePart } from './begin.ts'
 import { type BridgeOptions, startBridge } from './bridge/service.ts'
 import { type Consensus, startConsensus } from './consensus.ts'
 import type { ContentOptions } from './content-service.ts'
@@ -243,7 +243,7 @@ const useFastCurves = async ({ log, meter }: Ports): Promise<void> => {
 
 /** In place of the blocks before; whoever asks for its health meanwhile hears how far it is. */
 const takeState = async (options: NodeOptions, genesis: Genesis, { full, signal }: Stops): Promise<void> => {
-  if (options.sync === 'blocks' || hasDatabase(options.dir)) return
+  if (options.sync === 'blocks' || hasDatabase(options.dir)) return refusePart(options.dir)
   const stop = new AbortController()
   full.catch((reason: unknown) => stop.abort(reason))
   // Its own: the host of the node counts the same again.

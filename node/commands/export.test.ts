@@ -1,5 +1,5 @@
 // Blocks as a file from one folder to another, and folders taken back: with cut, changed and foreign files, a full disk, and what must not be undone.
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,8 +15,9 @@ import { run } from '../../test/kit/commands.ts'
 import { openSealedChain, seal, sealedGenesisText } from '../../test/kit/sealed.ts'
 import { appendBlocks } from '../blockfile.ts'
 import { openRecord } from '../rollup/record.ts'
+import { intoFile } from '../source.ts'
 import { silent } from '../telemetry.ts'
-import { exportCommand, importCommand } from './export.ts'
+import { exportCommand, importCommand, writeGenesis } from './export.ts'
 import { genesis as genesisCommand } from './genesis.ts'
 import { init } from './init.ts'
 import { rollback } from './rollback.ts'
@@ -209,6 +210,23 @@ test('a genesis for another network: whole, checked as a node reads it, and the 
   expect((await run(genesisCommand, ['add-account', name, `0x${'12'.repeat(20)}`, '1nova'])).text).toMatch(
     /alloc: balances sum to/,
   )
+})
+
+test('a genesis that would be larger than a node reads is given up as it grows, and nothing is left of it', async () => {
+  const [name, maxBytes] = [join(root, 'large.json'), 3 * 1_048_576]
+  let given = 0
+  const text = async function* () {
+    for (;;) {
+      given += 65_536
+      yield 'x'.repeat(65_536)
+    }
+  }
+  const before = readdirSync(root).sort()
+  await expect(
+    intoFile(name, (handle) => writeGenesis(handle, name, { text }, () => {}, maxBytes)),
+  ).rejects.toMatchObject({ code: 'EXPORT_SIZE', message: expect.stringContaining(`more than ${maxBytes} bytes`) })
+  expect(given).toBeLessThanOrEqual(maxBytes + 2 * 1_048_576)
+  expect(readdirSync(root).sort()).toEqual(before)
 })
 
 test('a genesis for another network is refused: a folder in use, a height that is not there or not kept, the same chain id, no time', async () => {

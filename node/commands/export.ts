@@ -7,7 +7,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { type Carried, carryState } from '../../chain/carry.ts'
 import { accountsOf } from '../../chain/export.ts'
 import { type Command, type CommandContext, exitCode, UsageErrors } from '../args.ts'
-import { requireDatabase } from '../begin.ts'
+import { refusePart, requireDatabase } from '../begin.ts'
 import { appendBlocks, readSpan, writeBlocks } from '../blockfile.ts'
 import { finalGenesis } from '../ceremony.ts'
 import { GENESIS_MAX_BYTES, intoFile, readGenesis } from '../source.ts'
@@ -174,16 +174,18 @@ const exportGenesis = async (context: CommandContext, { chain, kv }: Stopped, fi
   )
 }
 
-const writeGenesis = async (
+/** Throws EXPORT_SIZE. */
+export async function writeGenesis(
   handle: FileHandle,
   file: string,
-  carried: Carried,
+  carried: Pick<Carried, 'text'>,
   onBytes: (bytes: number) => void,
-): Promise<void> => {
+  maxBytes = GENESIS_MAX_BYTES,
+): Promise<void> {
   let [text, bytes] = ['', 0]
   const flush = async (): Promise<void> => {
     bytes += Buffer.byteLength(text)
-    if (bytes > GENESIS_MAX_BYTES) throw new NodeError(ExportErrors.SIZE, { file, maxBytes: GENESIS_MAX_BYTES })
+    if (bytes > maxBytes) throw new NodeError(ExportErrors.SIZE, { file, maxBytes })
     await handle.writeFile(text)
     onBytes(bytes)
     text = ''
@@ -224,6 +226,7 @@ export const importCommand: Command = {
     const [file] = args
     if (file === undefined) throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected a file', usage: importUsage })
     const dir = requireNodeDir(flags.dir ?? env.NOVACHAIN_DIR ?? '.')
+    await refusePart(dir)
     const handle = await open(file, 'r').catch((cause: unknown) => {
       throw faultOf(file, cause)
     })

@@ -30,10 +30,11 @@ import {
 import { backup } from './backup.ts'
 import { db } from './db.ts'
 import { doctor } from './doctor.ts'
-import { exportCommand } from './export.ts'
+import { exportCommand, importCommand } from './export.ts'
 import { reExecute } from './reexecute.ts'
 import { rollback } from './rollback.ts'
 import { snapshot } from './snapshot.ts'
+import { start } from './start.ts'
 import { upgrade } from './upgrade.ts'
 
 /** Beyond the blocks that a store begins with, over several epochs. */
@@ -207,6 +208,7 @@ test('whatever a file holds of blocks may be the checkpoint, and nothing else', 
 
 test('a folder with a restore that was cut off: whoever needs a database says so, makes none, and leaves what came', async () => {
   const dir = folder()
+  writeFileSync(join(dir, 'config.toml'), '[log]\nlevel = "error"\n[p2p]\nlisten = []\n')
   const kv = await openKv(join(dir, 'db.part'))
   await expect(into(failing(kv, 5, 'the power went'))).rejects.toThrow('the power went')
   await kv.close()
@@ -216,6 +218,7 @@ test('a folder with a restore that was cut off: whoever needs a database says so
     ...[[backup, join(home, 'none.tar')] as const, [snapshot, 'create', join(home, 'none')] as const],
     ...[[exportCommand, 'state', join(home, 'none')] as const, [rollback, '--height', '1', '--yes'] as const],
     ...[[reExecute] as const, [upgrade, 'simulate', '--fork', 'osaka'] as const],
+    ...[[importCommand, join(home, 'none')] as const, [start, '--rpc-port', '0', '--metrics-port', '0'] as const],
   ]
   for (const [command, ...args] of commands) {
     const said = await run(command, [...args, '--dir', dir])
@@ -228,6 +231,13 @@ test('a folder with a restore that was cut off: whoever needs a database says so
   expect(await run(snapshot, ['restore', file, '--dir', dir])).toMatchObject({ code: 0 })
   expect(await run(db, ['check', '--dir', dir])).toMatchObject({ code: 0, json: { height: HEIGHT } })
   expect((await run(db, ['check', '--dir', folder()])).refusal).toBe('BEGIN_NONE')
+
+  // Beside a database such a folder is of no use: it goes with the next start, but not from under whoever writes to it.
+  const left = await openKv(join(dir, 'db.part'))
+  expect((await run(importCommand, [join(home, 'none'), '--dir', dir])).refusal).toBe('STORE_LOCKED')
+  await left.close()
+  expect((await run(importCommand, [join(home, 'none'), '--dir', dir])).refusal).toBe('EXPORT_FILE')
+  expect(readdirSync(dir)).not.toContain('db.part')
 })
 
 test('a snapshot of another network, a folder without a database, a node that runs, a file that is there', async () => {
