@@ -14,6 +14,9 @@ import type { Chain } from './chain.ts'
 import { accountsOf, type ExportedAccount } from './export.ts'
 import { abi as auditAbi } from './native/audit/abi.ts'
 import { abi as bridgeAbi } from './native/bridge/abi.ts'
+import { encodeProof } from './native/bridge/certificate.ts'
+import { layout as bridgeLayout } from './native/bridge/layout.ts'
+import { messageId } from './native/bridge/message.ts'
 import { abi as didAbi } from './native/did/abi.ts'
 import { AUDIT, BRIDGE, DID, PARAMS, SLASHING, STAKING } from './native/index.ts'
 import { type Abi, encodeCall } from './native/kit/abi.ts'
@@ -33,7 +36,8 @@ import { abi as tokenAbi } from './native/token/abi.ts'
 import { createMemoryKv } from './store/kv.ts'
 import { digestOf, type Evidence, encodeEvidence, evidenceOf, type Statement } from './types/evidence.ts'
 import { type Genesis, parseGenesis } from './types/genesis.ts'
-import { bitmapOf, formQc, SignType, signBytes, votePayload } from './types/vote.ts'
+import { epochOf } from './types/validators.ts'
+import { attestPayload, bitmapOf, formQc, SignType, signBytes, votePayload } from './types/vote.ts'
 
 const NOVA = 10n ** 18n
 const E = 6
@@ -378,6 +382,65 @@ test('a bridge that is connected is named; reset, its positions begin anew and i
   expect(await carried.seal()).toEqual([1])
 })
 
+test('messages under way when a bridge is reset: both directions begin at 1 again, and what is outstanding is owed on', async () => {
+  const net = await Net.open(parseGenesis(oldText))
+  const vaults = [0xaa, 0xbb].map((byte) => asAddress(new Uint8Array(20).fill(byte))) as [Address, Address]
+  const [there, coin, remote] = [1n, asAddress(new Uint8Array(20)), new Uint8Array(32).fill(5)]
+  const connect = async (on: Net, vault: Address): Promise<void> => {
+    await on.call(0, BRIDGE, bridgeAbi, 'setChain', [there, vault])
+    await on.call(0, BRIDGE, bridgeAbi, 'setRoute', [there, coin, remote, 10n ** 30n, 10n ** 30n, true])
+  }
+  const send = (on: Net, coins: bigint) =>
+    on.call(ALICE, BRIDGE, bridgeAbi, 'send', [there, at(BOB), coin, coins * NOVA, new Uint8Array(0)], coins * NOVA)
+  const deliver = (on: Net, vault: Address, sequence: bigint) => {
+    const { chain, genesis } = on
+    const message = {
+      ...{ sourceChain: there, targetChain: genesis.chainId, sequence, refundOf: new Uint8Array(32) },
+      ...{ deadline: 10n ** 12n, sender: new Uint8Array(32).fill(7), recipient: at(DAVE) },
+      ...{ token: remote, amount: NOVA, data: new Uint8Array(0) },
+    }
+    const set = chain.validators()
+    const domain = { chainId: genesis.chainId, genesisHash: chain.genesisHash }
+    const digest = signBytes(domain, SignType.attest, attestPayload(there, vault, messageId(message)))
+    const signature = curves().blsAggregate(set.members.map((member) => curves().blsSign(secretOf(member), digest)))
+    const everybody = bitmapOf([...set.members.keys()], set.members.length)
+    const proof = encodeProof([BigInt(epochOf(chain.head().header.number + 1, E)), everybody, signature])
+    return on.call(CAROL, BRIDGE, bridgeAbi, 'deliver', [message, proof])
+  }
+  const bridgeOf = (on: Net) => openStore(bridgeLayout, committedWords(on.reader, BRIDGE))
+  const placeOf = (on: Net) => {
+    const place = bridgeOf(on).chains.at(there)
+    return { sent: place.sent.get(), settled: place.settled.get() }
+  }
+  const outstanding = (on: Net): bigint => bridgeOf(on).routes.at(there).at(coin).outstanding.get()
+
+  await connect(net, vaults[0])
+  for (let i = 0; i < 3; i++) await send(net, 10n)
+  expect(await net.seal()).toEqual([1, 1, 1, 1, 1])
+  // The first, and one far ahead of what is missing.
+  for (const sequence of [1n, 700n]) await deliver(net, vaults[0], sequence)
+  expect(await net.seal()).toEqual([1, 1])
+  expect([placeOf(net), outstanding(net)]).toEqual([{ sent: 3n, settled: 1n }, 28n * NOVA])
+
+  const next = await Net.open(parseGenesis(await textOf(net, { isBridgeReset: true }, 2)))
+  expect(notes.join('\n')).toMatch(
+    /3 messages sent and 1 settled are forgotten, 1 of 1 routes are closed, 28000000000000000000 of their tokens stay outstanding/,
+  )
+  expect([placeOf(next), outstanding(next)]).toEqual([{ sent: 0n, settled: 0n }, 28n * NOVA])
+  for (let sequence = 1n; sequence <= 3n; sequence++)
+    expect(bytesToHex(bridgeOf(next).links.at(there).at(sequence).get())).toBe(`0x${word(0n)}`)
+  for (let part = 0n; part <= 4n; part++) expect(bridgeOf(next).settled.at(there).at(part).get()).toBe(0n)
+  await send(next, 1n) // closed
+  expect(await next.seal()).toEqual([0])
+  await connect(next, vaults[1])
+  await send(next, 1n)
+  expect(await next.seal()).toEqual([1, 1, 1])
+  for (const sequence of [1n, 700n]) await deliver(next, vaults[1], sequence)
+  await deliver(next, vaults[0], 2n) // of the vault that knows the other network
+  expect(await next.seal()).toEqual([1, 1, 0])
+  expect([placeOf(next), outstanding(next)]).toEqual([{ sent: 1n, settled: 1n }, 27n * NOVA])
+})
+
 test.each<[string, (json: Json) => void, RegExp]>([
   ['a stake of nothing', (json) => (json.novachain.validators[0].stake = '0'), /validators\.0\.stake: from 1 NOVA/],
   [
@@ -466,6 +529,11 @@ test.each<[string, (json: Json) => void, RegExp]>([
     (json) => (json.novachain.epochBlocks = 7),
     /novachain\.epochBlocks: 7, and the state of params was made for 6/,
   ],
+  [
+    'another block',
+    (json) => (json.novachain.carried.blockHash = `0x${word(1n)}`),
+    /novachain\.carried\.blockHash: mixHash is 0x\w+, and both are the last block/,
+  ],
   ['another time', (json) => (json.timestamp += 1), /it has no set of validators that begins at/],
   ['an unknown word', (json) => (json.alloc[bytesToHex(at(0))].owner = 1), /unrecognized key: "owner"/],
 ])('a file that somebody edited is refused: %s', async (_, damage, says) => {
@@ -477,3 +545,17 @@ test.each<[string, (json: Json) => void, RegExp]>([
   }
   await expect(open()).rejects.toMatchObject({ code: 'GENESIS_INVALID', message: expect.stringMatching(says) })
 })
+
+test.each<[string, unknown]>([
+  ['chainId', 5],
+  ['genesisHash', `0x${word(5n)}`],
+  ['height', LAST + 1],
+  ['stateRoot', `0x${word(5n)}`],
+])(
+  'what it says of the network before cannot be told from the accounts, but names it: another %s is another network',
+  (field, value) => {
+    const json: Json = JSON.parse(text)
+    json.novachain.carried[field] = value
+    expect(bytesToHex(parseGenesis(JSON.stringify(json)).rulesHash)).not.toBe(bytesToHex(parseGenesis(text).rulesHash))
+  },
+)

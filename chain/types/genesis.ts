@@ -283,6 +283,8 @@ const checkedJson = (text: string): Parsed => {
 const commonOf = ({ alloc, ...rules }: Parsed): Omit<Genesis, 'validators' | 'rulesHash'> => {
   checkFees(rules.novachain.fees)
   const carried = carriedOf(rules.novachain.carried)
+  if (carried !== undefined && bytesToHex(carried.blockHash) !== rules.mixHash.toLowerCase())
+    throw invalid('novachain.carried.blockHash', `mixHash is ${rules.mixHash}, and both are the last block’s hash`)
   const accounts = accountsOf(alloc, rules.novachain.development || carried !== undefined)
   const founders = foundersOf(rules.novachain.validators, carried)
   checkSupply(accounts, founders, carried)
