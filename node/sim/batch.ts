@@ -24,7 +24,14 @@ const STAKES_COUNTERS: readonly string[] = [
   ...['joined the set', 'left the set', 'the set has another key', 'votes while jailed', 'Withdrawn', 'RewardsClaimed'],
   ...['ValidatorExited', 'Redelegated', 'Undelegated', 'Slept', 'Unjailed', 'punished: E1', 'punished: E3'],
   ...['reported: E1', 'reported: E3', 'reported: E4'],
-  ...['refused: LastQuorum', 'refused: AlreadyPunished', 'refused: EvidenceForged', 'refused: EvidenceTooOld'],
+  ...['begun with a state', 'signed by who began with a state', 'given falsely: state', 'given falsely: light'],
+  ...[
+    'blamed: false answer',
+    'refused: LastQuorum',
+    'refused: AlreadyPunished',
+    'refused: EvidenceForged',
+    'refused: EvidenceTooOld',
+  ],
 ]
 
 /** The JSON of `novachain sim`. */

@@ -30,7 +30,7 @@ const NOTHING = new Uint8Array(0)
 
 export class Disk {
   readonly #random: Random
-  readonly #kv: Kv = createMemoryKv()
+  #kv: Kv = createMemoryKv()
   /** By key of the node: the record as it is, and as it was first. */
   readonly #records: { now: string | null; first: string | null }[] = []
   #log: { readonly bytes: Uint8Array; readonly synced: number } = { bytes: NOTHING, synced: 0 }
@@ -50,6 +50,9 @@ export class Disk {
   }
   tamper(record: 'lost' | 'first'): void {
     for (const each of this.#records) each.now = record === 'lost' ? null : each.first
+  }
+  loseStore(): void {
+    this.#kv = createMemoryKv()
   }
   loseLog(): void {
     this.#log = { bytes: NOTHING, synced: 0 }

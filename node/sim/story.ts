@@ -16,6 +16,8 @@ export type Blow =
       readonly log: 'torn' | 'lost'
       /** The signer's record is gone, or the first that was written is back: then the node must be silent. */
       readonly record?: 'lost' | 'first'
+      /** The store is gone, and it begins with the state of its peers. */
+      readonly store?: 'lost'
     }
   | {
       readonly kind: 'cut'
@@ -75,6 +77,10 @@ export interface Story {
   readonly powers: readonly number[]
   readonly stakes: Stakes
   readonly followers: number
+  /** Nodes that come later, with an empty disk, and begin with the state of their peers: followers, and validators of genesis or joiners. */
+  readonly latecomers?: readonly { readonly node: number; readonly atMs: number }[]
+  /** Followers that give who asks for a state what is not of this chain. */
+  readonly falsifiers?: readonly number[]
   /** Validators that run twice, each time honestly: together they sign what nobody may. */
   readonly twins: readonly number[]
   /** How often somebody without a key publishes garbage, or what was said before, in ms; null: never. */
@@ -90,8 +96,13 @@ export interface Story {
 
 /** One seed in so many is about stakes: longer, with few faults of other kinds. */
 export const STAKES_EVERY = 8
+/** And in one of as many, half way between, some begin with a state. */
+const isLate = (seed: number): boolean => seed % STAKES_EVERY === STAKES_EVERY / 2
 
-export const storyOf = (seed: number): Story => (seed % STAKES_EVERY === 0 ? stakedOf(seed) : plainOf(seed))
+export const storyOf = (seed: number): Story => {
+  if (seed % STAKES_EVERY === 0) return stakedOf(seed)
+  return isLate(seed) ? lateOf(seed) : plainOf(seed)
+}
 
 /** Nobody does anything. */
 export const IDLE: Stakes = {
@@ -126,6 +137,29 @@ const plainOf = (seed: number): Story => {
     calmMs,
     heights: random.between(2, 4),
   }
+}
+
+/** A plain one that takes longer, in which a follower comes late, perhaps a validator too, and dies on its way; and one gives what is false. */
+const lateOf = (seed: number): Story => {
+  const plain = plainOf(seed)
+  const random = createRandom(seed, 'late')
+  const { powers, followers, twins } = plain
+  const calmMs = plain.calmMs + 40_000
+  const weakest = powers.indexOf(Math.min(...powers))
+  const isSpared = 3 * (powers[weakest] ?? 0) < powers.reduce((a, b) => a + b, 0) && twins.length === 0
+  const falsifiers = random.chance(0.7) ? [powers.length + followers + 1] : []
+  const nodes = [powers.length + followers, ...(isSpared && random.chance(0.5) ? [weakest] : [])]
+  const latecomers = nodes.map((node) => ({ node, atMs: random.between(15_000, calmMs - 5_000) }))
+  const blows = latecomers.flatMap(({ node, atMs }): Blow[] => {
+    const died: Blow = {
+      ...{ kind: 'crash', node, atMs, log: 'torn' },
+      ...{ steps: random.between(0, 60), downMs: random.between(1, 8_000) },
+    }
+    const full: Blow = { kind: 'full', node, atMs: atMs + random.below(3_000), forMs: random.between(100, 10_000) }
+    return [...(random.chance(0.6) ? [died] : []), ...(random.chance(0.2) ? [full] : [])]
+  })
+  const all = { latecomers, falsifiers, followers: followers + 1 + falsifiers.length }
+  return { ...plain, ...all, blows: [...plain.blows, ...blows], calmMs }
 }
 
 const drawBlows = (random: Random, count: number, calmMs: number): Blow[] => {
@@ -177,9 +211,12 @@ const stakedOf = (seed: number): Story => {
   })
   const epochBlocks = random.between(4, 10)
   const count = founders + joiners.length
+  const late = createRandom(seed, 'late')
+  const latecomers = joiners.flatMap(({ atMs }, i) => (late.chance(0.5) ? [{ node: founders + i, atMs }] : []))
   return {
     seed,
     powers,
+    latecomers,
     stakes: {
       ...{ epochBlocks, joiners, users: 4, values: drawValues(random, founders) },
       deeds: Array.from({ length: random.between(10, 40) }, () => drawDeed(random, count, calmMs)),

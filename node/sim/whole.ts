@@ -1,16 +1,19 @@
 // Networks of whole nodes in virtual time: the real engine, signer, log, chain, sync and gossip of each, over a simulated disk, network
 // and clock. Owns the processes and the verdict: what no run may show, and what every run must reach after the calm.
-import { asAddress, bytesToHex, type Hex } from '../../chain/base/bytes.ts'
+import { asAddress, bytesToHex, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
-import { createChainEngine, openCalls } from '../../chain/calls.ts'
+import { checkStore, createChainEngine, openCalls } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
+import { createSnapshotSource, openRestore } from '../../chain/snapshot.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import type { Block } from '../../chain/types/block.ts'
 import type { Signed } from '../../chain/types/message.ts'
 import type { KeptEvidence, StoredReceipt } from '../../chain/types/query.ts'
+import type { Handlers } from '../../p2p/network.ts'
+import { type FetchDeps, fetchState } from '../begin.ts'
 import { type Consensus, startConsensus } from '../consensus.ts'
 import { Guard } from '../guard.ts'
 import { accountOf, Reporter } from '../reporter.ts'
@@ -46,6 +49,8 @@ const RESTART_MS = 1_000
 /** After the last height to be decided: reporters draw their moment within eight, and wait five for a transaction of another's. */
 const REPORTED_BLOCKS = 16
 const CALL_GAS = 100_000_000n
+/** Of a state, small enough that there are some. */
+const PIECES = { chunkBytes: 2_000, inlineBytes: 1_000 }
 const MAX_FEE_WEI = 100_000_000_000n
 /** Somebody without a key. */
 const MALLORY = 'mallory'
@@ -159,7 +164,7 @@ class Whole {
     const { powers, stakes } = story
     for (const process of this.#processes) {
       const plan = process.key === null ? undefined : stakes.joiners[process.key - powers.length]
-      kernel.after(plan?.atMs ?? 0, () => process.boot())
+      kernel.after(process.lateMs ?? plan?.atMs ?? 0, () => process.boot())
     }
     this.#people().start()
     for (const blow of story.blows) this.#order(blow)
@@ -212,7 +217,12 @@ class Whole {
 
   /** The last look at everything, through the eyes of one who is up. */
   async #close(honest: readonly Process[], calmHeight: number): Promise<void> {
-    const [first] = honest
+    const { genesisHash } = honest[0]?.chain() ?? {}
+    for (const late of honest.filter(({ beginsWith }) => beginsWith === 'state'))
+      await checkStore(late.reading(), genesisHash as Hash).catch((error: unknown) =>
+        this.fail(`process ${late.id} began with a state, and its store has a fault: ${error}`),
+      )
+    const first = honest.find(({ beginsWith }) => beginsWith === 'blocks')
     const chain = first?.chain() ?? null
     if (first === undefined || chain === null) return
     await this.#audit.finish(
@@ -254,7 +264,9 @@ class Whole {
   /** Who is honest passes on nothing but what he checked. */
   #onBlame(by: string, of: string, offence: string): void {
     this.count(`blamed: ${offence}`)
-    const keyOf = (id: string) => this.#processes.find((process) => process.id === id)?.key ?? null
+    const find = (id: string) => this.#processes.find((process) => process.id === id)
+    const keyOf = (id: string) => find(id)?.key ?? null
+    if (find(of)?.isFalsifier === true) return
     if (of === MALLORY || offence === 'timeout' || !this.isHonest(keyOf(of)) || !this.isHonest(keyOf(by))) return
     this.fail(`process ${by} blames ${of}, which is honest: ${offence}`)
   }
@@ -309,6 +321,10 @@ class Process implements Desk {
   #isTampered = false
   readonly #skewMs: number
   readonly #natives: ReturnType<typeof watched>
+  /** When it comes, where it begins with a state. */
+  readonly lateMs: number | null
+  #beginsWith: 'blocks' | 'state'
+  readonly isFalsifier: boolean
   /** Operations left before the crash that was ordered. */
   #crash: { steps: number; readonly blow: Crash } | null = null
   /** Ordered for heights to come. */
@@ -321,10 +337,16 @@ class Process implements Desk {
     this.key = at.key
     this.#random = random
     this.#skewMs = random.between(-200, 200)
+    this.lateMs = world.story.latecomers?.find(({ node }) => node === at.node)?.atMs ?? null
+    this.#beginsWith = this.lateMs === null ? 'blocks' : 'state'
+    this.isFalsifier = at.key === null && world.story.falsifiers?.includes(at.node) === true
     this.disk = new Disk(random)
     this.#natives = watched((error) => world.count(`refused: ${error}`))
   }
 
+  get beginsWith(): 'blocks' | 'state' {
+    return this.#beginsWith
+  }
   get height(): number {
     return this.#chain?.head().header.number ?? 0
   }
@@ -365,9 +387,11 @@ class Process implements Desk {
     const clock = { nowMs: () => START_MS + world.kernel.nowMs + this.#skewMs + this.#clockOffMs }
     const log = this.#logOf()
     const ports = { clock, log, meter: METER }
+    const kv = this.disk.store(life)
+    if (this.beginsWith === 'state') await this.#begin(life, kv, { ...ports, timers: life })
     const chain = await openChain(
       {
-        ...{ kv: this.disk.store(life), engine: createChainEngine(genesis), pause: async () => {}, ...ports },
+        ...{ kv, engine: createChainEngine(genesis), pause: async () => {}, ...ports },
         natives: this.#natives,
       },
       genesis,
@@ -393,7 +417,8 @@ class Process implements Desk {
           pause: async () => {},
         },
         verifier: inlineVerifier,
-        join: async (handlers) => world.links.join(this.id, life, handlers),
+        snapshots: createSnapshotSource(kv, async () => {}, PIECES),
+        join: async (handlers) => world.links.join(this.id, life, this.isFalsifier ? this.#spoilt(handlers) : handlers),
         createGuard: (deps) => (world.isHonest(this.key) ? new Guard(deps) : new Blind(deps)),
       },
       { coinbase: null, sealing: 'interval', emptyBlocksMs: null, aheadTxs: 1 },
@@ -403,6 +428,36 @@ class Process implements Desk {
       this.#openReporter(life, chain, consensus, world.stage.reporters[this.key] as Account)
     await consensus.done
   }
+
+  /** As a process does where `sync.mode` is state. */
+  async #begin(life: Life, kv: Kv, ports: Pick<FetchDeps, 'clock' | 'timers' | 'log' | 'meter'>): Promise<void> {
+    const { links, stage } = this.#world
+    const restore = await openRestore(kv, stage.genesis)
+    if (restore === null) return
+    const join: FetchDeps['join'] = async (_, handlers) => links.join(this.id, life, handlers)
+    const deps = { ...ports, join, checkpoint: null, onStatus() {} }
+    await fetchState(deps, stage.genesis, restore, new AbortController().signal)
+    this.#world.count('begun with a state')
+  }
+
+  /** What it gives of state and headers has a bit changed, is cut, or is not what was asked for. */
+  #spoilt(handlers: Handlers): Handlers {
+    const random = this.#random
+    return {
+      ...handlers,
+      onRequest: async (protocol, bytes, from) => {
+        const answer = await handlers.onRequest(protocol, bytes, from)
+        if (!['state', 'light'].includes(protocol) || random.chance(0.4)) return answer
+        const [at, other] = [random.below(answer.length + 1), this.#given]
+        if (protocol === 'state') this.#given = answer
+        this.#world.count(`given falsely: ${protocol}`)
+        if (random.chance(0.3)) return answer.slice(0, at)
+        if (random.chance(0.3) && other !== null) return other
+        return answer.map((byte, i) => (i === at ? byte ^ (1 << random.below(8)) : byte))
+      },
+    }
+  }
+  #given: Uint8Array | null = null
 
   #openReporter(life: Life, chain: Chain, { evidence }: Consensus, { secret }: Account): void {
     const calls = openCalls(this.disk.store(life), chain.genesis, { genesisHash: chain.genesisHash, gasCap: CALL_GAS })
@@ -424,6 +479,8 @@ class Process implements Desk {
           sign: async (order) => {
             const answer = await signer.sign(order)
             if (answer.kind === 'signed') this.#world.onSign(this.key as number, answer.message)
+            if (answer.kind === 'signed' && this.beginsWith === 'state')
+              this.#world.count('signed by who began with a state')
             else this.#world.count('refused by the signer')
             return answer
           },
@@ -480,6 +537,10 @@ class Process implements Desk {
     this.kill()
     this.disk.crash()
     if (crash.blow.log === 'lost') this.disk.loseLog()
+    if (crash.blow.store === 'lost') {
+      this.disk.loseStore()
+      this.#beginsWith = 'state'
+    }
     if (crash.blow.record !== undefined) this.disk.tamper(crash.blow.record)
     this.#isTampered ||= crash.blow.record !== undefined
     kernel.after(crash.blow.downMs, () => this.boot())

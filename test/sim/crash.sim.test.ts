@@ -61,6 +61,18 @@ test.each(['lost', 'first'] as const)(
   },
 )
 
+test('one of four that lost its disk begins with a state: with its record it signs on, without one it signs nothing', async () => {
+  const lost = (seed: number) => ({ ...crash(seed % 4, 8 * seed), atMs: 6_500, log: 'lost', store: 'lost' }) as const
+  const kept = await faultsOf([1, 2, 3].map((seed) => storyWith(seed, [lost(seed)])))
+  const gone = await faultsOf([1, 2, 3].map((seed) => storyWith(seed, [{ ...lost(seed), record: 'lost' }])))
+  expect([kept.faults, gone.faults]).toEqual([[], []])
+  const times = ({ died }: typeof kept, what: string): number => died.get(what) ?? 0
+  expect([kept, gone].map((each) => times(each, 'begun with a state'))).toEqual([3, 3])
+  expect(times(kept, 'signed by who began with a state')).toBeGreaterThan(3)
+  expect(times(gone, 'signed by who began with a state')).toBe(0)
+  expect(times(gone, 'silent for want of a record')).toBeGreaterThanOrEqual(3)
+})
+
 test.each([3_600_000, -3_600_000])(
   'a host’s clock that jumps by %d ms stops neither its validator nor the others',
   async (byMs) => {

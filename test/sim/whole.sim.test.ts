@@ -1,5 +1,5 @@
 // Networks of whole nodes in virtual time: the real engine, signer, log, chain and sync through crashes at every operation of the disk,
-// cuts, wrong clocks, full disks, keys that run twice, and noise; in one of eight, stakes and sets change.
+// cuts, wrong clocks, full disks, keys that run twice, and noise; in one of eight, stakes and sets change, and in one, nodes begin with a state.
 import { expect, test } from 'vitest'
 import { CRASH_POINTS } from '../../node/sim/disk.ts'
 import { IDLE, STAKES_EVERY, storyOf } from '../../node/sim/story.ts'
@@ -30,6 +30,21 @@ test('in 16 networks or more nobody disagrees, signs twice, or blames the honest
   expect(faults).toEqual([])
   expect(unmet()).toEqual([])
   expect([...counters.keys()].filter((what) => what.startsWith('reported: ')).length).toBeGreaterThan(0)
+})
+
+test('who comes late begins with the state of its peers, through losses, deaths, full disks and false pieces; it follows, and signs if it validates', async () => {
+  const counters = new Map<string, number>()
+  const faults: string[] = []
+  const seeds = Array.from({ length: 8 }, (_, i) => STAKES_EVERY / 2 + STAKES_EVERY * (i + 2))
+  for (const seed of seeds) {
+    const { fault, counters: met } = await runWhole(storyOf(seed))
+    if (fault !== null) faults.push(`seed ${seed}: ${fault}`)
+    for (const [what, times] of met) counters.set(what, (counters.get(what) ?? 0) + times)
+  }
+  expect(faults).toEqual([])
+  expect(counters.get('begun with a state')).toBeGreaterThan(seeds.length)
+  for (const what of ['signed by who began with a state', 'given falsely: state', 'blamed: false answer'])
+    expect([what, counters.get(what) ?? 0]).toEqual([what, expect.toSatisfy((times) => times > 0)])
 })
 
 test.each(KEPT)('seed %d: %s', async (seed) => {
