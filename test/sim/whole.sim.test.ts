@@ -32,7 +32,7 @@ test('in 16 networks or more nobody disagrees, signs twice, or blames the honest
   expect([...counters.keys()].filter((what) => what.startsWith('reported: ')).length).toBeGreaterThan(0)
 })
 
-test('who comes late begins with the state of its peers, through losses, deaths, full disks and false pieces; it follows, and signs if it validates', async () => {
+test('who comes late begins with the state of its peers, through losses, deaths and lies; it follows, and signs if it validates', async () => {
   const counters = new Map<string, number>()
   const faults: string[] = []
   const seeds = Array.from({ length: 8 }, (_, i) => STAKES_EVERY / 2 + STAKES_EVERY * (i + 2))
