@@ -4,7 +4,7 @@ pragma solidity ^0.8.20;
 /// The variables of `chain/native/bridge/layout.ts`, for solc to say what lies where, and how a vault computes an id and a link. For tests.
 contract BridgeStorage {
   struct Transfer { uint8 status; uint64 chain; uint64 sequence; uint40 changedAt; }
-  struct Chain { address vault; uint40 sent; uint40 settled; }
+  struct Chain { address vault; uint40 sent; uint40 settled; uint16 era; }
   struct Route {
     bytes32 remote; uint256 outstanding; uint128 cap; uint128 limit; uint128 level; uint40 levelAt; bool known; bool open; uint8 book;
   }

@@ -3,9 +3,10 @@
 import { type Address, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
-import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { messageId } from '../../chain/native/bridge/message.ts'
+import { Backlog, type Held } from './backlog.ts'
 import type { Endpoint, Sent } from './endpoint.ts'
-import { type Place, type PlaceFile, readPlace, writePlace } from './watcher.ts'
+import { type Place, type PlaceFile, readPlace, writePlace } from './place.ts'
 
 export const LaneErrors = defineErrors('RELAY', {
   BACKWARDS: {
@@ -23,9 +24,7 @@ export const LaneErrors = defineErrors('RELAY', {
 })
 
 /** A message on its way. */
-export interface Carried {
-  readonly message: Message
-  readonly id: Hash
+export interface Carried extends Held {
   /** Block of the source that sent it. */
   readonly height: number
   /** `open`: to be brought. `refused`: its target refused it for good, and its source has not paid it back yet. */
@@ -41,8 +40,6 @@ export interface Carried {
   nextMs: number
   /** A target refused it, or has no proof of it for long: it is compared with its source again. */
   isDoubted: boolean
-  /** Everything before it is done up to here. */
-  readonly before: Place
 }
 
 export interface LaneDeps {
@@ -61,13 +58,12 @@ export interface LaneOptions {
 
 /** Blocks that logs are asked of at once; fewer where an endpoint refuses so many. */
 const RANGE_MAX = 10_000
-/** Messages that wait; the lane reads on when there are fewer. */
-const PENDING_MAX = 16_384
+/** Messages that wait. Those of one token may fill it; of each other there is room all the same. */
+const PENDING = { most: 16_384, leastOfLine: 1_024 } as const
 
 export class Lane {
   readonly options: LaneOptions
-  /** By sequence. */
-  readonly pending = new Map<bigint, Carried>()
+  readonly pending = new Backlog<Carried>(PENDING)
   isReorganised = false
   readonly #deps: LaneDeps
   #last: Place
@@ -116,7 +112,8 @@ export class Lane {
     this.#height = number
     await this.#mustStand()
     await this.#readAgain()
-    if (number > this.#last.height && this.pending.size < PENDING_MAX) await this.#advance(number)
+    if (number > this.#last.height) await this.#advance(number)
+    await this.#catchUp()
     await this.#keep()
   }
 
@@ -135,7 +132,21 @@ export class Lane {
 
   async #advance(final: number): Promise<void> {
     const before = this.#last
-    const { to, sent } = await this.#next(before, final)
+    const { sent, place } = await this.#read(before, final)
+    for (const each of sent) this.#add(each, before)
+    this.#last = place
+  }
+  /** What a line had no room for, as far as it has some by now. */
+  async #catchUp(): Promise<void> {
+    const { due } = this.pending
+    if (due === null || due.place.height >= this.#last.height) return
+    const { sent, place } = await this.#read(due.place, this.#last.height)
+    const read = sent.map((each) => carriedOf(each, due.place))
+    this.pending.refill(due.name, read, place, place.height === this.#last.height)
+  }
+  /** What was sent after a place, as far as the endpoint answers at once. */
+  async #read(before: Place, until: number): Promise<{ readonly sent: readonly Sent[]; readonly place: Place }> {
+    const { to, sent } = await this.#next(before, until)
     // The hash after the logs: an endpoint that changed its mind in between is found out by the next look.
     const hash = await this.#hashAt(to)
     let { sequence } = before
@@ -146,9 +157,8 @@ export class Lane {
       }
       sequence = message.sequence
     }
-    for (const each of sent) this.#add(each, before)
-    this.#last = { height: to, hash, sequence }
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
+    return { sent, place: { height: to, hash, sequence } }
   }
   /** As many blocks as the endpoint takes at once. */
   async #next(before: Place, final: number): Promise<{ readonly to: number; readonly sent: readonly Sent[] }> {
@@ -169,12 +179,10 @@ export class Lane {
     return endpoint.sent(contract, from, to, after)
   }
 
-  #add({ height, message }: Sent, before: Place): void {
-    const id = messageId(message)
-    const known = this.pending.get(message.sequence)
-    if (known !== undefined && equalBytes(known.id, id)) return
-    const fresh = { stage: 'open' as const, tries: 0, waits: 0, deed: '', seenMs: null, nextMs: 0, isDoubted: false }
-    this.pending.set(message.sequence, { message, id, height, before, ...fresh })
+  #add(sent: Sent, before: Place): void {
+    const one = carriedOf(sent, before)
+    const known = this.pending.get(one.message.sequence)
+    if (known === undefined || !equalBytes(known.id, one.id)) this.pending.add(one)
   }
 
   /** What a target refused may be what the source never sent. */
@@ -197,8 +205,7 @@ export class Lane {
 
   /** Before the first message that is not done: after a restart it is read again, and its target asked what became of it. */
   async #keep(): Promise<void> {
-    let kept = this.#last
-    for (const { before } of this.pending.values()) if (before.height < kept.height) kept = before
+    const kept = this.pending.lowest(this.#last)
     if (kept.hash === null) return
     const text = writePlace(kept)
     if (text === this.#kept) return
@@ -207,6 +214,10 @@ export class Lane {
   }
 }
 
+const carriedOf = ({ height, message }: Sent, before: Place): Carried => ({
+  ...{ message, id: messageId(message), height, before, stage: 'open' as const, tries: 0, waits: 0, deed: '' },
+  ...{ seenMs: null, nextMs: 0, isDoubted: false },
+})
 const startOf = ({ from }: LaneOptions): Place => ({
   ...{ height: Math.max(0, from - 1), hash: null, sequence: from <= 1 ? 0n : null },
 })

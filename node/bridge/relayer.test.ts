@@ -244,6 +244,23 @@ test('what waits is not overtaken for ever by what comes after it', async () => 
   expect(world.ends[0]).toBe('sent delivered')
 })
 
+test.each(['nova', 'polygon'] as const)(
+  'a flood of one token that %s refuses holds up no other token',
+  async (where) => {
+    const world = await World.open()
+    const [target, source] = where === 'nova' ? [world.nova, world.polygon] : [world.polygon, world.nova]
+    target.reverting.add(bytesToHex(MALLORY))
+    const flood = 600
+    for (let i = 0; i < flood; i++) source.send(target.chain, MALLORY)
+    await world.until(() => world.waiting === flood)
+    source.send(target.chain, BOB, new Uint8Array(32).fill(0x70))
+    const began = world.nowMs
+    await world.until(() => world.ends.some(isDelivered))
+    // Final there, seen, sent, included.
+    expect((world.nowMs - began) / TICK_MS).toBeLessThanOrEqual(8)
+  },
+)
+
 test('two relayers bring different messages where there are many', async () => {
   const [one, two] = [await World.open(), await World.open(2)]
   const ticks = []

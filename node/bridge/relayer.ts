@@ -158,7 +158,10 @@ export class Relayer {
     return 'messages'
   }
 
-  /** What waits for a chain, what has been due for longest first: nothing that comes later overtakes it for ever. */
+  /**
+   * What waits for a chain: of each token in its turn what has been due for longest, so that nothing that comes later overtakes it for ever, and
+   * thousands that are refused again and again hold up their own token alone.
+   */
   #due({ chain, carrier }: Shore): readonly (readonly [Lane, Carried])[] {
     const nowMs = this.#deps.clock.nowMs()
     const waiting = this.#deps.shores
@@ -168,10 +171,13 @@ export class Relayer {
     for (const [, each] of waiting) each.nextMs ||= nowMs
     const spanOf = ({ nextMs }: Carried): number => Math.floor(nextMs / BOUNDS.spreadMs)
     const placeOf = ({ id }: Carried): number => (firstWord(id) ^ firstWord(carrier.mark)) >>> 0
-    return waiting
+    const due = waiting
       .filter(([, { stage, nextMs }]) => stage === 'open' && nextMs <= nowMs)
       .sort(([, a], [, b]) => spanOf(a) - spanOf(b) || placeOf(a) - placeOf(b))
-      .slice(0, BOUNDS.checks)
+    return inTurns(due, ([lane, { message }]) => `${lane.options.source} ${lane.pending.lineOf(message)}`).slice(
+      0,
+      BOUNDS.checks,
+    )
   }
 
   /** Whether what is under way still is. */
@@ -281,6 +287,18 @@ export class Relayer {
   }
 }
 
+/** The first of each line, then the second of each; otherwise as they come. */
+const inTurns = <T>(all: readonly T[], lineOf: (one: T) => string): readonly T[] => {
+  const counts = new Map<string, number>()
+  const turns: T[][] = []
+  for (const one of all) {
+    const line = lineOf(one)
+    const turn = counts.get(line) ?? 0
+    counts.set(line, turn + 1)
+    turns[turn] = [...(turns[turn] ?? []), one]
+  }
+  return turns.flat()
+}
 const firstWord = (hash: Hash): number => new DataView(hash.buffer, hash.byteOffset).getUint32(0)
 const secondOf = (ms: number): bigint => BigInt(Math.floor(ms / 1_000))
 /** What time or another answer may mend. */

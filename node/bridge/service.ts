@@ -6,8 +6,9 @@ import type { Log, Meter, Timers } from '../../chain/base/ports.ts'
 import type { Chain } from '../../chain/chain.ts'
 import { bridgeReadsOf } from '../../chain/native/index.ts'
 import { createEndpoint } from './endpoint.ts'
+import type { PlaceFile } from './place.ts'
 import type { Votes } from './votes.ts'
-import { type PlaceFile, Watcher, watchMeters } from './watcher.ts'
+import { Watcher, watchMeters } from './watcher.ts'
 
 export const BridgeErrors = defineErrors('BRIDGE', {
   ENDPOINT: { text: (d: { key: string; reason: string }) => `${d.key}: expected <chain id>=<what>, ${d.reason}` },
@@ -86,7 +87,7 @@ export async function startBridge(
     const route = () => {
       const reads = bridgeReadsOf(chain.at(chain.head().header.number))
       const vault = reads.vaultOf(there)
-      return vault === null ? null : { vault, settledUpTo: reads.settledUpTo(there) }
+      return vault === null ? null : { vault, isSettled: reads.isSettled.bind(reads) }
     }
     const endpoints = urls.map((url) => createEndpoint({ url, chainId: there }, chain.genesis.chainId))
     const place = placeFile(join(dir, `bridge-${there}.json`))

@@ -1,11 +1,12 @@
 // The watcher before endpoints that tell the truth, lie, hang, answer HTML, lag, go backwards and leave things out: it believes what all of them say.
 import { expect, test } from 'vitest'
-import { asHash, type Hash } from '../../chain/base/bytes.ts'
+import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Timers } from '../../chain/base/ports.ts'
-import { INBOX_WINDOW, type Message } from '../../chain/native/bridge/message.ts'
+import { type Message, messageId } from '../../chain/native/bridge/message.ts'
 import { THERE, VAULT } from '../../test/kit/bridge.ts'
+import { createDice } from '../../test/kit/dice.ts'
 import { messageFrom } from '../../test/kit/messages.ts'
 import { L1Errors } from '../rollup/l1.ts'
 import type { Endpoint, Sent } from './endpoint.ts'
@@ -32,7 +33,8 @@ const createL1 = () => {
     reorganise: () => {
       fork++
     },
-    send: (height: number) => messages.push({ height, message: messageFrom(messages.length + 1) }),
+    send: (height: number, over: Partial<Message> = {}) =>
+      messages.push({ height, message: messageFrom(messages.length + 1, over) }),
     messages,
   }
 }
@@ -46,7 +48,9 @@ const open = async (
   const faults: string[] = []
   let alarm = 0
   const kept = choice.kept ?? { text: null }
-  const route = { vault: VAULT, settledUpTo: 0n }
+  /** By id. */
+  const settled = new Set<string>()
+  const route = { vault: VAULT, isSettled: (id: Hash) => settled.has(bytesToHex(id)) }
   const note = (_: object, text: string): void => void said.push(text)
   const log: Log = { debug() {}, info: note, warn: note, error: note }
   const meters: WatchMeters = {
@@ -74,7 +78,10 @@ const open = async (
     await watcher.turn()
     return watcher.fault
   }
-  return { watcher, turn, sequences, said, faults, kept, route, alarm: () => alarm }
+  const settle = (messages: readonly Message[]): void => {
+    for (const message of messages) settled.add(bytesToHex(messageId(message)))
+  }
+  return { watcher, turn, sequences, seen, said, faults, kept, settle, alarm: () => alarm }
 }
 
 test('what all endpoints have in finalized blocks is seen, once and in order', async () => {
@@ -203,7 +210,7 @@ test('after a restart it goes on before the first message that is not settled', 
     l1.mine(1)
   }
   expect(first.sequences()).toEqual([1, 2, 3])
-  first.route.settledUpTo = 2n
+  first.settle(first.seen.slice(0, 2))
   await first.turn()
   const second = await open([l1.endpoint('a')], { kept })
   expect([await second.turn(), second.sequences()]).toEqual([null, [3]])
@@ -233,36 +240,83 @@ test('where an endpoint refuses so many blocks it asks for fewer', async () => {
   expect(asked.slice(0, 3)).toEqual([1_000, 500, 250])
 })
 
-test('it waits where the inbox has no more room', async () => {
+const MOST = 1_024
+const [A, B] = [new Uint8Array(32).fill(0xa), new Uint8Array(32).fill(0xb)]
+
+test('a burst of one token is shown as far as it may be under way at once, and the rest as it is settled', async () => {
   const l1 = createL1()
-  for (let i = 0; i < Number(INBOX_WINDOW); i++) l1.send(95)
-  l1.send(101)
-  const { turn, sequences, route } = await open([l1.endpoint('a')])
-  await turn()
-  l1.mine(1)
-  await turn()
-  expect(sequences().at(-1)).toBe(Number(INBOX_WINDOW))
-  route.settledUpTo = 1n
-  await turn()
-  expect(sequences().at(-1)).toBe(Number(INBOX_WINDOW) + 1)
+  for (let i = 0; i < 3 * MOST; i++) l1.send(95, { token: A })
+  const kept = { text: null }
+  const first = await open([l1.endpoint('a')], { kept })
+  for (let i = 0; i < 3; i++) await first.turn()
+  expect(first.sequences()).toEqual(Array.from({ length: MOST }, (_, i) => i + 1))
+  // The same burst again after a restart, but for what is settled.
+  const again = await open([l1.endpoint('a')], { kept })
+  again.settle(first.seen.slice(0, 5))
+  await again.turn()
+  expect([again.sequences().at(0), again.sequences().length]).toEqual([6, MOST])
+  for (let i = 0, done = 0; i < 20; i++) {
+    first.settle(first.seen.slice(done))
+    done = first.seen.length
+    l1.mine(1)
+    await first.turn()
+  }
+  expect(first.sequences()).toEqual(Array.from({ length: 3 * MOST }, (_, i) => i + 1))
+  // Nothing is left behind: a restart reads none of it.
+  await first.turn()
+  const last = await open([l1.endpoint('a')], { kept })
+  expect([await last.turn(), last.sequences()]).toEqual([null, []])
 })
 
-test('a burst in one look is shown as far as the inbox has room, and the rest as it moves on', async () => {
+test('a flood of one token that nobody settles holds up no other, in blocks before and after it', async () => {
   const l1 = createL1()
-  const window = Number(INBOX_WINDOW)
-  for (let i = 0; i < 3 * window; i++) l1.send(95)
-  const kept = { text: null }
-  const { turn, sequences, route } = await open([l1.endpoint('a')], { kept })
+  l1.send(91, { token: B })
+  for (let i = 0; i < 3 * MOST; i++) {
+    l1.send(95, { token: A })
+    if (i % MOST === 0) l1.send(95, { token: B })
+  }
+  const { turn, seen, settle } = await open([l1.endpoint('a'), l1.endpoint('b')])
+  const of = (token: Uint8Array) => seen.filter((message) => bytesToHex(message.token) === bytesToHex(token))
   await turn()
-  expect(sequences()).toHaveLength(window)
-  await turn()
-  expect(sequences()).toHaveLength(window)
-  route.settledUpTo = 5n
-  await turn()
-  expect(sequences()).toHaveLength(window + 5)
-  // The same burst again after a restart.
-  const again = await open([l1.endpoint('a')], { kept })
-  again.route.settledUpTo = 5n
-  await again.turn()
-  expect(again.sequences()).toHaveLength(window + 5)
+  expect([of(A).length, of(B).length]).toEqual([MOST - 2, 4])
+  for (let i = 0; i < 270; i++) {
+    l1.send(101 + i, { token: B })
+    l1.send(101 + i, { amount: 0n, token: new Uint8Array(32), data: A })
+    l1.mine(1)
+    await turn()
+    expect(of(B)).toHaveLength(5 + i)
+    settle(of(B).slice(-5))
+  }
+  expect(seen.filter(({ amount }) => amount === 0n)).toHaveLength(256)
+  expect(of(A)).toHaveLength(MOST - 2)
+})
+
+const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+test(`whatever is settled in whatever order, each message is shown once and in its order, SEED=${seed}`, async () => {
+  const dice = createDice(seed)
+  const l1 = createL1()
+  const tokens = Array.from({ length: 3 }, (_, i) => new Uint8Array(32).fill(i + 1))
+  const { turn, seen, settle } = await open([l1.endpoint('a')])
+  let height = 100
+  for (let i = 0; i < 30; i++) {
+    const burst = dice.pick([0, 1, 40, 700])
+    const token = dice.pick(tokens)
+    for (let k = 0; k < burst; k++) l1.send(height + 1, { token: dice.chance(0.8) ? token : dice.pick(tokens) })
+    const blocks = 1 + dice.below(1_500)
+    l1.mine(blocks)
+    height += blocks
+    await turn()
+    settle(seen.slice(-200).filter(() => dice.chance(0.2)))
+  }
+  settle(seen)
+  for (let i = 0, done = seen.length; i < 150; i++) {
+    await turn()
+    settle(seen.slice(done))
+    done = seen.length
+  }
+  for (const token of tokens) {
+    const own = (messages: readonly Message[]) =>
+      messages.filter((each) => bytesToHex(each.token) === bytesToHex(token)).map(({ sequence }) => sequence)
+    expect(own(seen)).toEqual(own(l1.messages.map(({ message }) => message)))
+  }
 })

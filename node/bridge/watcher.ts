@@ -1,11 +1,13 @@
 // One validator's eyes on one other chain: what its vault sent in blocks that are final there, by every endpoint this node was given. It
 // believes what they all say and nothing that one of them doubts: then it says nothing, raises an alarm, and looks again. Owns how far it has
 // looked; signing and the rest is `votes.ts`'s.
-import { type Address, asHash, bytesToHex, equalBytes, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
+import { type Address, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Meter, Timers } from '../../chain/base/ports.ts'
-import { INBOX_WINDOW, type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { Backlog, type Held } from './backlog.ts'
 import type { Endpoint, Sent } from './endpoint.ts'
+import { type Place, type PlaceFile, readPlace, writePlace } from './place.ts'
 
 /** Why it says nothing. */
 export type Fault =
@@ -20,10 +22,14 @@ export type Fault =
   /** A message is left out between two others. */
   | 'gap'
 
+export interface WatchedRoute {
+  readonly vault: Address
+  readonly isSettled: (id: Hash) => boolean
+}
 export interface WatcherDeps {
   readonly endpoints: readonly Endpoint[]
   /** What the bridge here says of the chain; null while it is not connected. */
-  readonly route: () => { readonly vault: Address; readonly settledUpTo: bigint } | null
+  readonly route: () => WatchedRoute | null
   readonly see: (messages: readonly Message[]) => void
   readonly place: PlaceFile
   readonly timers: Timers
@@ -36,12 +42,6 @@ export interface WatcherOptions {
   readonly from: number
   readonly pollMs: number
 }
-/** Whole or as it was. */
-export interface PlaceFile {
-  read(): Promise<string | null>
-  replace(text: string): Promise<void>
-}
-
 export const watchMeters = (m: Meter) => ({
   alarms: m.gauge(
     'bridge_watch_alarms',
@@ -55,17 +55,10 @@ export const watchMeters = (m: Meter) => ({
 })
 export type WatchMeters = ReturnType<typeof watchMeters>
 
-/** A block up to which everything was looked at, and the last message until there. */
-export interface Place {
-  readonly height: number
-  /** null before the first look. */
-  readonly hash: Hash | null
-  /** null before the first: where the watch began, that need not be the first that was sent. */
-  readonly sequence: bigint | null
-}
-
 /** Blocks that logs are asked of at once; fewer where an endpoint refuses so many. */
 const RANGE_MAX = 1_000
+/** Attested at once and not settled. One look may bring thousands: whoever pays for them must not displace votes, nor what other tokens need. */
+const HELD = { most: 1_024, leastOfLine: 256 } as const
 
 class Doubt {
   readonly fault: Fault
@@ -79,11 +72,12 @@ class Doubt {
 export class Watcher {
   readonly #deps: WatcherDeps
   readonly #options: WatcherOptions
-  /** The first is where to begin after a restart: all messages before it are settled. The last is how far it has looked. */
-  #places: readonly [Place, ...Place[]]
+  /** How far it has looked. */
+  #last: Place
   #kept = ''
-  /** Of what it has looked at, what the inbox has no room for yet. One look may bring thousands: whoever pays for them must not displace votes. */
-  #ahead: readonly Message[] = []
+  readonly #held = new Backlog<Held>(HELD)
+  /** Held, and not shown yet: a look that ends in doubt shows nothing. */
+  #unshown: readonly Message[] = []
   /** Of each endpoint, the highest finalized block that it had. */
   readonly #heights = new Map<Endpoint, number>()
   #range = RANGE_MAX
@@ -95,7 +89,7 @@ export class Watcher {
   private constructor(deps: WatcherDeps, options: WatcherOptions, place: Place) {
     this.#deps = deps
     this.#options = options
-    this.#places = [place]
+    this.#last = place
   }
 
   static async open(deps: WatcherDeps, options: WatcherOptions): Promise<Watcher> {
@@ -145,14 +139,16 @@ export class Watcher {
   async #look(): Promise<void> {
     const route = this.#deps.route()
     if (route === null) return
-    const last = this.#places.at(-1) ?? this.#places[0]
+    for (const { id, message } of this.#held.values()) if (route.isSettled(id)) this.#held.delete(message.sequence)
     const finalized = await this.#finalized()
-    await this.#mustStand(last)
-    const to = Math.min(finalized, last.height + this.#range)
-    const room = route.settledUpTo + INBOX_WINDOW
-    if (to > last.height && (last.sequence ?? 0n) < room) await this.#advance(last, to, route.vault)
-    this.#show(room)
-    await this.#keep(route.settledUpTo)
+    await this.#mustStand(this.#last)
+    const to = Math.min(finalized, this.#last.height + this.#range)
+    if (to > this.#last.height) await this.#advance(to, route)
+    await this.#readAgain(route)
+    const shown = this.#unshown
+    this.#unshown = []
+    if (shown.length > 0) this.#deps.see(shown)
+    await this.#keep()
   }
 
   /** The lowest that they call final. */
@@ -185,8 +181,37 @@ export class Watcher {
     return first
   }
 
-  async #advance(last: Place, to: number, vault: Address): Promise<void> {
-    const { endpoints, meters } = this.#deps
+  async #advance(to: number, route: WatchedRoute): Promise<void> {
+    const before = this.#last
+    const { sent, place } = await this.#read(before, to, route.vault)
+    this.#last = place
+    if (sent.length === 0) return
+    this.#deps.meters.messages.add(sent.length, { chain: String(this.#options.chain) })
+    this.#unshown = [
+      ...this.#unshown,
+      ...unsettled(sent, before, route)
+        .filter((each) => this.#held.add(each))
+        .map(messageOf),
+    ]
+  }
+  /** What a line had no room for, as far as it has some by now. */
+  async #readAgain(route: WatchedRoute): Promise<void> {
+    const { due } = this.#held
+    if (due === null) return
+    const to = Math.min(this.#last.height, due.place.height + this.#range)
+    if (to <= due.place.height) return
+    const { sent, place } = await this.#read(due.place, to, route.vault)
+    const fresh = this.#held.refill(due.name, unsettled(sent, due.place, route), place, to === this.#last.height)
+    this.#unshown = [...this.#unshown, ...fresh.map(messageOf)]
+  }
+
+  /** What all endpoints say was sent after a place. */
+  async #read(
+    last: Place,
+    to: number,
+    vault: Address,
+  ): Promise<{ readonly sent: readonly Sent[]; readonly place: Place }> {
+    const { endpoints } = this.#deps
     const from = last.height + 1
     // The hash after the logs: an endpoint that changed its mind in between is found out.
     const answers = await Promise.all(endpoints.map((endpoint) => endpoint.sent(vault, from, to, last.sequence)))
@@ -204,33 +229,14 @@ export class Watcher {
       sequence = message.sequence
     }
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
-    const place = { height: to, hash, sequence }
-    // Without messages the place only moves on.
-    this.#places = sent.length === 0 ? moved(this.#places, place) : [...this.#places, place]
-    if (sent.length === 0) return
-    meters.messages.add(sent.length, { chain: String(this.#options.chain) })
-    this.#ahead = [...this.#ahead, ...sent.map(({ message }) => message)]
-  }
-
-  /** What the inbox takes now. */
-  #show(room: bigint): void {
-    const beyond = this.#ahead.findIndex(({ sequence }) => sequence > room)
-    const now = beyond < 0 ? this.#ahead : this.#ahead.slice(0, beyond)
-    if (now.length === 0) return
-    this.#ahead = this.#ahead.slice(now.length)
-    this.#deps.see(now)
+    return { sent, place: { height: to, hash, sequence } }
   }
 
   /** After a restart the votes for what is not settled are made again, so the place that is kept is before it. */
-  async #keep(settledUpTo: bigint): Promise<void> {
-    let [first, ...rest] = this.#places
-    for (let next = rest[0]; next !== undefined && (next.sequence ?? 0n) <= settledUpTo; next = rest[0]) {
-      first = next
-      rest = rest.slice(1)
-    }
-    this.#places = [first, ...rest]
-    const text = writePlace(first)
-    if (first.hash === null || text === this.#kept) return
+  async #keep(): Promise<void> {
+    const place = this.#held.lowest(this.#last)
+    const text = writePlace(place)
+    if (place.hash === null || text === this.#kept) return
     await this.#deps.place.replace(text)
     this.#kept = text
   }
@@ -262,22 +268,8 @@ const WORDS: Readonly<Record<Fault, string>> = {
   gap: 'the endpoints leave a message out',
 }
 
-const moved = ([first, ...rest]: readonly [Place, ...Place[]], to: Place): readonly [Place, ...Place[]] =>
-  rest.length === 0 ? [to] : [first, ...rest.slice(0, -1), to]
-
+const messageOf = ({ message }: Held): Message => message
+const unsettled = (sent: readonly Sent[], before: Place, { isSettled }: WatchedRoute): readonly Held[] =>
+  sent.map(({ message }) => ({ message, id: messageId(message), before })).filter(({ id }) => !isSettled(id))
 const textOf = (sent: readonly Sent[]): string =>
   sent.map(({ height, message }) => `${height} ${bytesToHex(messageId(message))}`).join('\n')
-
-export const writePlace = ({ height, hash, sequence }: Place): string =>
-  `${JSON.stringify({ height, hash: hash === null ? null : bytesToHex(hash), sequence: sequence === null ? '' : String(sequence) })}\n`
-/** null: it is unreadable. */
-export const readPlace = (text: string): Place | null => {
-  const found = /^\{"height":(\d{1,15}),"hash":"(0x[0-9a-f]{64})","sequence":"(\d{0,20})"\}\n$/.exec(text)
-  if (found === null) return null
-  const [, height, hash, sequence] = found
-  return {
-    height: Number(height),
-    hash: asHash(hexToBytes(hash ?? '')),
-    sequence: sequence === '' ? null : BigInt(sequence ?? 0),
-  }
-}

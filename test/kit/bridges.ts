@@ -118,7 +118,7 @@ export class SimChain {
 
   /** Sends a message with the next block that is mined. */
   readonly #toSend: Message[] = []
-  send(target: bigint, recipient: Uint8Array): void {
+  send(target: bigint, recipient: Uint8Array, token: Uint8Array = NO_WORD): void {
     const nothing = new Uint8Array(0)
     this.#toSend.push({
       ...{
@@ -128,7 +128,7 @@ export class SimChain {
         deadline: 1n,
         sender: new Uint8Array(32).fill(7),
       },
-      ...{ recipient, token: NO_WORD, amount: 5n, refundOf: NO_WORD, data: nothing },
+      ...{ recipient, token, amount: 5n, refundOf: NO_WORD, data: nothing },
     })
   }
 

@@ -65,7 +65,7 @@ interface IBridge {
     address vault;
     /// @notice Messages sent to it.
     uint64 sent;
-    /// @notice Up to here all that came from it are settled: delivered, refused or noticed.
+    /// @notice How many that came from it are settled: delivered, refused or noticed.
     uint64 settled;
   }
   struct Route {
@@ -128,8 +128,6 @@ interface IBridge {
   /// @notice Not a message to this chain.
   error WrongTarget(uint64 targetChain);
   error AlreadySettled(uint64 chain, uint64 sequence);
-  /// @notice Earlier ones have to be settled first.
-  error OutsideWindow(uint64 chain, uint64 sequence, uint64 last);
   error Expired(bytes32 id, uint64 deadline);
   error NotExpired(bytes32 id, uint64 deadline);
   /// @notice A notice goes to `refund`, and nothing else does.
@@ -161,7 +159,7 @@ interface IBridge {
     payable
     returns (bytes32 id);
 
-  /// @notice Pays a message that came in, once; in any order of at most 1,024 that are not settled.
+  /// @notice Pays a message that came in, once, in any order.
   /// @param proof abi.encode(uint64 epoch, bytes signers, bytes signature): validators of an epoch, by their places in its set, least significant bit
   /// first, and the aggregate of their BLS signatures (96 bytes) of keccak256("novachain/consensus/1" ‖ uint64 chain id ‖ genesis hash ‖ 0x0a ‖
   /// uint64 source chain ‖ vault (20 bytes) ‖ id). They hold more than two thirds of the power, and the epoch is one that evidence can still be of

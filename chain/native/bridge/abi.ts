@@ -533,15 +533,6 @@ export const abi = {
         ["caller", "address"]
       ]
     },
-    "OutsideWindow": {
-      "selector": "0x1d2109db",
-      "source": "error OutsideWindow(uint64 chain, uint64 sequence, uint64 last)",
-      "inputs": [
-        ["chain", "uint64"],
-        ["sequence", "uint64"],
-        ["last", "uint64"]
-      ]
-    },
     "ProofMalformed": {
       "selector": "0x6ffff279",
       "source": "error ProofMalformed(string reason)",

@@ -63,7 +63,9 @@ const step = fc.record({
   token: fc.nat({ max: TOKENS.length - 1 }),
   who: fc.nat({ max: PEOPLE.length - 1 }),
   amount: fc.oneof(fc.bigInt(1n, 400n), fc.constantFrom(1n, 1_000n, 10_001n, 2n ** 128n, 2n ** 256n - 1n)),
-  skip: fc.constantFrom(0, 0, 0, 1, 5),
+  skip: fc.constantFrom(0, 0, 0, 1, 5, 300, 5_000, 2 ** 33),
+  /** Whether it is one that was left out before. */
+  fills: fc.boolean(),
   chain: fc.constantFrom(THERE, THERE, THERE, OTHER),
   drawn: fc.nat({ max: 1_000 }),
 })
@@ -89,13 +91,29 @@ const createGame = (bridge: Bridge) => {
       links.set(message.targetChain, linkAfter(before, messageId(message)))
     }
   }
-  const next = (skip: number): number => {
+  const left: number[] = []
+  const next = ({ skip, fills }: Pick<Step, 'skip' | 'fills'>): number => {
+    const earlier = fills ? left.shift() : undefined
+    if (earlier !== undefined) return earlier
+    if (skip > 0) left.push(sequence + 1, sequence + skip)
     sequence += 1 + skip
     return sequence
   }
+  /** What was settled, by chain and number. */
+  const settled = new Set<string>()
+  const came = async (from: number, name: 'deliver' | 'refuse' | 'refund', args: readonly unknown[]) => {
+    const answer = await bridge.send(from, 'bridge', name, ...(args as never))
+    const [message] = args.slice(-2) as [Message]
+    const key = `${message.sourceChain} ${message.sequence}`
+    if (answer.status === 'success') {
+      expect(settled.has(key)).toBe(false)
+      settled.add(key)
+    }
+    return answer
+  }
   const call = (name: 'deliver' | 'refuse' | 'refund', args: readonly unknown[]) => {
     seen.push({ name, args })
-    return bridge.send(8, 'bridge', name, ...(args as never))
+    return came(8, name, args)
   }
   const acts: { readonly [K in Step['kind']]: (each: Step) => Promise<string> } = {
     async send({ token: place, who, amount, chain }) {
@@ -110,27 +128,32 @@ const createGame = (bridge: Bridge) => {
       }
       return endOf(answer)
     },
-    async deliver({ token: place, who, amount, skip, chain }) {
+    async deliver({ token: place, who, amount, skip, fills, chain }) {
       const { token, remote, isWrapped } = TOKENS[place] ?? TOKENS[0]
       const recipient = account(PEOPLE[who] ?? 1)
-      const message = inbound(bridge, next(skip), { sourceChain: chain, token: remote, amount, recipient })
+      const message = inbound(bridge, next({ skip, fills }), { sourceChain: chain, token: remote, amount, recipient })
       const answer = await call('deliver', [message, certify(bridge, message)])
       if (answer.status === 'success') book(chain, token)[isWrapped ? 'out' : 'home'] += amount
       return endOf(answer)
     },
-    async refuse({ token: place, amount, skip, chain }) {
+    async refuse({ token: place, amount, skip, fills, chain }) {
       const { remote } = TOKENS[place] ?? TOKENS[0]
-      const message = inbound(bridge, next(skip), { sourceChain: chain, token: remote, amount, deadline: 5n })
+      const message = inbound(bridge, next({ skip, fills }), {
+        sourceChain: chain,
+        token: remote,
+        amount,
+        deadline: 5n,
+      })
       const answer = await call('refuse', [message, certify(bridge, message)])
       follow(answer)
       return endOf(answer)
     },
-    async refund({ drawn, skip }) {
+    async refund({ drawn, skip, fills }) {
       const original = sent[drawn % Math.max(1, sent.length)]
       if (original === undefined) return 'none'
       const id = messageId(original)
       const { targetChain: chain, amount, token: word } = original
-      const back = notice(bridge, next(skip), id, { sourceChain: chain })
+      const back = notice(bridge, next({ skip, fills }), id, { sourceChain: chain })
       const answer = await call('refund', [original, back, certify(bridge, back)])
       if (answer.status !== 'success') return endOf(answer)
       if (refunded.has(bytesToHex(id))) return 'void'
@@ -148,18 +171,18 @@ const createGame = (bridge: Bridge) => {
       const again = seen[drawn % Math.max(1, seen.length)]
       if (again === undefined) return 'none'
       const before = JSON.stringify(await totals(bridge), (_, value) => `${value}`)
-      const answer = await bridge.send(3, 'bridge', again.name, ...(again.args as never))
+      const answer = await came(3, again.name, again.args)
       const isFresh = answer.status === 'success'
       if (!isFresh) expect(JSON.stringify(await totals(bridge), (_, value) => `${value}`)).toBe(before)
       if (isFresh) late(answer, again)
       return isFresh ? 'late success' : 'again refused'
     },
-    async liar({ amount, drawn, skip }) {
+    async liar({ amount, drawn, skip, fills }) {
       // A notice of something else than was sent, with a certificate all the same.
       const original = sent[drawn % Math.max(1, sent.length)]
       if (original === undefined) return 'none'
       const lie = { ...original, amount: original.amount + (amount % 400n) + 1n }
-      const back = notice(bridge, next(skip), messageId(lie), { sourceChain: original.targetChain })
+      const back = notice(bridge, next({ skip, fills }), messageId(lie), { sourceChain: original.targetChain })
       const answer = await call('refund', [lie, back, certify(bridge, back)])
       return `liar ${answer.status}`
     },
@@ -181,7 +204,7 @@ const createGame = (bridge: Bridge) => {
     const home = TOKENS.find(({ token }) => bytesToHex(token) === bytesToHex(message.token.slice(12))) ?? TOKENS[0]
     book(message.targetChain, home.token)[home.isWrapped ? 'home' : 'out'] -= message.amount
   }
-  return { acts, moved, book, links }
+  return { acts, moved, book, links, settled }
 }
 
 const totals = async (bridge: Bridge) => {
@@ -200,7 +223,7 @@ test(`locked and minted add up, SEED=${SEED}`, async () => {
       bridge.world.state.begin()
       for (const who of PEOPLE) bridge.world.state.setBalance(bridge.world.state.load(account(who)), 10n ** 24n)
       bridge.world.state.end()
-      const { acts, book, links } = createGame(bridge)
+      const { acts, book, links, settled } = createGame(bridge)
       let burnt = 0n
       for (const each of steps) {
         const end = await acts[each.kind](each)
@@ -217,7 +240,15 @@ test(`locked and minted add up, SEED=${SEED}`, async () => {
       expect([coin, held]).toEqual([nova + elsewhere, processors])
       expect(supplies).toEqual([usdc - burnt, pol])
       for (const chain of [THERE, OTHER]) {
-        const [{ sent }] = await bridge.read('bridge', 'chainOf', chain)
+        const [{ sent, settled: count }] = await bridge.read('bridge', 'chainOf', chain)
+        const own = [...settled]
+          .filter((key) => key.startsWith(`${chain} `))
+          .map((key) => BigInt(key.split(' ')[1] ?? ''))
+        expect(count).toBe(BigInt(own.length))
+        for (const each of own) {
+          expect(await bridge.read('bridge', 'isSettled', chain, each)).toEqual([true])
+          expect(await bridge.read('bridge', 'isSettled', chain, each + 1n)).toEqual([own.includes(each + 1n)])
+        }
         expect(await bridge.read('bridge', 'link', chain, sent)).toEqual([links.get(chain) ?? NO_WORD])
       }
     }),

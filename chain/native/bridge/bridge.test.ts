@@ -27,6 +27,7 @@ import { type Answer, account } from '../../../test/kit/native.ts'
 import { asHash, bigintToFixed, bytesToHex } from '../../base/bytes.ts'
 import { SignType } from '../../types/vote.ts'
 import { decodeValues, encodeValues } from '../kit/abi.ts'
+import { leave } from './carry.ts'
 import { PROOF } from './certificate.ts'
 import { linkAfter, type Message, messageId, NO_WORD, padded } from './message.ts'
 
@@ -200,7 +201,6 @@ const late = { deadline: 1n }
 const faults: readonly (readonly [string, Partial<Message>, string])[] = [
   ['to another chain', { targetChain: 2n, sourceChain: 5n }, 'WrongTarget 2'],
   ['from a chain that is not connected', { sourceChain: 5n, sequence: 0n }, 'UnknownChain 5'],
-  ['beyond the window', { sequence: 1_025n, refundOf: padded(BOB), ...late }, 'OutsideWindow 80002 1025 1024'],
   ['sequence 0', { sequence: 0n, refundOf: padded(BOB), ...late }, 'AlreadySettled 80002 0'],
   ['a notice', { refundOf: padded(BOB), ...late }, 'WrongKind'],
   ['after its deadline', { ...late, recipient: NOTHING }, 'Expired'],
@@ -277,24 +277,60 @@ test('a certificate of an epoch counts as long as its members can be slashed', a
   expect(endOf(await deliver(inbound(bridge, 2, { amount: 1n })))).toBe('success')
 })
 
-test('they come in any order inside the window, which moves on when the first that was missing is there', async () => {
-  const settled = async () => (await bridge.read('bridge', 'chainOf', THERE))[0].settled
-  const bring = async (sequence: number) => endOf(await deliver(inbound(bridge, sequence)))
-  for (const sequence of [1_024, 3, 2, 257, 256]) expect(await bring(sequence)).toBe('success')
-  expect([await settled(), await bring(1_025)]).toEqual([0n, 'OutsideWindow 80002 1025 1024'])
-  expect([await bring(1), await settled()]).toEqual(['success', 3n])
-  expect([await bring(1_027), await bring(1_028)]).toEqual(['success', 'OutsideWindow 80002 1028 1027'])
-  for (let sequence = 4; sequence < 256; sequence++) expect(await bring(sequence)).toBe('success')
-  expect(await settled()).toBe(257n)
-  for (const sequence of [1, 2, 3, 200, 257, 1_024, 1_027]) {
+test('they come in any order, however far apart, each once', async () => {
+  const bring = async (sequence: bigint | number) =>
+    endOf(await deliver(inbound(bridge, 1, { sequence: BigInt(sequence) })))
+  const all = [2n ** 64n - 1n, 5_000_000, 3, 257, 256, 255, 1, 2n ** 63n]
+  for (const sequence of all) expect(await bring(sequence)).toBe('success')
+  for (const sequence of all) {
     expect(await bring(sequence)).toBe(`AlreadySettled 80002 ${sequence}`)
     expect(await bridge.read('bridge', 'isSettled', THERE, BigInt(sequence))).toEqual([true])
   }
-  expect(await bridge.read('bridge', 'isSettled', THERE, 258n)).toEqual([false])
+  for (const sequence of [2, 254, 258, 4_999_999, 2 ** 40])
+    expect(await bridge.read('bridge', 'isSettled', THERE, BigInt(sequence))).toEqual([false])
+  expect((await bridge.read('bridge', 'chainOf', THERE))[0].settled).toBe(BigInt(all.length))
   // Of each chain its own.
   expect(endOf(await deliver(inbound(bridge, 1, { sourceChain: OTHER, token: NO_WORD, data: text('x') })))).toBe(
     'success',
   )
+})
+
+test('what cannot be settled of one token holds up no other, and makes none dearer', async () => {
+  const used = async (sequence: number, token: Uint8Array) => {
+    const answer = await deliver(inbound(bridge, sequence, { token, amount: 1n }))
+    expect(endOf(answer)).toBe('success')
+    return answer.gasUsed
+  }
+  const set = (open: boolean) =>
+    bridge.send(GOVERNANCE, 'bridge', 'setRoute', THERE, USDC, USDC_THERE, 10_000n, 1_000n, open)
+  await used(1, USDC_THERE)
+  await used(2, NO_WORD)
+  const usual = await used(3, NO_WORD)
+  await set(false)
+  // 4 to 4,003 are of the closed route: nobody can bring one.
+  expect(endOf(await deliver(inbound(bridge, 4, { amount: 1n })))).toBe(`RouteClosed 80002 ${0x831}`)
+  await used(4_004, NO_WORD)
+  const [beyond, later] = [await used(4_005, NO_WORD), await used(4_006, NO_WORD)]
+  expect([beyond, later]).toEqual([usual, usual])
+  await set(true)
+  // The last that was missing between others is as cheap as any.
+  for (const sequence of [4, 6, 7, 8]) await used(sequence, USDC_THERE)
+  expect(await used(5, NO_WORD)).toBe(usual)
+})
+
+test('in another network the numbers begin anew, and nothing of the last one is settled there', async () => {
+  const bring = async (sequence: bigint) => endOf(await deliver(inbound(bridge, 1, { sequence, token: NO_WORD })))
+  const numbers = [1n, 2n, 700n, 2n ** 64n - 1n]
+  for (const sequence of numbers) expect(await bring(sequence)).toBe('success')
+  bridge.world.state.begin()
+  leave(bridge.bridge())
+  bridge.world.state.end()
+  expect(endOf(await bridge.send(GOVERNANCE, 'bridge', 'setChain', THERE, VAULT))).toBe('success')
+  await bridge.send(GOVERNANCE, 'bridge', 'setRoute', THERE, POL, NO_WORD, 10_000n, 10_000n, true)
+  for (const sequence of numbers) {
+    expect(await bridge.read('bridge', 'isSettled', THERE, sequence)).toEqual([false])
+    expect([await bring(sequence), await bring(sequence)]).toEqual(['success', `AlreadySettled 80002 ${sequence}`])
+  }
 })
 
 test('two messages under one sequence: whatever the vault says, one of them is all there is', async () => {

@@ -3,7 +3,7 @@ import { type Address, equalBytes } from '../../base/bytes.ts'
 import { params } from '../params/module.ts'
 import { nameToken, WRAPPED_MAX, wrapped } from '../token/wrapped.ts'
 import type { BridgeCall } from './layout.ts'
-import { INBOX_WINDOW, isNobody } from './message.ts'
+import { isNobody } from './message.ts'
 import { homeOf, isWrapped, levelOf, mustKnow, placeOfWrapped } from './routes.ts'
 
 /** What a genesis section has too, where nobody calls. */
@@ -18,13 +18,6 @@ export const onlyGovernance = (call: BridgeCall): void => {
   if (!equalBytes(caller, call.read(params, 'governance', []))) call.revert('NotGovernance', { caller })
 }
 
-/** Whether anything came in from a chain, the first or not. */
-const hasSettled = ({ store }: Setting, chain: bigint): boolean => {
-  if (store.chains.at(chain).settled.get() > 0n) return true
-  for (let word = 0n; word <= INBOX_WINDOW / 256n; word++) if (store.settled.at(chain).at(word).get() > 0n) return true
-  return false
-}
-
 export const setChain = (call: Setting, chain: bigint, vault: Address): void => {
   const { store } = call
   const place = store.chains.at(chain)
@@ -34,7 +27,7 @@ export const setChain = (call: Setting, chain: bigint, vault: Address): void => 
     if (store.chainIds.length() >= CHAINS_MAX)
       call.revert('TooLong', { what: 'chains', given: BigInt(CHAINS_MAX) + 1n, maximum: BigInt(CHAINS_MAX) })
     store.chainIds.push().set(chain)
-  } else if (place.sent.get() > 0n || hasSettled(call, chain)) {
+  } else if (place.sent.get() > 0n || place.settled.get() > 0n) {
     call.revert('VaultFixed', { chain, vault: before })
   }
   place.vault.set(vault)

@@ -1,8 +1,8 @@
-// What comes in: each message once, in any order inside a window, before its deadline; after it a notice goes back, and on a notice from there what was
-// sent from here is paid back. The cheap refusals come before the signatures. Nothing that a chain says is taken for an invariant.
+// What comes in: each message once, in any order, before its deadline; after it a notice goes back, and on a notice from there what was sent from here is
+// paid back. The cheap refusals come before the signatures. Nothing that a chain says is taken for an invariant.
 import { type Address, asAddress, asHash, bytesToBigint, equalBytes, type Hash } from '../../base/bytes.ts'
 import type { BridgeCall } from './layout.ts'
-import { addressIn, INBOX_WINDOW, isNoWord, type Message, messageId, NO_WORD, NOBODY, Status } from './message.ts'
+import { addressIn, isNoWord, type Message, messageId, NO_WORD, NOBODY, Status } from './message.ts'
 import { append, chargeId, record } from './outbox.ts'
 import { mustBeAttested } from './proof.ts'
 import { type Amount, bring, mustHaveRoom, mustKnow, payBack } from './routes.ts'
@@ -10,26 +10,26 @@ import { type Amount, bring, mustHaveRoom, mustKnow, payBack } from './routes.ts
 /** Addresses below it are of precompiles and modules, which nobody can spend from. */
 const FIRST_PAYABLE = 0x1001n
 const WORD_BITS = 256n
+/** Sequences have 64 bits. */
+const ERA_SHIFT = 64n
 
 const idOf = (call: BridgeCall, message: Message): Hash => {
   chargeId(call, message)
   return messageId(message)
 }
 
-const bitAt = (bits: bigint, sequence: bigint): boolean => ((bits >> (sequence % WORD_BITS)) & 1n) === 1n
+/** The word with the bit of a message; what came before the last era counts no more. */
+const wordOf = ({ store }: Pick<BridgeCall, 'store'>, chain: bigint, sequence: bigint) =>
+  store.settled.at(chain).at((store.chains.at(chain).era.get() << ERA_SHIFT) | (sequence / WORD_BITS))
 
-export const isSettled = ({ store }: Pick<BridgeCall, 'store'>, chain: bigint, sequence: bigint): boolean => {
-  if (sequence <= store.chains.at(chain).settled.get()) return true
-  const word = store.settled.at(chain).at(sequence / WORD_BITS)
-  return bitAt(word.get(), sequence)
-}
+/** Nothing is sent under 0. */
+export const isSettled = (call: Pick<BridgeCall, 'store'>, chain: bigint, sequence: bigint): boolean =>
+  sequence === 0n || ((wordOf(call, chain, sequence).get() >> (sequence % WORD_BITS)) & 1n) === 1n
 
 /** One for this chain, from one that is connected, that was not settled before. Answers the vault that must have sent it. */
 const mustBeNew = (call: BridgeCall, { sourceChain: chain, targetChain, sequence }: Message): Address => {
   if (targetChain !== call.block.chainId) call.revert('WrongTarget', { targetChain })
-  const { place, vault } = mustKnow(call, chain)
-  const last = place.settled.get() + INBOX_WINDOW
-  if (sequence > last) call.revert('OutsideWindow', { chain, sequence, last })
+  const { vault } = mustKnow(call, chain)
   if (isSettled(call, chain, sequence)) call.revert('AlreadySettled', { chain, sequence })
   return vault
 }
@@ -38,20 +38,10 @@ const mustBe = (call: BridgeCall, what: 'notice' | 'message', { refundOf }: Mess
   if (isNoWord(refundOf) !== (what === 'message')) call.revert('WrongKind', { id })
 }
 
-/** Marks it, and moves the window where it was the first that was missing. */
+/** Marks it: one word, whatever else is settled or is not. */
 function settle(call: BridgeCall, { sourceChain: chain, sequence }: Message, id: Hash, status: bigint): void {
-  const { store } = call
-  const words = store.settled.at(chain)
-  let word = words.at(sequence / WORD_BITS).update((bits) => bits | (1n << (sequence % WORD_BITS)))
-  const first = store.chains.at(chain).settled
-  if (sequence === first.get() + 1n) {
-    let next = sequence
-    while (bitAt(word, next)) {
-      next++
-      if (next % WORD_BITS === 0n) word = words.at(next / WORD_BITS).get()
-    }
-    first.set(next - 1n)
-  }
+  wordOf(call, chain, sequence).update((bits) => bits | (1n << (sequence % WORD_BITS)))
+  call.store.chains.at(chain).settled.update((count) => count + 1n)
   record(call, id, { status, chain, sequence })
 }
 

@@ -26,8 +26,9 @@ export const layout = defineLayout({
     1,
     map('bytes32', struct({ status: uint(8), chain: uint(64), sequence: uint(64), changedAt: uint(40) })),
   ),
-  chains: slot(2, map('uint', struct({ vault: address, sent: uint(40), settled: uint(40) }))),
-  /** By source, then sequence / 256: a bit for each that is settled, least significant first. */
+  /** `settled` is how many that came in are; `era`, how often the numbers began anew with another network. */
+  chains: slot(2, map('uint', struct({ vault: address, sent: uint(40), settled: uint(40), era: uint(16) }))),
+  /** By source, then era * 2^64 + sequence / 256: a bit for each that is settled, least significant first. */
   settled: slot(3, map('uint', map('uint', uint(256)))),
   /** By chain, then the token here. */
   routes: slot(4, map('uint', map('address', struct(routeFields)))),

@@ -10,9 +10,6 @@ export type Message = Named<(typeof abi)['functions']['messageId']['inputs']>['m
 /** As `IBridge.Status` counts. */
 export const Status = { none: 0n, sent: 1n, refunded: 2n, delivered: 3n, refused: 4n, noticed: 5n } as const
 
-/** Of messages that came from a chain: so many beyond the first that is not settled can be. */
-export const INBOX_WINDOW = 1_024n
-
 const TYPEHASH = keccak(
   new TextEncoder().encode(
     'Message(uint64 sourceChain,uint64 targetChain,uint64 sequence,uint64 deadline,bytes32 sender,bytes recipient,bytes32 token,uint256 amount,bytes32 refundOf,bytes data)',

@@ -9,8 +9,6 @@ export interface BridgeReads {
   chains(): readonly bigint[]
   /** null where the chain is not connected. */
   vaultOf(chain: bigint): Address | null
-  /** All that came from a chain up to here is settled. */
-  settledUpTo(chain: bigint): bigint
   /** Whether a message that came in was delivered, refused or noticed. */
   isSettled(id: Hash): boolean
 }
@@ -23,7 +21,6 @@ export function bridgeReads(words: Words): BridgeReads {
       const vault = store.chains.at(chain).vault.get()
       return isNobody(vault) ? null : vault
     },
-    settledUpTo: (chain) => store.chains.at(chain).settled.get(),
     isSettled: (id) => store.transfers.at(id).status.get() >= Status.delivered,
   }
 }

@@ -49,6 +49,7 @@ test('solc reads at the same place what the layout writes', async () => {
   store.chains.at(9n).vault.set(account(0xabc))
   store.chains.at(9n).sent.set(5n)
   store.chains.at(9n).settled.set(6n)
+  store.chains.at(9n).era.set(4n)
   store.settled.at(9n).at(1n).set(7n)
   const route = store.routes.at(9n).at(account(1))
   route.remote.set(filled(8))
@@ -65,7 +66,7 @@ test('solc reads at the same place what the layout writes', async () => {
   world.state.end()
   expect(await ask('links', [1, 2])).toEqual([bytesToHex(filled(3))])
   expect(await ask('transfers', [filled(1)])).toEqual(['1', '2', '3', '4'])
-  expect(await ask('chains', [9])).toEqual([bytesToHex(account(0xabc)), '5', '6'])
+  expect(await ask('chains', [9])).toEqual([bytesToHex(account(0xabc)), '5', '6', '4'])
   expect(await ask('settled', [9, 1])).toEqual(['7'])
   expect(await ask('routes', [9, bytesToHex(account(1))])).toEqual([
     ...[bytesToHex(filled(8)), '1', '2', '3', '4', '5', 'true', 'true', '9'],
