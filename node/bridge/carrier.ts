@@ -63,7 +63,13 @@ export interface ChainView {
 }
 /** What became of the transaction under way: it is, or it is over. */
 export type Outcome = 'waits' | 'included' | 'reverted' | 'lost'
-export type Sending = 'sent' | 'fee' | 'balance' | { readonly refused: string }
+/** `awaited`: what waits in the endpoint's pool does it already. */
+export type Sending = 'sent' | 'fee' | 'balance' | 'awaited' | { readonly refused: string }
+/** How a refusal is named, and whether what others sent and is in no block yet counts. */
+export interface Trial {
+  readonly explain: (output: Uint8Array) => string
+  readonly believesPool: boolean
+}
 
 const BOUNDS = {
   /** Between two bids. */
@@ -187,11 +193,12 @@ export class Carrier {
   }
 
   /** Signs, records and sends a call. Throws L1_*, WAL_*. */
-  async send(view: ChainView, order: Order, explain: (output: Uint8Array) => string): Promise<Sending> {
+  async send(view: ChainView, order: Order, trial: Trial): Promise<Sending> {
     assert(this.#record === null, 'one transaction is under way at a time')
     const { nonce, latest, balanceWei } = view
-    const gas = await this.#estimate(order, explain)
+    const gas = await this.#estimate(order, trial.explain)
     if (typeof gas === 'string') return { refused: gas }
+    if (trial.believesPool && (await this.#isAwaited(order))) return 'awaited'
     const { tipWei, maxFeeWei: most } = this.options
     const over = this.#floor?.nonce === nonce ? this.#floor : null
     const prices = { baseFeeWei: latest.baseFeeWei, tipWei }
@@ -230,6 +237,19 @@ export class Carrier {
       if (!(error instanceof NodeError) || error.code !== L1Errors.REFUSED.code) throw error
       const { output } = error.data as { readonly output: string | null } // L1_REFUSED has it
       return output === null || output === '0x' ? error.message : explain(hexToBytes(output))
+    }
+  }
+
+  /** Right before it is sent: whether it would revert after what waits in the pool, by an endpoint that runs that. */
+  async #isAwaited({ data }: Order): Promise<boolean> {
+    const { l1, account } = this.#deps
+    try {
+      await l1.estimate({ from: account.address, to: this.options.contract, data }, 'pending')
+      return false
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.code !== L1Errors.REFUSED.code) throw error
+      const { output } = error.data as { readonly output: string | null } // L1_REFUSED has it
+      return output !== null && output !== '0x' // else it is no revert: the endpoint knows no such state
     }
   }
 

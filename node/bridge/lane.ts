@@ -38,6 +38,11 @@ export interface Carried extends Held {
   seenMs: number | null
   /** Not to be looked at before. */
   nextMs: number
+  /** Since when it could be brought; null: not yet. */
+  readyMs: number | null
+  /** Whether it was settled in the newest block when it was last looked at, and whether by this relayer. */
+  isThere: boolean
+  isOwn: boolean
   /** A target refused it, or has no proof of it for long: it is compared with its source again. */
   isDoubted: boolean
 }
@@ -216,7 +221,7 @@ export class Lane {
 
 const carriedOf = ({ height, message }: Sent, before: Place): Carried => ({
   ...{ message, id: messageId(message), height, before, stage: 'open' as const, tries: 0, waits: 0, deed: '' },
-  ...{ seenMs: null, nextMs: 0, isDoubted: false },
+  ...{ seenMs: null, nextMs: 0, readyMs: null, isThere: false, isOwn: false, isDoubted: false },
 })
 const startOf = ({ from }: LaneOptions): Place => ({
   ...{ height: Math.max(0, from - 1), hash: null, sequence: from <= 1 ? 0n : null },

@@ -276,6 +276,49 @@ test('two relayers bring different messages where there are many', async () => {
   expect(ticks[1]).toBeLessThan(((ticks[0] ?? 0) * 3) / 4)
 })
 
+test.each([true, false])(
+  'of two relayers one brings lone messages and the other stands by: pools are run %s',
+  async (has) => {
+    const world = await World.open(2)
+    for (const chain of world.chains) chain.hasPending = has
+    const lone = async (): Promise<number> => {
+      const before = world.ends.filter(isDelivered).length
+      world.polygon.send(NOVA, BOB)
+      const began = world.nowMs
+      await world.until(() => world.ends.filter(isDelivered).length > before)
+      const ticks = (world.nowMs - began) / TICK_MS
+      await world.run(20_000)
+      return ticks
+    }
+    const ticks = []
+    for (let i = 0; i < 20; i++) ticks.push(await lone())
+    // At most the first is brought twice; none waits longer than with one relayer.
+    expect(world.given).toBeLessThanOrEqual(has ? 20 : 21)
+    const [alone] = [await World.open()]
+    alone.polygon.send(NOVA, BOB)
+    const began = alone.nowMs
+    await alone.until(() => alone.ends.some(isDelivered))
+    expect(Math.max(...ticks)).toBe((alone.nowMs - began) / TICK_MS)
+    // The one that brings them ends: the other takes over after a while, and then waits no more.
+    const senders = world.nova.given.map(({ from }) => from[0])
+    world.relayers.splice(senders.at(-1) === 1 ? 0 : 1, 1)
+    const [first, second] = [await lone(), await lone()]
+    expect(first).toBeLessThanOrEqual((ticks[0] ?? 0) + 30_000 / TICK_MS)
+    expect(second).toBe(ticks[0])
+  },
+)
+
+test('what waits in a pool and is never taken into a block keeps nobody from bringing it', async () => {
+  const world = await World.open()
+  // As an endpoint that says so of everything.
+  world.nova.onPending = () => true
+  world.polygon.send(NOVA, BOB)
+  await world.run(20_000)
+  expect(world.given).toBe(0)
+  await world.run(40_000)
+  expect([world.given, world.ends]).toEqual([1, ['sent delivered']])
+})
+
 test('a recipient that mends gets what it refused', async () => {
   const world = await World.open()
   world.polygon.reverting.add(bytesToHex(MALLORY))

@@ -1,6 +1,7 @@
 // The relayer: brings messages and their proofs between NovaChain and any number of other chains, refuses there what comes too late, and brings
 // the notices on which it is paid back. Anybody may run one: it holds no key that matters, and the contracts are asked what is done before
-// anything is sent, so that what is brought twice reverts and costs gas, nothing else. A chain has a turn of its own: one that hangs stops no other.
+// anything is sent, so that what is brought twice reverts and costs gas, nothing else. Of several relayers the one that was first goes on, and the
+// others stand by. A chain has a turn of its own: one that hangs stops no other.
 import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Clock, Log } from '../../chain/base/ports.ts'
@@ -55,6 +56,10 @@ const BOUNDS = {
   checks: 32,
   /** Of what is due within one such span each relayer begins elsewhere: two that began with the oldest would bring all of it twice. */
   spreadMs: 60_000,
+  /** With fewer to bring two relayers bring the same: one of them stands by. */
+  few: 4,
+  /** So long, and up to twice as long by its account, a relayer that stands by leaves a message to the others. Longer than a block of any chain. */
+  standByMs: 15_000,
   /** Until what has no proof yet, or is not final, is looked at again. */
   waitMs: 2_000,
   /** So many waits for a proof in a row: it may be of what never was. */
@@ -69,6 +74,8 @@ const BOUNDS = {
 interface State {
   waits: RelayWaits
   fault: NodeError | null
+  /** Another relayer brought there what this one could have. It leaves the next messages to that one for a while, until it brings one itself. */
+  isStandingBy: boolean
 }
 
 export class Relayer {
@@ -78,7 +85,8 @@ export class Relayer {
 
   constructor(deps: RelayerDeps) {
     this.#deps = deps
-    for (const { chain } of deps.shores) this.#states.set(chain, { waits: 'endpoint', fault: null })
+    for (const { chain } of deps.shores)
+      this.#states.set(chain, { waits: 'endpoint', fault: null, isStandingBy: false })
   }
 
   get status(): readonly ShoreStatus[] {
@@ -121,7 +129,7 @@ export class Relayer {
   }
 
   #stateOf(chain: bigint): State {
-    return this.#states.get(chain) ?? { waits: 'endpoint', fault: null }
+    return this.#states.get(chain) ?? { waits: 'endpoint', fault: null, isStandingBy: false }
   }
 
   /** Neither way while one of its chains is not what it was. */
@@ -151,8 +159,10 @@ export class Relayer {
 
   async #carry(shore: Shore, view: ChainView): Promise<RelayWaits> {
     if (shore.carrier.record !== null && (await this.#follow(shore, view))) return 'inclusion'
-    for (const [lane, each] of this.#due(shore)) {
-      const waits = await this.#bring(shore, lane, each, view)
+    const due = this.#due(shore)
+    const isFew = due.filter(([, { isThere }]) => !isThere).length < BOUNDS.few
+    for (const [lane, each] of due) {
+      const waits = await this.#bring(shore, lane, each, { ...view, isFew })
       if (waits !== null) return waits
     }
     return 'messages'
@@ -170,7 +180,7 @@ export class Relayer {
       .flatMap((lane) => [...lane.pending.values()].map((each) => [lane, each] as const))
     for (const [, each] of waiting) each.nextMs ||= nowMs
     const spanOf = ({ nextMs }: Carried): number => Math.floor(nextMs / BOUNDS.spreadMs)
-    const placeOf = ({ id }: Carried): number => (firstWord(id) ^ firstWord(carrier.mark)) >>> 0
+    const placeOf = (each: Carried): number => lotOf(each, carrier)
     const due = waiting
       .filter(([, { stage, nextMs }]) => stage === 'open' && nextMs <= nowMs)
       .sort(([, a], [, b]) => spanOf(a) - spanOf(b) || placeOf(a) - placeOf(b))
@@ -196,6 +206,10 @@ export class Relayer {
     }
     const outcome = await carrier.follow(view)
     if (outcome === 'waits') return true
+    if (outcome === 'included') {
+      this.#stateOf(chain).isStandingBy = false
+      if (each !== undefined) each.isOwn = true
+    }
     if (each !== undefined && outcome === 'reverted') this.#refused(each, view)
     return false
   }
@@ -206,15 +220,23 @@ export class Relayer {
   }
 
   /** One message, as far as it goes now. null: on to the next. */
-  async #bring({ side, carrier }: Shore, lane: Lane, each: Carried, view: ChainView): Promise<RelayWaits | null> {
+  async #bring(
+    shore: Shore,
+    lane: Lane,
+    each: Carried,
+    view: ChainView & { isFew: boolean },
+  ): Promise<RelayWaits | null> {
+    const { side, carrier } = shore
     const nowMs = this.#deps.clock.nowMs()
-    if ((await side.status(each.id, view.latest.hash)) >= Status.delivered) {
+    each.isThere = (await side.status(each.id, view.latest.hash)) >= Status.delivered
+    if (each.isThere) {
+      if (view.isFew && each.readyMs !== null && !each.isOwn) this.#stateOf(shore.chain).isStandingBy = true
       each.nextMs = nowMs + BOUNDS.waitMs
       this.#settle(lane, each, await side.status(each.id, view.final.hash))
       return null
     }
     const kind = this.#deedOf(each, view)
-    if (each.deed !== kind) Object.assign(each, { deed: kind, tries: 0 })
+    if (each.deed !== kind) Object.assign(each, { deed: kind, tries: 0, readyMs: null })
     each.nextMs = nowMs + BOUNDS.waitMs
     const deed = await this.#deed(lane, each, kind)
     const data = deed === null ? null : await this.#call(side, each, deed, view)
@@ -222,10 +244,16 @@ export class Relayer {
       if (++each.waits % BOUNDS.doubtWaits === 0) each.isDoubted = true
       return null
     }
+    each.readyMs ??= nowMs
+    if (view.isFew && this.#stateOf(shore.chain).isStandingBy && nowMs < each.readyMs + standByMs(each, carrier))
+      return null
     const { sequence } = each.message
     const order = { id: each.id, source: lane.options.source, sequence, deed: kind, data }
-    const sending = await carrier.send(view, order, side.explain)
+    // What waits in a pool costs nobody anything until it is in a block: it is left to itself for so long and no longer.
+    const believesPool = nowMs < each.readyMs + 2 * BOUNDS.standByMs
+    const sending = await carrier.send(view, order, { explain: side.explain, believesPool })
     if (sending === 'sent') return 'inclusion'
+    if (sending === 'awaited') return null
     if (typeof sending === 'string') {
       each.nextMs = nowMs
       return sending
@@ -299,6 +327,10 @@ const inTurns = <T>(all: readonly T[], lineOf: (one: T) => string): readonly T[]
   }
   return turns.flat()
 }
+/** Of an account and a message: another for each. */
+const lotOf = ({ id }: Carried, { mark }: Carrier): number => (firstWord(id) ^ firstWord(mark)) >>> 0
+/** How long a message is left to others: of several that stand by one comes first. */
+const standByMs = (each: Carried, carrier: Carrier): number => BOUNDS.standByMs * (1 + lotOf(each, carrier) / 2 ** 32)
 const firstWord = (hash: Hash): number => new DataView(hash.buffer, hash.byteOffset).getUint32(0)
 const secondOf = (ms: number): bigint => BigInt(Math.floor(ms / 1_000))
 /** What time or another answer may mend. */

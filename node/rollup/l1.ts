@@ -54,8 +54,8 @@ export interface L1 {
   code(of: Address, at: Hash): Promise<Uint8Array>
   storage(of: Address, slot: Hash, at: Hash): Promise<Hash>
   call(to: Address, data: Uint8Array, at: Hash): Promise<Uint8Array>
-  /** Gas of a call on the newest block. A revert is L1_REFUSED. */
-  estimate(call: L1Call): Promise<bigint>
+  /** Gas of a call on the newest block, or after what waits in the endpoint's pool. A revert is L1_REFUSED. */
+  estimate(call: L1Call, at?: 'latest' | 'pending'): Promise<bigint>
   /** null: in no block. */
   receipt(tx: Hash): Promise<L1Receipt | null>
   /** Gives the endpoint a signed transaction; that it takes it promises nothing. */
@@ -140,10 +140,10 @@ export function createL1(options: L1Options): L1 & L1Past {
     code: (of, hash) => ask('eth_getCode', [bytesToHex(of), at(hash)], as(data)),
     storage: (of, slot, block) => ask('eth_getStorageAt', [bytesToHex(of), bytesToHex(slot), at(block)], as(hash)),
     call: (to, input, hash) => ask('eth_call', [{ to: bytesToHex(to), data: bytesToHex(input) }, at(hash)], as(data)),
-    async estimate({ from, to, data: input }) {
+    async estimate({ from, to, data: input }, state = 'latest') {
       await known()
       const call = { from: bytesToHex(from), to: bytesToHex(to), data: bytesToHex(input) }
-      return ask('eth_estimateGas', [call, 'latest'], as(quantity))
+      return ask('eth_estimateGas', [call, state], as(quantity))
     },
     receipt: (tx) =>
       ask('eth_getTransactionReceipt', [bytesToHex(tx)], (value) => (value === null ? null : receiptOf(tx, value))),

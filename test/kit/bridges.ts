@@ -69,6 +69,10 @@ export class SimChain {
   isOpen = true
   /** Before each question; throws what the endpoint fails with. */
   onCall: (method: string) => void = () => {}
+  /** Whether its endpoints run what waits in the pool. */
+  hasPending = true
+  /** Whether whatever is tried after what waits in the pool reverts. */
+  onPending: () => boolean = () => false
   /** What it makes of the logs. */
   forge: (sent: readonly Sent[]) => readonly Sent[] = (sent) => sent
   /** Blocks that logs may be asked of at once. */
@@ -140,20 +144,29 @@ export class SimChain {
       const deadline = BigInt(Math.floor(timeMs / 1_000)) + LIFETIME_S
       state = this.#appended(state, { ...message, deadline }, number)
     }
-    const receipts = new Map<string, L1Receipt>()
     const hash = this.#hashOf(number)
+    const run = this.#included(state, block)
+    for (const { tx } of run.done) this.pool.delete(keyOf(tx))
+    for (const tx of this.pool.values())
+      if (tx.nonce < (run.state.nonces.get(addressKey(tx.from)) ?? 0n)) this.pool.delete(keyOf(tx))
+    const facts = { blockNumber: number, blockHash: hash, gasUsed: 100_000n, gasPriceWei: this.baseFeeWei }
+    const receipts = new Map(run.done.map(({ tx, isSuccess }) => [bytesToHex(tx.hash), { isSuccess, ...facts }]))
+    state = run.state
+    this.#blocks.push({ number, hash, timeMs, baseFeeWei: this.baseFeeWei, state, receipts })
+  }
+  /** What a block would take of the pool, by sender and nonce. */
+  #included(before: State, block: { readonly number: number; readonly timeMs: number }) {
+    let state = before
+    const done: { readonly tx: SimTx; readonly isSuccess: boolean }[] = []
     const txs = [...this.pool.values()].sort((a, b) => Number(a.nonce - b.nonce))
     for (const tx of this.isOpen ? txs : []) {
       const nonce = state.nonces.get(addressKey(tx.from)) ?? 0n
-      if (tx.nonce < nonce) this.pool.delete(keyOf(tx))
       if (tx.nonce !== nonce || tx.maxFee < this.baseFeeWei) continue
-      this.pool.delete(keyOf(tx))
       const after = this.#tried(state, tx.data, block)
       state = { ...(after ?? state), nonces: new Map(state.nonces).set(addressKey(tx.from), nonce + 1n) }
-      const facts = { blockNumber: number, blockHash: hash, gasUsed: 100_000n, gasPriceWei: this.baseFeeWei }
-      receipts.set(bytesToHex(tx.hash), { isSuccess: after !== null, ...facts })
+      done.push({ tx, isSuccess: after !== null })
     }
-    this.#blocks.push({ number, hash, timeMs, baseFeeWei: this.baseFeeWei, state, receipts })
+    return { state, done }
   }
   /** Another history for the newest blocks: what was in them is in none; `again`: what it sent is sent again. */
   reorganise(count: number): void {
@@ -278,9 +291,12 @@ export class SimChain {
         const found = { status: this.statusOf(id, state), chain: 0n, sequence: 0n, changedAt: 0n }
         return encodeNamed(vaultAbi.functions.transfer.outputs, { found })
       },
-      estimate: async ({ data }) => {
+      estimate: async ({ data }, at = 'latest') => {
         gate('estimate')
-        this.#run(this.head.state, data, { number: this.head.number, timeMs: this.head.timeMs })
+        const { state, number, timeMs } = this.head
+        if (at === 'pending' && this.onPending()) throw reverted('AlreadySettled')
+        const isPending = at === 'pending' && this.hasPending
+        this.#run(isPending ? this.#included(state, { number, timeMs }).state : state, data, { number, timeMs })
         return 100_000n
       },
       receipt: async (tx) => {
