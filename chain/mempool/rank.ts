@@ -98,10 +98,20 @@ export interface Best {
 /** `rough` orders almost always; the exact wei decide where it is equal. */
 type Head = { readonly queue: RankedQueue; readonly ranked: Ranked; readonly rough: number; readonly tip: bigint }
 
-const headOf = (queue: RankedQueue, ranked: Ranked | undefined, baseFeeWei: bigint): Head | null => {
-  if (ranked === undefined) return null
-  const tip = tipWei(ranked.tx, baseFeeWei)
-  return tip < 0n ? null : { queue, ranked, rough: Number(tip), tip }
+/** Heads at one base fee. Many offer the same fees one after another: they share the numbers that are made of them. */
+const headsAt = (baseFeeWei: bigint) => {
+  let last: Fees = { maxFeeWei: -1n, maxTipWei: -1n }
+  let [tip, rough] = [0n, 0]
+  return (queue: RankedQueue, ranked: Ranked | undefined): Head | null => {
+    if (ranked === undefined) return null
+    const { maxFeeWei, maxTipWei } = ranked.tx
+    if (maxFeeWei !== last.maxFeeWei || maxTipWei !== last.maxTipWei) {
+      last = { maxFeeWei, maxTipWei }
+      tip = tipWei(last, baseFeeWei)
+      rough = Number(tip)
+    }
+    return tip < 0n ? null : { queue, ranked, rough, tip }
+  }
 }
 
 const goesFirst = (a: Head, b: Head): boolean => {
@@ -117,14 +127,15 @@ const goesFirst = (a: Head, b: Head): boolean => {
  */
 export function bestOf(queues: Iterable<RankedQueue>, baseFeeWei: bigint): Best {
   const heads: Head[] = []
+  const headOf = headsAt(baseFeeWei)
   for (const queue of queues) {
-    const head = headOf(queue, queue.pending[0], baseFeeWei)
+    const head = headOf(queue, queue.pending[0])
     if (head !== null) heads.push(head)
   }
   const heap = new Heap(heads, goesFirst)
   let last: Head | null = null
   const follow = ({ queue }: Head, ranked: Ranked | undefined): void => {
-    const next = headOf(queue, ranked, baseFeeWei)
+    const next = headOf(queue, ranked)
     if (next === null) heap.pop()
     else heap.replaceFirst(next)
   }

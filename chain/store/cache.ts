@@ -62,16 +62,18 @@ class Generation {
     return true
   }
 
-  get(hash: number, prefix: number, key: Uint8Array): Uint8Array | null | undefined {
+  /** The value; into `younger`, where one is given, goes what was found. */
+  get(hash: number, prefix: number, key: Uint8Array, younger: Generation | null): Uint8Array | null | undefined {
     const slot = this.#slotOf(hash, prefix, key, 0, key.length)
     if (this.#table[slot] === 0) return undefined
     const place = this.#table[slot + 1] as number
     const slab = this.#slabs[place >>> (SLAB_BITS - ALIGN_BITS)] as Uint8Array
     const at = (place << ALIGN_BITS) & (SLAB_BYTES - 1)
     const length = ((slab[at + 4] as number) << 8) | (slab[at + 5] as number)
-    if (length === ABSENT) return null
     const from = at + HEAD_BYTES + key.length
-    return slab.subarray(from, from + length)
+    const end = length === ABSENT ? null : from + length
+    younger?.set(hash, prefix, slab, at + HEAD_BYTES, from, end)
+    return end === null ? null : slab.subarray(from, end)
   }
 
   set(hash: number, prefix: number, bytes: Uint8Array, keyAt: number, valueAt: number, end: number | null): void {
@@ -158,10 +160,10 @@ export class Cache {
   /** null: known to be absent. A view that is good until its key is set again. */
   get(prefix: number, key: Uint8Array): Uint8Array | null | undefined {
     const hash = hashOf(prefix, key, 0, key.length)
-    const young = this.#young.get(hash, prefix, key)
+    const young = this.#young.get(hash, prefix, key, null)
     if (young !== undefined) return young
-    const old = this.#old.get(hash, prefix, key)
-    if (old !== undefined) this.#put(hash, prefix, joined(key, old), 0, key.length, old && key.length + old.length)
+    const old = this.#old.get(hash, prefix, key, this.#young)
+    if (old !== undefined) this.#age()
     return old
   }
   set(prefix: number, key: Uint8Array, value: Uint8Array | null): void {
@@ -174,6 +176,9 @@ export class Cache {
   }
   #put(hash: number, prefix: number, bytes: Uint8Array, keyAt: number, valueAt: number, end: number | null): void {
     this.#young.set(hash, prefix, bytes, keyAt, valueAt, end)
+    this.#age()
+  }
+  #age(): void {
     if (this.#young.sizeBytes <= this.#halfBytes) return
     this.#old = this.#young
     this.#young = new Generation()

@@ -43,6 +43,7 @@ import {
 import { corrupt, SEAL_BYTES, unseal } from './seal.ts'
 import { slotHere, slotKey, slotLeaf, slotValue } from './slot.ts'
 import {
+  type BranchSink,
   type Child,
   type LeafChange,
   packChild,
@@ -159,7 +160,8 @@ class Store implements StateStore {
   #head: { readonly height: number; readonly reader: Reader } | null = null
   #lowest: { readonly state: number; readonly proofs: number }
   #keptFrom = Number.POSITIVE_INFINITY
-  readonly #replacedBytes: Record<TableName, number> = { accounts: 0, slots: 0, nodes: 0 }
+  /** Memory for what a block replaces, which the last one used; empty while one has it. */
+  #rooms = NO_ROOMS
 
   constructor(kv: Kv, pause: Pause, options: StateOptions) {
     this.#kv = kv
@@ -249,7 +251,9 @@ class Store implements StateStore {
     const lowest = await this.#prune(height, batch, this.#options)
     for (const code of changes.codes) writeCode(code, batch)
     const newest: Newest = (table, key) => this.#newest(table, key)
-    const block = new BlockWrites(this.#tables, height, newest, batch, this.#replacedBytes)
+    const rooms = this.#rooms
+    this.#rooms = NO_ROOMS
+    const block = new BlockWrites(this.#tables, height, newest, batch, rooms)
     const leaves: LeafChange[] = []
     for (const { hash, item } of await this.#inOrder(changes.accounts, addressHere)) {
       const leaf = this.#applyAccount(block, hash, item)
@@ -265,7 +269,7 @@ class Store implements StateStore {
       return accountLeaf(value)
     })
     await block.finish(this.#pause)
-    for (const table of TABLE_NAMES) this.#replacedBytes[table] = Math.ceil(block.replaced[table].usedBytes * 1.1)
+    this.#rooms = block.rooms()
     writeMeta({ height, root: rootOf(root), lowest }, batch)
     return { height, root: rootOf(root), changes, writes: batch }
   }
@@ -348,21 +352,25 @@ class Store implements StateStore {
     leaf: (key: Uint8Array) => Uint8Array,
     from: 'newest' | 'nothing' = 'newest',
   ): Promise<Child> {
-    const value = (key: Uint8Array): Uint8Array | null => {
-      const version = this.#newest('nodes', key)
-      return version === null ? null : contentOf(version)
-    }
-    const before = from === 'nothing' ? null : value(rootKey(owner))
+    const before = from === 'nothing' ? null : this.#newest('nodes', rootKey(owner))
+    const root0 = before === null ? null : contentOf(before)
+    // What was read on the way down is replaced on the way up: of each depth the last.
+    const reads: { readonly packed: Uint8Array; readonly version: Version }[] = []
     const source: TrieSource = {
       leaf,
-      branch(path) {
-        const packed = value(path)
-        if (packed === null) throw corrupt('nodes', path, 'a trie node is missing')
+      branch: (path) => {
+        const version = this.#newest('nodes', path)
+        const packed = version === null ? null : contentOf(version)
+        if (version === null || packed === null) throw corrupt('nodes', path, 'a trie node is missing')
+        reads[path.length] = { packed, version }
         return packed
       },
     }
-    const sink = (path: Uint8Array, packed: Uint8Array | null): Uint8Array | null => block.put('nodes', path, packed)
-    const steps = updateTrie(before === null ? null : unpackChild(before), leaves, source, sink, owner)
+    const sink: BranchSink = (path, packed, was) => {
+      const read = reads[path.length]
+      return block.put('nodes', path, packed, read?.packed === was ? read.version : undefined)
+    }
+    const steps = updateTrie(root0 === null ? null : unpackChild(root0), leaves, source, sink, owner)
     let step = steps.next()
     for (; step.done !== true; step = steps.next()) if (leaves.length > SLICE_ACCOUNTS) await this.#pause()
     const root = step.value
@@ -550,6 +558,12 @@ const standing = (leaves: readonly LeafChange[], key: Uint8Array): Uint8Array | 
 
 type Newest = (table: TableName, key: Uint8Array) => Version | null
 
+type Rooms = Readonly<Record<TableName, Uint8Array>>
+const NO_ROOM = new Uint8Array(0)
+const NO_ROOMS: Rooms = { accounts: NO_ROOM, slots: NO_ROOM, nodes: NO_ROOM }
+/** What a full block needs, and half as much again; more is not held. */
+const ROOM_MAX_BYTES = 32 * 1024 * 1024
+
 /** What one block puts over the newest versions, each key once, and what it replaces. A put of what is there already is none. */
 class BlockWrites {
   readonly #tables: Tables
@@ -560,11 +574,11 @@ class BlockWrites {
   readonly #clearing = new Map<string, readonly [TableName, Uint8Array]>()
   readonly replaced: Readonly<Record<TableName, Replaced>>
 
-  constructor(tables: Tables, height: number, newest: Newest, batch: Batch, expected: Record<TableName, number>) {
+  constructor(tables: Tables, height: number, newest: Newest, batch: Batch, rooms: Rooms) {
     this.replaced = {
-      accounts: new Replaced(expected.accounts),
-      slots: new Replaced(expected.slots),
-      nodes: new Replaced(expected.nodes),
+      accounts: new Replaced(rooms.accounts),
+      slots: new Replaced(rooms.slots),
+      nodes: new Replaced(rooms.nodes),
     }
     this.#tables = tables
     this.#height = height
@@ -594,6 +608,13 @@ class BlockWrites {
     if (value !== null) return this.#batch.content(value.length)
     replaced.removed.push(key)
     return null
+  }
+
+  /** Once the block is finished. */
+  rooms(): Rooms {
+    const roomOf = ({ bytes }: Replaced): Uint8Array => (bytes.length > ROOM_MAX_BYTES ? NO_ROOM : bytes)
+    const { accounts, slots, nodes } = this.replaced
+    return { accounts: roomOf(accounts), slots: roomOf(slots), nodes: roomOf(nodes) }
   }
 
   /** After all puts: the history of the block. */

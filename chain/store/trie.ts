@@ -32,8 +32,8 @@ export interface TrieSource {
   branch(path: Uint8Array): Uint8Array
   leaf(key: Uint8Array): Uint8Array
 }
-/** Takes a branch, each path once; null removes it. Answers its copy, for what comes is overwritten. */
-export type BranchSink = (path: Uint8Array, packed: Uint8Array | null) => Uint8Array | null
+/** Takes a branch, each path once; null removes it. Answers its copy, for what comes is overwritten. `was`: what the source gave there, if it did. */
+export type BranchSink = (path: Uint8Array, packed: Uint8Array | null, was: Uint8Array) => Uint8Array | null
 
 export const nibblesOf = (key: Uint8Array): Uint8Array => {
   const out = new Uint8Array(key.length * 2)
@@ -400,11 +400,11 @@ class Update {
     const path = open.path ?? this.#pathOf(key, place, NO_NIBBLES)
     const hangs = this.#prefix.length + depth
     if (live > 1) {
-      const made = this.#sink(path, this.#pack(open))
+      const made = this.#sink(path, this.#pack(open), packed)
       assert(made !== null, 'a branch that was written is handed back')
       return this.#branchChild(place === depth ? NO_NIBBLES : path.subarray(hangs), made)
     }
-    this.#sink(path, null)
+    this.#sink(path, null, packed)
     if (live === 0) return null
     const child = childOf(open, last) as Exclude<Child, null> // it is alive
     if (child.kind === 'leaf') return leafChild(child.key.slice(), depth, this.#source.leaf(child.key))

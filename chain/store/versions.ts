@@ -103,9 +103,9 @@ export class Replaced {
   /** Keys that the block removed. */
   readonly removed: Uint8Array[] = []
 
-  /** About as much as there was in the last block. */
-  constructor(expectedBytes: number) {
-    this.bytes = new Uint8Array(expectedBytes)
+  /** In memory that was used before, where there is some. */
+  constructor(room: Uint8Array) {
+    this.bytes = room
   }
 
   add(key: Uint8Array, before: Version): void {

@@ -628,6 +628,9 @@ const authorityOf = (t: { yParity: bigint; r: bigint; s: bigint }, unsigned: rea
   return recoverAddress(digest, word(t.r), word(t.s), t.yParity === 1n ? 1 : 0)
 }
 
+/** Without a view of the receiver where there always is one. */
+const createsContract = (tx: Pick<Tx, 'to'>): boolean => !(tx instanceof UsualTx) && tx.to === null
+
 export interface IntrinsicGas {
   readonly gas: bigint
   readonly floor: bigint
@@ -636,12 +639,13 @@ const PLAIN_GAS: IntrinsicGas = { gas: 21_000n, floor: 21_000n }
 /** Gas a transaction pays before it runs, and the floor of EIP-7623 it pays at least. */
 export function intrinsicGas(tx: Pick<Tx, 'to' | 'data' | 'accessList' | 'authorizations'>): IntrinsicGas {
   const { data, accessList, authorizations } = tx
-  if (tx.to !== null && data.length === 0 && accessList.length === 0 && authorizations.length === 0) return PLAIN_GAS
+  const isCreation = createsContract(tx)
+  if (!isCreation && data.length === 0 && accessList.length === 0 && authorizations.length === 0) return PLAIN_GAS
   let zeros = 0
   for (let i = 0; i < data.length; i++) if (data[i] === 0) zeros++
   const tokens = BigInt(zeros + 4 * (data.length - zeros))
   let gas = 21_000n + 4n * tokens
-  if (tx.to === null) gas += 32_000n + 2n * BigInt(Math.ceil(data.length / 32))
+  if (isCreation) gas += 32_000n + 2n * BigInt(Math.ceil(data.length / 32))
   for (const entry of accessList) gas += 2_400n + 1_900n * BigInt(entry.keys.length)
   gas += 25_000n * BigInt(authorizations.length)
   return { gas, floor: 21_000n + 10n * tokens }
@@ -659,7 +663,7 @@ export function checkTxGas(
   const { gas, floor } = intrinsic
   if (tx.gasLimit > TX_GAS_MAX && ethereum !== 'prague')
     throw new NodeError(TxErrors.GAS_TOO_HIGH, { have: tx.gasLimit, max: TX_GAS_MAX })
-  if (tx.to === null && tx.data.length > INITCODE_MAX_BYTES)
+  if (tx.data.length > INITCODE_MAX_BYTES && createsContract(tx))
     throw new NodeError(TxErrors.INITCODE, { size: tx.data.length, max: INITCODE_MAX_BYTES })
   if (tx.gasLimit < gas) throw new NodeError(TxErrors.GAS_TOO_LOW, { have: tx.gasLimit, want: gas })
   if (tx.gasLimit < floor) throw new NodeError(TxErrors.FLOOR_GAS, { have: tx.gasLimit, want: floor })
