@@ -1,7 +1,7 @@
 // The relayer between three chains in memory that reorganise, grow dear, hang, lie and go backwards, and on a disk that dies after any write
 // and any broadcast: each message ends once, delivered or paid back, and none waits for another.
 import { expect, test } from 'vitest'
-import { bytesToHex } from '../../chain/base/bytes.ts'
+import { addressKey, bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import { isNoWord, messageId, Status } from '../../chain/native/bridge/message.ts'
@@ -45,9 +45,11 @@ class World {
   sendsLeft = Number.POSITIVE_INFINITY
   writesLeft = Number.POSITIVE_INFINITY
   deaths = 0
+  inFlightMax = 4
 
-  static async open(relayers = 1): Promise<World> {
+  static async open(relayers = 1, inFlightMax = 4): Promise<World> {
     const world = new World()
+    world.inFlightMax = inFlightMax
     for (const chain of world.chains) chain.connect(world.chains.filter((each) => each !== chain))
     for (let id = 1; id <= relayers; id++) {
       const home = new Home()
@@ -99,7 +101,7 @@ class World {
         },
       }
       const { contract } = chain
-      const fees = { maxFeeWei: 100n * GWEI, tipWei: GWEI, lowBalanceWei: 10n ** 17n }
+      const fees = { maxFeeWei: 100n * GWEI, tipWei: GWEI, lowBalanceWei: 10n ** 17n, inFlightMax: this.inFlightMax }
       const deps = { l1, account: simAccount(id), file, clock, log: this.#log }
       const carrier = await Carrier.open(deps, { chain: chain.chain, contract, ...fees })
       const nova = this.nova.asker()
@@ -262,7 +264,7 @@ test.each(['nova', 'polygon'] as const)(
 )
 
 test('two relayers bring different messages where there are many', async () => {
-  const [one, two] = [await World.open(), await World.open(2)]
+  const [one, two] = [await World.open(1, 1), await World.open(2, 1)]
   const ticks = []
   for (const world of [one, two]) {
     for (let i = 0; i < 24; i++) world.polygon.send(NOVA, BOB)
@@ -317,6 +319,104 @@ test('what waits in a pool and is never taken into a block keeps nobody from bri
   expect(world.given).toBe(0)
   await world.run(40_000)
   expect([world.given, world.ends]).toEqual([1, ['sent delivered']])
+})
+
+/** Many for NovaChain, all of them there. */
+const burst = async (world: World, count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) world.polygon.send(NOVA, BOB)
+  await world.until(() => world.waiting === count)
+}
+const tried = (world: World) => {
+  const hashes = new Set(world.nova.given.map(({ hash }) => bytesToHex(hash)))
+  return { hashes: hashes.size, nonces: new Set(world.nova.given.map(({ nonce }) => nonce)).size }
+}
+
+test('several are under way at once, and none is brought twice', async () => {
+  const ticks = []
+  for (const inFlight of [1, 8]) {
+    const world = await World.open(1, inFlight)
+    await burst(world, 48)
+    const began = world.nowMs
+    await world.until(() => world.ends.every(isDelivered))
+    ticks.push((world.nowMs - began) / TICK_MS)
+    expect(tried(world)).toEqual({ hashes: 48, nonces: 48 })
+    await world.until(() => world.isOver)
+    expect(world.nova.failed).toBe(0)
+  }
+  // One, two, four and then eight a block.
+  expect(ticks[0]).toBeGreaterThanOrEqual(48)
+  expect(ticks[1]).toBeLessThanOrEqual(10)
+})
+
+test.each(['writesLeft', 'sendsLeft'] as const)(
+  'dying between any two steps with several under way, by %s, loses and doubles nothing',
+  async (what) => {
+    let deaths = 0
+    for (let left = 1; left <= 40; left++) {
+      const world = await World.open()
+      await burst(world, 14)
+      world[what] = left
+      await world.until(() => world.ends.every(isDelivered))
+      expect(tried(world)).toEqual({ hashes: 14, nonces: 14 })
+      expect(world.nova.failed).toBe(0)
+      deaths += world.deaths
+    }
+    expect(deaths).toBeGreaterThan(12)
+  },
+)
+
+test('a spike leaves several behind: each is bid for under its nonce when it is the lowest, and what a pool drops is given again', async () => {
+  const world = await World.open()
+  await burst(world, 14)
+  await world.until(() => world.nova.given.length >= 7)
+  world.nova.baseFeeWei = 20n * GWEI
+  const lowest = world.nova.head.state.nonces.get(addressKey(simAccount(1).address)) ?? 0n
+  await world.run(60_000)
+  const dearer = world.nova.given.filter(({ maxFee }) => maxFee > 20n * GWEI)
+  expect(dearer[0]?.nonce).toBe(lowest)
+  world.nova.pool.clear()
+  await world.until(() => world.isOver)
+  expect([tried(world).nonces, world.nova.failed]).toEqual([14, 0])
+})
+
+test.each([1, 3, 5])(
+  'a reorganisation of %i blocks with several under way takes nothing away for good',
+  async (count) => {
+    const world = await World.open()
+    world.polygon.lagBlocks = 8
+    await world.run(30_000)
+    for (let i = 0; i < 30; i++) world.nova.send(POLYGON, BOB)
+    await world.until(() => world.ends.filter(isDelivered).length >= 9)
+    world.polygon.reorganise(count)
+    await world.until(() => world.isOver)
+    expect(world.ends).toEqual(Array(30).fill('sent delivered'))
+  },
+)
+
+test('after one that reverts in its block there is one under way at a time, until they go well again', async () => {
+  const world = await World.open()
+  await burst(world, 40)
+  await world.until(() => world.nova.given.length >= 11) // four are under way
+  world.nova.reverting.add(bytesToHex(BOB))
+  await world.tick()
+  const [failed, given] = [world.nova.failed, world.nova.given.length]
+  expect(failed).toBeGreaterThan(0)
+  world.nova.reverting.clear()
+  await world.tick()
+  expect(world.nova.given.length - given).toBeLessThanOrEqual(1)
+  await world.until(() => world.isOver)
+  expect(world.nova.failed).toBe(failed)
+})
+
+test('what others brought meanwhile is left, and its nonce is used by the next', async () => {
+  const world = await World.open(2)
+  world.nova.isOpen = false
+  for (let i = 0; i < 20; i++) world.polygon.send(NOVA, BOB)
+  await world.until(() => world.nova.given.length >= 2)
+  world.nova.isOpen = true
+  await world.until(() => world.isOver)
+  expect(world.ends).toEqual(Array(20).fill('sent delivered'))
+  expect(world.nova.given.length).toBeLessThan(26)
 })
 
 test('a recipient that mends gets what it refused', async () => {
@@ -515,6 +615,8 @@ test.each([45, seed])('storms: whatever comes in whatever order, each message en
     const chain = dice.pick(world.chains)
     const to = chain === world.nova ? dice.pick([POLYGON, AVALANCHE]) : NOVA
     if (dice.chance(0.1)) chain.send(to, dice.pick([BOB, MALLORY]))
+    for (let k = dice.chance(0.01) ? 12 : 0; k > 0; k--) chain.send(to, BOB)
+    if (dice.chance(0.02)) chain.pool.clear()
     if (dice.chance(0.05)) chain.onCall = dice.pick([fault('UNREACHABLE'), fault('ANSWER'), () => {}, () => {}])
     if (dice.chance(0.05)) chain.baseFeeWei = dice.pick([GWEI, GWEI, 50n * GWEI, 1_000n * GWEI])
     if (dice.chance(0.03) && chain !== world.nova && i > 3) chain.reorganise(1 + dice.below(3))

@@ -158,14 +158,16 @@ export class Relayer {
   }
 
   async #carry(shore: Shore, view: ChainView): Promise<RelayWaits> {
-    if (shore.carrier.record !== null && (await this.#follow(shore, view))) return 'inclusion'
+    const { carrier } = shore
+    await this.#follow(shore, view)
     const due = this.#due(shore)
     const isFew = due.filter(([, { isThere }]) => !isThere).length < BOUNDS.few
     for (const [lane, each] of due) {
+      if (!carrier.hasRoom(view)) break
       const waits = await this.#bring(shore, lane, each, { ...view, isFew })
       if (waits !== null) return waits
     }
-    return 'messages'
+    return carrier.records.length > 0 ? 'inclusion' : 'messages'
   }
 
   /**
@@ -182,7 +184,7 @@ export class Relayer {
     const spanOf = ({ nextMs }: Carried): number => Math.floor(nextMs / BOUNDS.spreadMs)
     const placeOf = (each: Carried): number => lotOf(each, carrier)
     const due = waiting
-      .filter(([, { stage, nextMs }]) => stage === 'open' && nextMs <= nowMs)
+      .filter(([, { id, stage, nextMs }]) => stage === 'open' && nextMs <= nowMs && !carrier.carries(id))
       .sort(([, a], [, b]) => spanOf(a) - spanOf(b) || placeOf(a) - placeOf(b))
     return inTurns(due, ([lane, { message }]) => `${lane.options.source} ${lane.pending.lineOf(message)}`).slice(
       0,
@@ -190,28 +192,26 @@ export class Relayer {
     )
   }
 
-  /** Whether what is under way still is. */
-  async #follow({ chain, side, carrier }: Shore, view: ChainView): Promise<boolean> {
-    const { record } = carrier
-    if (record === null) return false
-    const lane = this.#laneOf(record.source, chain)
-    const each = lane?.pending.get(record.sequence)
-    if (carrier.isStale && view.nonce === record.nonce) {
-      const isDone = (await side.status(record.id, view.latest.hash)) >= Status.delivered
+  /** What became of all that is under way. */
+  async #follow({ chain, side, carrier }: Shore, view: ChainView): Promise<void> {
+    const { latest, nonce } = view
+    for (const [i, record] of carrier.records.entries()) {
+      // What is not given to an endpoint yet, and what waits for long; what is behind the lowest waits for that.
+      if (record.nonce < nonce || (carrier.isSent(record) && (i > 0 || !carrier.isStale))) continue
+      const lane = this.#laneOf(record.source, chain)
+      const each = lane?.pending.get(record.sequence)
+      const isDone = (await side.status(record.id, latest.hash)) >= Status.delivered
       const isOther = each !== undefined && this.#deedOf(each, view) !== record.deed
-      if (isDone || isOther || (lane !== null && this.#isPaused(lane))) {
-        await carrier.giveUp(isDone ? 'another relayer was first' : 'its time is over')
-        return false
-      }
+      if (isDone || isOther || (lane !== null && this.#isPaused(lane)))
+        await carrier.giveUp(record, isDone ? 'another relayer was first' : 'its time is over')
     }
-    const outcome = await carrier.follow(view)
-    if (outcome === 'waits') return true
-    if (outcome === 'included') {
-      this.#stateOf(chain).isStandingBy = false
-      if (each !== undefined) each.isOwn = true
+    for (const { record, outcome } of await carrier.follow(view)) {
+      const each = this.#laneOf(record.source, chain)?.pending.get(record.sequence)
+      if (outcome === 'included') this.#stateOf(chain).isStandingBy = false
+      if (each === undefined) continue
+      if (outcome === 'included') each.isOwn = true
+      if (outcome === 'reverted') this.#refused(each, view)
     }
-    if (each !== undefined && outcome === 'reverted') this.#refused(each, view)
-    return false
   }
 
   #deedOf({ message }: Carried, { latest }: ChainView): Deed['kind'] {
@@ -252,8 +252,8 @@ export class Relayer {
     // What waits in a pool costs nobody anything until it is in a block: it is left to itself for so long and no longer.
     const believesPool = nowMs < each.readyMs + 2 * BOUNDS.standByMs
     const sending = await carrier.send(view, order, { explain: side.explain, believesPool })
-    if (sending === 'sent') return 'inclusion'
-    if (sending === 'awaited') return null
+    if (sending === 'full') return 'inclusion'
+    if (sending === 'sent' || sending === 'awaited') return null
     if (typeof sending === 'string') {
       each.nextMs = nowMs
       return sending

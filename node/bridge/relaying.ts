@@ -31,6 +31,8 @@ export interface Route {
   readonly from: number
   /** In place of what is usual on that chain. */
   readonly fees?: Partial<Fees>
+  /** Transactions under way there at once. */
+  readonly inFlight?: number
 }
 export interface Fees {
   /** For a unit of gas, tip included. */
@@ -72,6 +74,8 @@ const PROFILES: ReadonlyMap<bigint, Fees> = new Map([
   ...[43_114n, 43_113n].map((id) => [id, { maxFeeWei: 200n * GWEI, tipWei: GWEI, lowBalanceWei: COIN / 5n }] as const),
 ])
 const OTHERS: Fees = { maxFeeWei: 500n * GWEI, tipWei: GWEI, lowBalanceWei: COIN / 10n }
+/** Transactions under way on a chain at once: a message a block is little for a busy bridge, and pools hold back many of one account. */
+const IN_FLIGHT = 8
 const feesOf = (chain: bigint): Fees => PROFILES.get(chain) ?? OTHERS
 
 /** The vault that NovaChain takes messages of. Throws L1_*, RELAY_UNCONNECTED. */
@@ -91,7 +95,7 @@ export interface End {
 }
 /** The ends of a route, as they are asked and called; `signal` ends what is being asked. Throws L1_*, RELAY_UNCONNECTED. */
 export async function sidesOf(
-  of: { readonly nova: RelayingOptions['nova']; readonly route: Omit<Route, 'from' | 'fees'> },
+  of: { readonly nova: RelayingOptions['nova']; readonly route: Pick<Route, 'chain' | 'url' | 'settlement'> },
   signal?: AbortSignal,
 ): Promise<{ readonly here: End; readonly there: End }> {
   const ending = signal && { signal }
@@ -117,10 +121,14 @@ export async function startRelaying(deps: RelayingDeps, dir: string, options: Re
   mkdirSync(dir, { recursive: true })
   const stop = new AbortController()
   const files: { close(): Promise<void> }[] = []
-  const carrierOf = async (chain: bigint, l1: L1, side: Side, fees: Fees): Promise<Carrier> => {
+  const carrierOf = async (
+    chain: bigint,
+    { l1, side }: End,
+    how: Fees & { readonly inFlightMax: number },
+  ): Promise<Carrier> => {
     const file = await openLogFile(join(dir, `carrier-${chain}.rlp`))
     files.push(file)
-    return Carrier.open({ l1, account, file, clock, log }, { chain, contract: side.contract, ...fees })
+    return Carrier.open({ l1, account, file, clock, log }, { chain, contract: side.contract, ...how })
   }
   const laneOf = (end: End, of: { readonly source: bigint; readonly target: bigint; readonly from: number }) => {
     const place = placeFile(join(dir, `lane-${of.source}-${of.target}.json`))
@@ -130,16 +138,17 @@ export async function startRelaying(deps: RelayingDeps, dir: string, options: Re
   const shores = []
   const out: Lane[] = []
   for (const [i, { here, there }] of ends.entries()) {
-    const { chain, from, fees } = routes[i] as Route // as many as there are ends
+    const { chain, from, fees, inFlight } = routes[i] as Route // as many as there are ends
     out.push(await laneOf(here, { source: nova.chain, target: chain, from: 1 }))
     const lane = await laneOf(there, { source: chain, target: nova.chain, from })
-    const carrier = await carrierOf(chain, there.l1, there.side, { ...feesOf(chain), ...fees, ...options.fees })
+    const paid = { ...feesOf(chain), ...fees, ...options.fees }
+    const carrier = await carrierOf(chain, there, { ...paid, inFlightMax: inFlight ?? IN_FLIGHT })
     shores.push({ chain, side: there.side, carrier, lanes: [lane] })
   }
   const [first] = ends
   if (first !== undefined) {
-    const { l1, side } = first.here
-    shores.push({ chain: nova.chain, side, carrier: await carrierOf(nova.chain, l1, side, OTHERS), lanes: out })
+    const carrier = await carrierOf(nova.chain, first.here, { ...OTHERS, inFlightMax: IN_FLIGHT })
+    shores.push({ chain: nova.chain, side: first.here.side, carrier, lanes: out })
   }
   const relayer = new Relayer({ shores, clock, log })
   const measure = measuring(meter)

@@ -24,6 +24,7 @@ metricsPort = 9600
 url = "https://polygon.example/key"
 settlement = "${SETTLEMENT}"
 fromBlock = 60000000
+inFlight = 4
 maxFee = "900gwei"
 [chains.43114]
 url = "https://avalanche.example"
@@ -35,6 +36,7 @@ settlement = "${SETTLEMENT}"
     chains: {
       137: {
         ...{ url: 'https://polygon.example/key', settlement: SETTLEMENT, fromBlock: 60_000_000, maxFee: '900gwei' },
+        inFlight: 4,
       },
       43114: { url: 'https://avalanche.example', settlement: SETTLEMENT, fromBlock: 0 },
     },
@@ -61,6 +63,12 @@ test.each([
     `[chains.polygon]\nurl = "https://x.example"\nsettlement = "${SETTLEMENT}"`,
     'RELAYER_INVALID',
     /chains/,
+  ],
+  [
+    'more under way than there may be',
+    `[chains.137]\nurl = "https://x.example"\nsettlement = "${SETTLEMENT}"\ninFlight = 17`,
+    'RELAYER_INVALID',
+    /chains\.137\.inFlight/,
   ],
   ['a port that is none', 'metricsPort = 70000', 'RELAYER_INVALID', /metricsPort/],
   ['no TOML', 'rpc = = 1', 'CONFIG_TOML', /relayer\.toml/],

@@ -14,6 +14,7 @@ const route = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http URL' }), // may hold a secret: it is not repeated
   settlement: z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address'),
   fromBlock: z.int().min(0).max(999_999_999_999_999).default(0),
+  inFlight: z.int().min(1).max(16).optional(),
   maxFee: amount.optional(),
   tip: amount.optional(),
   lowBalance: amount.optional(),

@@ -340,8 +340,9 @@ const withSettings = (context: CommandContext) => {
   const given = { ...rest, 'password-file': passwordFile, 'metrics-port': metricsPort?.toString() }
   const set = Object.entries({ ...given, ...flags }).filter(([, value]) => value !== undefined)
   const routes = Object.entries(chains).map(([chain, of]) => {
-    const { url, settlement, fromBlock: from } = of
-    return { chain: BigInt(chain), url, settlement: addressIn(settlement, 'settlement'), from, fees: feesIn(of) }
+    const { url, settlement, fromBlock: from, inFlight } = of
+    const at = { chain: BigInt(chain), url, settlement: addressIn(settlement, 'settlement'), from }
+    return { ...at, fees: feesIn(of), ...(inFlight !== undefined && { inFlight }) }
   })
   return { context: { ...context, flags: Object.fromEntries(set) }, routes }
 }

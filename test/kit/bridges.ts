@@ -113,6 +113,10 @@ export class SimChain {
     if (found !== undefined) return found
     throw new NodeError(L1Errors.REFUSED, { host: 'sim', method: 'eth_call', message: 'unknown block', output: null })
   }
+  /** Transactions that reverted in their blocks. */
+  get failed(): number {
+    return this.#blocks.flatMap(({ receipts }) => [...receipts.values()]).filter(({ isSuccess }) => !isSuccess).length
+  }
   statusOf(id: Uint8Array, state = this.head.state): bigint {
     return state.statuses.get(bytesToHex(id)) ?? Status.none
   }
