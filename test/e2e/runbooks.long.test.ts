@@ -88,11 +88,12 @@ const reached = async (at: Host, height: number): Promise<void> => {
 }
 const consensusAt = (at: Host) => patiently(() => consensusOf(at.rpc))
 const silenceOf = async (at: Host): Promise<string | null> => (await consensusAt(at)).signing?.silence ?? null
-/** At the head, with the sentence that names the height to go on with. */
+/** The height to go on with, as it is named at the head: one named on the way there is soon too low. */
 const asked = async (at: Host, other: Host): Promise<number> => {
   for (;;) {
+    const isAtHead = (await heightOf(at)) >= (await heightOf(other)) - 1
     const shown = /start with --record-lost-at (\d+)/.exec((await silenceOf(at)) ?? '')?.[1]
-    if (shown !== undefined && (await heightOf(at)) >= (await heightOf(other)) - 1) return Number(shown)
+    if (isAtHead && shown !== undefined) return Number(shown)
     await delay(200)
   }
 }
