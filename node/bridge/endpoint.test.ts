@@ -8,7 +8,7 @@ import { bytesToHex } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
 import { type Message, messageId } from '../../chain/native/bridge/message.ts'
-import { encodeEvent } from '../../chain/native/kit/abi.ts'
+import { encodeCall, encodeEvent } from '../../chain/native/kit/abi.ts'
 import { HERE, THERE, VAULT } from '../../test/kit/bridge.ts'
 import { messageFrom } from '../../test/kit/messages.ts'
 import { account } from '../../test/kit/native.ts'
@@ -163,4 +163,19 @@ test('a block that is too much of an answer is asked for by sequences', async ()
   expect(await codeOf(endpoint.sent(VAULT, 95, 95, null))).toBe('L1_ANSWER')
   expect(await codeOf(endpoint.sent(VAULT, 95, 96, 0n))).toBe('L1_ANSWER')
   expect(await codeOf((await serve(false)).sent(VAULT, 95, 95, 0n))).toBe('L1_ANSWER')
+})
+
+test('whether a message was sent by a block is asked of the contract at that block; before it was made nothing was', async () => {
+  const asked: Asked[] = []
+  const answers = ['0x', `0x${'00'.repeat(32)}`, HASH, '0x07']
+  const endpoint = await open((each) => {
+    if (each.method !== 'eth_call') return undefined
+    asked.push(each)
+    return answers[asked.length - 1]
+  })
+  const hasSent = () => endpoint.hasSent(VAULT, 7n, 95)
+  expect([await hasSent(), await hasSent(), await hasSent()]).toEqual([false, false, true])
+  expect(await codeOf(hasSent())).toBe('L1_ANSWER')
+  const data = bytesToHex(encodeCall(abi.functions.link, [HERE, 7n]))
+  expect(asked[0]?.params).toEqual([{ to: bytesToHex(VAULT), data }, '0x5f'])
 })

@@ -5,9 +5,9 @@ import { NodeError } from '../../chain/base/errors.ts'
 import { address, count, data, hash, list } from '../../chain/base/schema.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
 import { type Message, messageId } from '../../chain/native/bridge/message.ts'
-import { decodeEvent } from '../../chain/native/kit/abi.ts'
+import { decodeEvent, encodeCall } from '../../chain/native/kit/abi.ts'
 import { createAsker, type L1Options } from '../rollup/l1.ts'
-import { fieldOf, Unreadable } from '../rollup/reading.ts'
+import { as, fieldOf, Unreadable } from '../rollup/reading.ts'
 
 export interface Sent {
   readonly height: number
@@ -26,6 +26,8 @@ export interface Endpoint {
    * for by sequences, from the one after `after` on; null where that is not known.
    */
   sent(vault: Address, from: number, to: number, after: bigint | null): Promise<readonly Sent[]>
+  /** Whether a vault had sent a message to this chain by the end of a block. L1_REFUSED where the endpoint has that state no more. */
+  hasSent(vault: Address, sequence: bigint, height: number): Promise<boolean>
 }
 
 /** A thousand messages with the most data there may be. */
@@ -66,6 +68,15 @@ export function createEndpoint(options: L1Options, here: bigint): Endpoint {
         for (const each of some) all.push(each)
         if (some.length < Number(SLICE) || all.length >= SLICED_MAX) return all
       }
+    },
+    hasSent(vault, sequence, height) {
+      // The same in the module and in a vault.
+      const call = { to: bytesToHex(vault), data: bytesToHex(encodeCall(abi.functions.link, [here, sequence])) }
+      return asker.ask('eth_call', [call, quantityOf(height)], (value) => {
+        const link = as(data)(value)
+        if (link.length !== 32 && link.length !== 0) throw new Unreadable('expected a word') // nothing: there was no contract yet
+        return link.some((byte) => byte !== 0)
+      })
     },
   }
 }

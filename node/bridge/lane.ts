@@ -4,6 +4,7 @@ import { type Address, bytesToHex, equalBytes, type Hash } from '../../chain/bas
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import { messageId } from '../../chain/native/bridge/message.ts'
+import { L1Errors } from '../rollup/l1.ts'
 import { Backlog, type Held } from './backlog.ts'
 import type { Endpoint, Sent } from './endpoint.ts'
 import { type Place, type PlaceFile, readPlace, writePlace } from './place.ts'
@@ -20,6 +21,11 @@ export const LaneErrors = defineErrors('RELAY', {
   GAP: {
     text: (d: { chain: bigint; after: bigint; found: bigint }) =>
       `the endpoint of chain ${d.chain} leaves out what is between messages ${d.after} and ${d.found}: it is read from the start again`,
+  },
+  BEGINNING: {
+    text: (d: { chain: bigint; height: number; found: bigint }) =>
+      `whether message ${d.found} is the first that chain ${d.chain} sent after block ${d.height} is not known, for its endpoint does not have the state of that block any more: begin at the block ` +
+      'that made the contract there, or at 0, or take an endpoint that keeps old states',
   },
 })
 
@@ -57,12 +63,17 @@ export interface LaneDeps {
 export interface LaneOptions {
   readonly source: bigint
   readonly target: bigint
-  /** Block of the source to begin at. From 0 or 1 on it is known to begin with the first message; later, what was sent before is left out. */
+  /**
+   * Block of the source to begin at: what was sent before is left out. From 0 or 1 on it begins with the first message; later, the contract is asked
+   * how many there were.
+   */
   readonly from: number
 }
 
 /** Blocks that logs are asked of at once; fewer where an endpoint refuses so many. */
 const RANGE_MAX = 10_000
+/** No contract counts further. */
+const SEQUENCE_MAX = 2n ** 64n
 /** Messages that wait. Those of one token may fill it; of each other there is room all the same. */
 const PENDING = { most: 16_384, leastOfLine: 1_024 } as const
 
@@ -136,7 +147,9 @@ export class Lane {
   }
 
   async #advance(final: number): Promise<void> {
-    const before = this.#last
+    const { height, hash, sequence } = this.#last
+    const before =
+      hash === null && sequence === null ? { height, hash, sequence: await this.#sentBy(height) } : this.#last
     const { sent, place } = await this.#read(before, final)
     for (const each of sent) this.#add(each, before)
     this.#last = place
@@ -155,6 +168,10 @@ export class Lane {
     // The hash after the logs: an endpoint that changed its mind in between is found out by the next look.
     const hash = await this.#hashAt(to)
     let { sequence } = before
+    const first = sent[0]?.message.sequence ?? 1n
+    const { source: chain, from } = this.options
+    if (sequence === null && first !== 1n)
+      throw new NodeError(LaneErrors.BEGINNING, { chain, height: from - 1, found: first })
     for (const { message } of sent) {
       if (sequence !== null && message.sequence !== sequence + 1n) {
         this.#last = startOf(this.options)
@@ -164,6 +181,24 @@ export class Lane {
     }
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
     return { sent, place: { height: to, hash, sequence } }
+  }
+  /** How many messages the contract had sent by the end of a block. null: the endpoint does not have that state. */
+  async #sentBy(height: number): Promise<bigint | null> {
+    const { endpoint, contract } = this.#deps
+    const hasSent = (sequence: bigint): Promise<boolean> => endpoint.hasSent(contract, sequence, height)
+    let [low, high] = [0n, 1n]
+    try {
+      while (high < SEQUENCE_MAX && (await hasSent(high))) [low, high] = [high, 2n * high]
+      while (high - low > 1n) {
+        const middle = (low + high) / 2n
+        if (await hasSent(middle)) low = middle
+        else high = middle
+      }
+      return low
+    } catch (error) {
+      if (error instanceof NodeError && error.code === L1Errors.REFUSED.code) return null
+      throw error
+    }
   }
   /** As many blocks as the endpoint takes at once. */
   async #next(before: Place, final: number): Promise<{ readonly to: number; readonly sent: readonly Sent[] }> {

@@ -46,6 +46,8 @@ class World {
   writesLeft = Number.POSITIVE_INFINITY
   deaths = 0
   inFlightMax = 4
+  /** Blocks at which lanes begin. */
+  readonly from = new Map<bigint, number>()
 
   static async open(relayers = 1, inFlightMax = 4): Promise<World> {
     const world = new World()
@@ -71,7 +73,7 @@ class World {
       },
     }
     const deps = { endpoint: source.endpointTo(target), contract: source.contract, place, log: this.#log }
-    return Lane.open(deps, { source: source.chain, target, from: 1 })
+    return Lane.open(deps, { source: source.chain, target, from: this.from.get(source.chain) ?? 1 })
   }
   readonly #log: Log = {
     ...{ debug() {}, info() {} },
@@ -319,6 +321,58 @@ test('what waits in a pool and is never taken into a block keeps nobody from bri
   expect(world.given).toBe(0)
   await world.run(40_000)
   expect([world.given, world.ends]).toEqual([1, ['sent delivered']])
+})
+
+/** Three messages before block 10, three after it, and a relayer that begins there. */
+const begun = async (world: World, from = 10): Promise<void> => {
+  for (let i = 0; i < 12; i++) {
+    if (i % 2 === 0) world.polygon.send(NOVA, BOB)
+    world.nowMs += TICK_MS
+    for (const chain of world.chains) chain.mine(world.nowMs)
+  }
+  world.from.set(POLYGON, from)
+  const [own] = world.relayers
+  own?.home.places.clear()
+  await world.restart()
+}
+const given = (world: World): readonly string[] => world.ends.filter(isDelivered)
+
+test('who begins at a later block brings what was sent from there on, and all of it', async () => {
+  const world = await World.open()
+  await begun(world, 7)
+  world.polygon.send(NOVA, BOB)
+  await world.until(() => world.waiting === 0 && given(world).length > 0)
+  await world.run(30_000)
+  expect(world.ends).toEqual([...Array(3).fill('sent none'), ...Array(4).fill('sent delivered')])
+})
+
+test('an endpoint that leaves out the first messages after that block is found out', async () => {
+  const world = await World.open()
+  await begun(world, 7)
+  world.polygon.forge = (sent) => sent.filter(({ message }) => message.sequence > 5n)
+  await world.run(60_000)
+  expect([world.statusOf(POLYGON).faultCode, given(world).length]).toEqual(['RELAY_GAP', 0])
+  world.polygon.forge = (sent) => sent
+  await world.until(() => given(world).length === 3)
+  expect([world.ends.slice(3), world.statusOf(POLYGON).fault]).toEqual([Array(3).fill('sent delivered'), null])
+})
+
+test('an endpoint without the state of that block is refused in words that say what to do, and the contract’s first block needs none', async () => {
+  const world = await World.open()
+  world.polygon.forgotten = 1_000
+  await begun(world, 7)
+  await world.run(20_000)
+  expect(world.statusOf(POLYGON)).toMatchObject({
+    faultCode: 'RELAY_BEGINNING',
+    fault: expect.stringMatching(
+      /message 4 is the first that chain 80002 sent after block 6 .* begin at the block that made the contract/,
+    ),
+  })
+  expect(given(world)).toEqual([])
+  const other = await World.open()
+  other.polygon.forgotten = 1_000
+  await begun(other, 1)
+  await other.until(() => given(other).length === 6)
 })
 
 /** Many for NovaChain, all of them there. */

@@ -23,6 +23,8 @@ const createL1 = () => {
     finalized: async () => ({ number: finalized, hash: hashOf(finalized) }),
     hashOf: async (height) => (height <= finalized ? hashOf(height) : null),
     sent: async (_, from, to) => messages.filter(({ height }) => height >= from && height <= to),
+    hasSent: async (_, sequence, height) =>
+      messages.some((each) => each.message.sequence === sequence && each.height <= height),
   }
   return {
     truth,
@@ -149,6 +151,7 @@ test.each(liars)('an endpoint that %s stops the vote, and alarms until it agrees
     finalized: () => (isLying ? lie : liar).finalized(),
     hashOf: (height) => (isLying ? lie : liar).hashOf(height),
     sent: (...range) => (isLying ? lie : liar).sent(...range),
+    hasSent: (...asked) => (isLying ? lie : liar).hasSent(...asked),
   }
   const { turn, sequences, said, faults, alarm, kept } = await open([l1.endpoint('a'), both])
   expect([await turn(), await turn(), sequences(), alarm(), kept.text]).toEqual([fault, fault, [], 1, null])

@@ -77,6 +77,8 @@ export class SimChain {
   forge: (sent: readonly Sent[]) => readonly Sent[] = (sent) => sent
   /** Blocks that logs may be asked of at once. */
   rangeMax = Number.POSITIVE_INFINITY
+  /** States of blocks below it are no more. */
+  forgotten = 0
   /** Blocks by which it says less than it has. */
   behind = 0
   #blocks: SimBlock[]
@@ -343,6 +345,12 @@ export class SimChain {
           ({ height, message }) => height >= from && height <= to && message.targetChain === target,
         )
         return this.forge(asked)
+      },
+      hasSent: async (_, sequence, height) => {
+        this.#asked('hasSent')
+        if (height < this.forgotten) throw reverted('missing trie node')
+        const { outbox } = this.at(height)?.state ?? { outbox: [] }
+        return outbox.some(({ sent: { message } }) => message.targetChain === target && message.sequence === sequence)
       },
     }
   }
