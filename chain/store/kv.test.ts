@@ -108,6 +108,51 @@ test('a store survives being closed and opened, also by a reader beside its owne
   await owner.close()
 })
 
+test('one batch leaves nothing to the next, of whatever size, at once or in turn, and where it was given up', async () => {
+  const dir = tempDir()
+  const kv = await openKv(dir)
+  const gone = { key: bytes('a'), value: null }
+  const large = Array.from({ length: 500 }, (_, i) => put(`x${i}`, 'v'.repeat(1_000)))
+  await kv.write([put('a', '1'), ...large])
+  await kv.write([gone])
+  for (let i = 0; i < 100; i++) await kv.write([put('b', String(i))])
+  expect(kv.get(bytes('a'))).toBeUndefined()
+  expect(text(kv.get(bytes('b')))).toBe('99')
+  await Promise.all([kv.write([put('a', '2'), ...large]), kv.write([put('b', '2')]), kv.write([put('c', '2')])])
+  await kv.write([gone, { key: bytes('c'), value: null }])
+  await Promise.all([kv.write([put('d', '3')]), kv.write([]), kv.write([put('e', '3')])])
+  expect(await collect(kv, 'a', 'f')).toEqual(['b=2', 'd=3', 'e=3'])
+  const broken = function* () {
+    yield put('f', '4')
+    throw new Error('its maker failed')
+  }
+  await expect(kv.write(broken())).rejects.toThrow('its maker failed')
+  await kv.write([put('g', '4')])
+  await kv.close()
+  const again = await openKv(dir)
+  expect(await collect(again, 'a', 'h')).toEqual(['b=2', 'd=3', 'e=3', 'g=4'])
+  await again.close()
+})
+
+test('a store that is closed while a batch is handed over has nothing of it; one that is written by then is whole', async () => {
+  const dir = tempDir()
+  let pauses = 0
+  const close = async (): Promise<void> => {
+    if (++pauses === 2) await kv.close()
+  }
+  const kv = await openKv(dir, { pause: close })
+  await kv.write([put('a', '1')])
+  const many = Array.from({ length: 40_000 }, (_, i) => put(`k${i}`, 'v'))
+  expect(await codeOf(() => kv.write(many))).toBe('STORE_CLOSED')
+  const again = await openKv(dir)
+  expect(await collect(again, 'a', 'z')).toEqual(['a=1'])
+  const written = again.write(many)
+  await Promise.all([written, again.close()])
+  const last = await openKv(dir)
+  expect((await collect(last, 'k', 'l')).length).toBe(40_000)
+  await last.close()
+})
+
 test('a reader does not create a database', async () => {
   expect(await codeOf(() => openKv(join(tempDir(), 'none'), { readOnly: true }))).toBe('STORE_MISSING')
   expect(await codeOf(() => openKv(tempDir(), { readOnly: true }))).toBe('STORE_MISSING')
