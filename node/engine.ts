@@ -439,6 +439,8 @@ class Driver implements Engine {
 
   #send(message: Message, to: 'all' | readonly number[], salt: number): void {
     if (isSignedMessage(message)) this.#remember(message)
+    // Whoever comes is told what was said; alone, a full block's hashes would be made for nobody.
+    if (message.kind === 'proposal' && (this.#deps.network()?.peers().length ?? 0) === 0) return
     const bytes = this.#encode(message, salt)
     if (bytes === null) return
     const publish = (): void => this.#deps.network()?.publish('consensus', bytes)

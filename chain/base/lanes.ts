@@ -1,5 +1,5 @@
-// Public keys of many signatures at once, over the arithmetic of `lanes-wasm.ts`: three fifths of what the native library takes for each. Owns what
-// is done with scalars, and every check that makes an answer certain; what it cannot answer it leaves to whoever asks.
+// Public keys of many signatures at once, over the arithmetic of `lanes-wasm.ts`: less than three fifths of what the native library takes for each. Owns
+// the order of it all, and every check that makes an answer certain; what it cannot answer it leaves to whoever asks.
 //
 // A key is Q = u1 G + u2 R. Both scalars are split by the curve's endomorphism (Gallant, Lambert, Vanstone) into two of 130 bits, made odd by
 // vectors of the lattice, so that all lanes have digits at the same places and none is 0: 33 of 4 bits for R, whose odd multiples to 15 are

@@ -114,16 +114,33 @@ export class Batch implements Iterable<KvWrite> {
       }
   }
 
-  *[Symbol.iterator](): Iterator<KvWrite> {
-    for (const { bytes, usedBytes } of this.#slabs)
-      for (let at = 0; at < usedBytes; ) {
-        const keyAt = at + HEAD_BYTES
-        const valueAt = keyAt + keyBytesAt(bytes, at)
-        const stored = valueBytesAt(bytes, at)
-        const key = bytes.subarray(keyAt, valueAt)
-        at = stored === DELETED ? valueAt : valueAt + stored
-        yield { key, value: stored === DELETED ? null : bytes.subarray(valueAt, at) }
-      }
+  [Symbol.iterator](): Iterator<KvWrite> {
+    return new Writes(this.#slabs)
+  }
+}
+
+/** By hand: a generator takes as long for each as handing it to the store. */
+class Writes implements Iterator<KvWrite> {
+  readonly #slabs: readonly Slab[]
+  #slab = 0
+  #at = 0
+  constructor(slabs: readonly Slab[]) {
+    this.#slabs = slabs
+  }
+  next(): IteratorResult<KvWrite, undefined> {
+    let slab = this.#slabs[this.#slab]
+    while (slab !== undefined && this.#at >= slab.usedBytes) {
+      slab = this.#slabs[++this.#slab]
+      this.#at = 0
+    }
+    if (slab === undefined) return { done: true, value: undefined }
+    const { bytes } = slab
+    const keyAt = this.#at + HEAD_BYTES
+    const valueAt = keyAt + keyBytesAt(bytes, this.#at)
+    const stored = valueBytesAt(bytes, this.#at)
+    this.#at = stored === DELETED ? valueAt : valueAt + stored
+    const value = stored === DELETED ? null : bytes.subarray(valueAt, this.#at)
+    return { done: false, value: { key: bytes.subarray(keyAt, valueAt), value } }
   }
 }
 
@@ -136,6 +153,18 @@ const valueBytesAt = (bytes: Uint8Array, at: number): number =>
   0
 
 /** The writes of all of them, one after the other. */
-export function* inTurn(...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> {
-  for (const part of parts) yield* part
-}
+export const inTurn = (...parts: readonly Iterable<KvWrite>[]): Iterable<KvWrite> => ({
+  [Symbol.iterator](): Iterator<KvWrite> {
+    const iterators = parts.map((part) => part[Symbol.iterator]())
+    let at = 0
+    return {
+      next() {
+        for (let own = iterators[at]; own !== undefined; own = iterators[++at]) {
+          const step = own.next()
+          if (step.done !== true) return step
+        }
+        return { done: true, value: undefined }
+      },
+    }
+  },
+})

@@ -205,9 +205,12 @@ class Store implements StateStore {
       const version = this.#newest(table, key)
       return version !== null && heightOf(version) > height ? undefined : version
     }
+    const key = new Uint8Array(32)
     return {
       account: (address) => {
-        const version = newest('accounts', keccak(address))
+        hashRoom.set(address)
+        keccakHere(0, address.length, key, 0)
+        const version = newest('accounts', key)
         if (version === undefined) return past.account(address)
         const value = version === null ? null : contentOf(version)
         return value === null ? undefined : decodeRecord(value)

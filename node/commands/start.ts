@@ -15,7 +15,7 @@ import { developmentSecret } from '../development.ts'
 import { p2pKey } from '../identity.ts'
 import { readCredentialKey } from '../issuer.ts'
 import { openKeyFile } from '../keystore.ts'
-import { giveBack } from '../memory.ts'
+import { boundGrowth, giveBack } from '../memory.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node.ts'
 import { askPassword, passwordsOf } from '../password.ts'
 import { type Keep, type PruneChoice, parseKeep } from '../pruning.ts'
@@ -90,6 +90,7 @@ export const startOf = (forks?: readonly Fork[]): Command => ({
     if (opened === null) return exitCode.ok
     const { node, supervisor } = opened
     await giveBack()
+    boundGrowth()
     const { rpcUrl: rpc, wsUrl: ws, metricsUrl: metrics, p2p } = node
     out(
       { rpc, ws, metrics, p2p, pid: process.pid },
