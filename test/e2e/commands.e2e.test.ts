@@ -91,6 +91,38 @@ test('status --watch says a line for each head in a pipe, and ends well', async 
   expect((await once(child, 'exit'))[0]).toBe(0)
 })
 
+test('the doctor beside a node that runs asks that, opens nothing of its, and sees where another answers in its place', async () => {
+  const dir = join(devnet.dir, 'node-0')
+  const doctor = async (url: string) => {
+    const { code, stdout } = await novachain('doctor', '--dir', dir, '--rpc', url, '--json')
+    const { checks } = JSON.parse(stdout)
+    return { code, of: (id: string) => checks.find((each: { id: string }) => each.id === id) }
+  }
+  const beside = await doctor(devnet.rpc[0] ?? '')
+  expect(beside.of('ports')).toMatchObject({
+    state: 'ok',
+    found: expect.stringContaining(`the node of this folder answers at ${devnet.rpc[0]}`),
+  })
+  expect(beside.of('guard')).toMatchObject({
+    state: 'ok',
+    found: expect.stringMatching(/it signs; last commit of height \d+/),
+  })
+  expect(beside.of('blocks')).toMatchObject({ state: 'ok', found: expect.stringMatching(/^height \d+ is under way/) })
+  expect(beside.of('version').state).toBe('ok')
+  expect(beside.of('database')).toBeUndefined() // it is the node's to speak of
+  const elsewhere = await startDevnet(['--sealing', 'instant', '--log-level', 'error'])
+  const beyond = await doctor(elsewhere.rpc[0] ?? '')
+  await elsewhere.stop()
+  expect([beyond.code, beyond.of('ports')]).toEqual([
+    1,
+    expect.objectContaining({
+      state: 'fail',
+      found: expect.stringMatching(/process \d+ has the database, and at .* no node of this folder/),
+    }),
+  ])
+  expect([beyond.of('guard'), beyond.of('blocks')]).toEqual([undefined, undefined])
+})
+
 test('a stopped node is counted, checked and run again', async () => {
   const dir = join(devnet.dir, 'node-0')
   expect(await novachain('db', 'check', '--dir', dir)).toMatchObject({
