@@ -1,11 +1,8 @@
 // A validator behind two sentries with its key in a signer, every one a process: it signs while a sentry dies, while its signer comes and goes and
 // after its own death; never two of it at once; it moves with its history; and nobody ever finds that it signed twice.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bytesToHex } from '../../chain/base/bytes.ts'
@@ -13,14 +10,17 @@ import { installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { bundledGenesis } from '../../node/commands/genesis.ts'
 import { init } from '../../node/commands/init.ts'
+import { keys } from '../../node/commands/keys.ts'
 import { signer } from '../../node/commands/signer.ts'
+import { validators } from '../../node/commands/validators.ts'
 import { setInFile } from '../../node/config.ts'
 import { developmentGenesis, developmentSecret } from '../../node/development.ts'
 import { p2pKey } from '../../node/identity.ts'
 import { peerIdOf } from '../../p2p/identity.ts'
 import { request } from '../../rpc/client/http.ts'
-import { main, novachain, run } from '../kit/commands.ts'
+import { novachain, run } from '../kit/commands.ts'
 import { freePort } from '../kit/devnet.ts'
+import { Processes } from '../kit/processes.ts'
 
 installCurves(nativeCurves)
 const home = mkdtempSync(join(tmpdir(), 'novachain-sentry-'))
@@ -34,36 +34,13 @@ const dirOf = (name: string): string => join(home, name)
 const addressOf = (name: Name): string => `/ip4/127.0.0.1/tcp/${ports[name].p2p}/p2p/${peers[name]}`
 const url = (name: Name): string => `http://127.0.0.1:${ports[name].rpc}`
 
-/** What runs, and all that ever did. */
-const running = new Map<string, ChildProcess>()
-const said = new Map<string, string>()
-const begin = async (name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
-  const child = spawn(process.execPath, [main, ...args, '--json'], {
-    ...{ stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-  })
-  child.stderr.on('data', (chunk: Buffer) => said.set(name, ((said.get(name) ?? '') + chunk).slice(-20_000)))
-  running.set(name, child)
-  const ended = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`${name} ended with ${code}: ${said.get(name)}`)),
-  )
-  ended.catch(() => {})
-  await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])
-}
-const end = async (name: string, how: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {
-  const child = running.get(name)
-  running.delete(name)
-  if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
-  const ended = once(child, 'exit')
-  child.kill(how)
-  const [code] = await ended
-  return code
-}
-const startNode = (name: Name, flags: readonly string[] = [], dir = dirOf(name)): Promise<void> => {
+const processes = new Processes()
+const startNode = (name: Name, flags: readonly string[] = [], dir = dirOf(name)): Promise<unknown> => {
   const env: Record<string, string> = name === 'v0' ? { NOVACHAIN_VALIDATOR_DEVELOPMENT_INDEX: '0' } : {}
-  return begin(name, ['start', '--dir', dir, '--metrics-port', '0', ...flags], env)
+  return processes.begin(name, ['start', '--dir', dir, '--metrics-port', '0', ...flags], { env })
 }
-const startSigner = (dir = dirOf('signer')): Promise<void> =>
-  begin('signer', ['signer', '--dir', dir, '--metrics-port', '0'])
+const startSigner = (dir = dirOf('signer'), env: Readonly<Record<string, string>> = {}): Promise<unknown> =>
+  processes.begin('signer', ['signer', '--dir', dir, '--metrics-port', '0'], { env })
 
 const heightOf = async (name: Name): Promise<number> => Number(await request(url(name), 'eth_blockNumber'))
 /** The test's own deadline ends it. */
@@ -80,7 +57,11 @@ const lastSigned = async (name: Name): Promise<number> => {
 }
 
 beforeAll(async () => {
-  writeFileSync(genesis, developmentGenesis(bundledGenesis(), { validators: 2, blockTimeMs: 1_000, chainId: null }))
+  // Epochs whose end a test can wait for.
+  const rules = JSON.parse(bundledGenesis())
+  rules.novachain.epochBlocks = 20
+  const choice = { validators: 2, blockTimeMs: 1_000, chainId: null }
+  writeFileSync(genesis, developmentGenesis(JSON.stringify(rules), choice))
   signerPort = await freePort()
   for (const name of NAMES) {
     ports[name] = { rpc: await freePort(), p2p: await freePort() }
@@ -119,7 +100,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  for (const name of [...running.keys()]) await end(name, 'SIGKILL')
+  await processes.endAll()
   rmSync(home, { recursive: true, force: true })
 })
 
@@ -134,11 +115,11 @@ test('it signs, behind its sentries, and only they know it', async () => {
 })
 
 test('half of the power is its own, so every block needs it; a sentry may die', async () => {
-  await end('s0', 'SIGKILL')
+  await processes.end('s0', 'SIGKILL')
   await more('v0')
   await startNode('s0')
   await more('v0')
-  await end('s1', 'SIGKILL')
+  await processes.end('s1', 'SIGKILL')
   await more('v0')
   await startNode('s1')
 })
@@ -146,7 +127,7 @@ test('half of the power is its own, so every block needs it; a sentry may die', 
 test.each<NodeJS.Signals>(['SIGTERM', 'SIGKILL'])(
   'its signer ends by %s: it follows in silence, says so, and signs once it is back',
   async (how) => {
-    await end('signer', how)
+    await processes.end('signer', how)
     await until(async () => {
       const { silence } = (await request(url('guarded'), 'nova_consensus')) as { silence: string | null }
       return silence === 'its signer does not answer'
@@ -161,7 +142,7 @@ test.each<NodeJS.Signals>(['SIGTERM', 'SIGKILL'])(
 )
 
 test('it is killed and started again: its signer knows it is another process, and serves it within seconds', async () => {
-  await end('guarded', 'SIGKILL')
+  await processes.end('guarded', 'SIGKILL')
   const from = performance.now()
   await startNode('guarded')
   const seconds = (performance.now() - from) / 1_000
@@ -174,24 +155,21 @@ test('a second one with the same folder is refused; told to take over it signs, 
   for (const name of ['genesis.json', 'config.toml', 'p2p.key', 'signer'])
     cpSync(join(dirOf('guarded'), name), join(twin, name), { recursive: true })
   const others = ['--rpc-port', String(await freePort()), '--p2p-listen', `/ip4/127.0.0.1/tcp/${await freePort()}`]
-  const first = running.get('guarded') as ChildProcess
   const { code, text } = await novachain(['start', '--dir', twin, '--metrics-port', '0', ...others])
   expect([code, text]).toEqual([3, expect.stringMatching(/serves another process.*has the lease.*--take-over/)])
   await more('v0')
-  const stopped = once(first, 'exit')
-  await begin('twin', ['start', '--dir', twin, '--metrics-port', '0', '--take-over', ...others])
-  expect((await stopped)[0]).toBe(3)
-  expect(said.get('guarded')).toMatch(/error: the signer .* serves another process/)
+  await processes.begin('twin', ['start', '--dir', twin, '--metrics-port', '0', '--take-over', ...others])
+  expect(await processes.ended('guarded')).toBe(3)
+  expect(processes.said('guarded')).toMatch(/error: the signer .* serves another process/)
   await more('v0')
-  await end('twin')
-  running.delete('guarded')
+  await processes.end('twin')
   await startNode('guarded')
   await more('v0')
 })
 
 test('it moves to another signer and another folder with its history, and signs there without a word about a lost record', async () => {
-  await end('guarded')
-  await end('signer')
+  await processes.end('guarded')
+  await processes.end('signer')
   const [file, to, node] = [join(home, 'history.json'), dirOf('signer2'), dirOf('moved')]
   expect(await run(signer, ['export', '--dir', dirOf('signer'), '--to', file])).toMatchObject({ code: 0 })
   expect(
@@ -211,6 +189,36 @@ test('it moves to another signer and another folder with its history, and signs 
   await more('v0')
   expect(await lastSigned('guarded')).toBeGreaterThan(5)
   expect(readFileSync(join(node, 'config.toml'), 'utf8')).not.toMatch(/^(recordLostAt|signFrom)/m)
+})
+
+test('its key is changed: the next one is made on the signer, and neither was ever on the node', async () => {
+  const [to, node, password] = [dirOf('signer2'), dirOf('moved'), { NOVACHAIN_PASSWORD: 'a password for tests' }]
+  const rotate = ['rotate-key', '--dir', node, '--dev-account', '1']
+  expect(await run(validators, rotate)).toMatchObject({
+    ...{ refusal: 'FOLDER_SIGNER_KEYS', text: expect.stringMatching(/has 1 key, and the next one is wanted/) },
+  })
+  const made = await run(keys, ['new', 'validator-next', '--dir', to], password)
+  expect(made).toMatchObject({ code: 0, json: { file: join(to, 'keys', 'validator-next.json') } })
+  await processes.end('signer')
+  await startSigner(to, password)
+  await more('v0')
+  // The node began with one key.
+  expect(await run(validators, rotate)).toMatchObject({ refusal: 'FOLDER_NOT_LOADED', code: 4 })
+  await processes.end('guarded')
+  await startNode('guarded', [], node)
+  const rotated = await run(validators, [...rotate, '--wait'])
+  expect([rotated.refusal, rotated.text]).toEqual([null, expect.any(String)])
+  expect(rotated.json).toMatchObject({ blsKey: made.json.blsKey, nextBlsKey: null })
+  expect(rotated.json.proposed).toBeGreaterThanOrEqual(rotated.json.firstHeight)
+  await more('v0')
+  expect(await lastSigned('guarded')).toBeGreaterThan(rotated.json.firstHeight)
+  await processes.end('guarded')
+  const own = readdirSync(node, { recursive: true }).map(String)
+  expect(own.filter((name) => /keystore|validator/.test(name))).toEqual([])
+  const secret = bytesToHex(developmentSecret(1)).slice(2)
+  for (const name of own.filter((each) => /\.(toml|json|key|crt|wal|hex)$/.test(each)))
+    expect([name, readFileSync(join(node, name), 'latin1').includes(secret)]).toEqual([name, false])
+  await startNode('guarded', [], node)
 })
 
 test('nobody has seen it sign twice', async () => {
