@@ -47,8 +47,6 @@ test.skipIf(process.platform === 'win32')('a full disk', async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-// skipped where nobody may mount
-
 const home = mkdtempSync(join(tmpdir(), 'novachain-small-'))
 const disks: SmallDisk[] = []
 afterAll(async () => {
@@ -71,6 +69,7 @@ const chainIn = async (dir: string, text: string, blocks: number): Promise<void>
   await chain.close()
 }
 
+// skipped where users may not mount
 test.skipIf(!canMount)(
   'a state that its disk has no room for, of a file or of peers: it says so, and goes on with room',
   async () => {
@@ -108,6 +107,7 @@ test.skipIf(!canMount)(
   },
 )
 
+// skipped where users may not mount
 test.skipIf(!canMount)('a pruning whose disk is full: nothing is lost, and with room it goes on', async () => {
   const { dir, text } = folderOf('long', 10)
   await chainIn(dir, text, 300)
