@@ -76,7 +76,8 @@ const PROFILES: ReadonlyMap<bigint, Fees> = new Map([
 const OTHERS: Fees = { maxFeeWei: 500n * GWEI, tipWei: GWEI, lowBalanceWei: COIN / 10n }
 /** Transactions under way on a chain at once: a message a block is little for a busy bridge, and pools hold back many of one account. */
 const IN_FLIGHT = 8
-const feesOf = (chain: bigint): Fees => PROFILES.get(chain) ?? OTHERS
+/** What is usual on a chain. */
+export const feesOf = (chain: bigint): Fees => PROFILES.get(chain) ?? OTHERS
 
 /** The vault that NovaChain takes messages of. Throws L1_*, RELAY_UNCONNECTED. */
 export async function vaultOf(nova: L1, chain: bigint): Promise<Address> {

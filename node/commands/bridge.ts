@@ -20,7 +20,16 @@ import { ClientErrors, request } from '../../rpc/client/http.ts'
 import { parseAmount, time } from '../amounts.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { blocksOf } from '../bridge/finding.ts'
-import { type End, type Fees, type Relaying, type Route, sidesOf, startRelaying, vaultOf } from '../bridge/relaying.ts'
+import {
+  type End,
+  type Fees,
+  feesOf,
+  type Relaying,
+  type Route,
+  sidesOf,
+  startRelaying,
+  vaultOf,
+} from '../bridge/relaying.ts'
 import { readSettings, type Settings } from '../bridge/settings.ts'
 import type { Deed } from '../bridge/sides.ts'
 import { MODULE_SLACK_GAS } from '../modules.ts'
@@ -28,7 +37,8 @@ import { accountOf } from '../reporter.ts'
 import { createL1 } from '../rollup/l1.ts'
 import { systemClock, systemTimers } from '../system.ts'
 import { createLog, createTelemetry, serveTelemetry } from '../telemetry.ts'
-import { checkedAddress, dispatch, fieldOf, receiptOf, rows, senderOf, sending, urlOf } from './send.ts'
+import { sendBidding } from './bidding.ts'
+import { checkedAddress, fieldOf, rows, senderOf, sending, urlOf } from './send.ts'
 
 const usage = 'bridge send|status|claim|relay … [--rpc <url>] [--from <keystore>]'
 
@@ -43,15 +53,7 @@ const BridgeCommandErrors = defineErrors('BRIDGECMD', {
   UNKNOWN: { text: (d: { id: string }) => `neither chain has sent a message ${d.id}` },
 })
 
-const {
-  rpc,
-  from,
-  'dev-account': devAccount,
-  'password-file': passwordFile,
-  'max-fee': maxFee,
-  tip,
-  timeout,
-} = sending.options
+const { rpc, from, 'dev-account': devAccount, 'password-file': passwordFile, tip, nonce, timeout } = sending.options
 export const bridge: Command = {
   usage,
   summary: 'Send to another chain and back, see what became of a message, bring one, or relay all.',
@@ -65,7 +67,8 @@ export const bridge: Command = {
   argsMax: 4,
   options: {
     ...{ rpc, from, 'dev-account': devAccount, 'password-file': passwordFile, timeout },
-    'max-fee': `${maxFee}; relay: by the chain`,
+    nonce,
+    'max-fee': 'most to pay for a unit of gas, also when it grows dear while it waits; default by the chain',
     tip: `${tip}; relay: by the chain`,
     l1: 'JSON-RPC of the other chain; with send: that one sends, to NovaChain',
     'l1-chain-id': 'its chain id; default 137, Polygon',
@@ -145,8 +148,9 @@ const performed = async (context: CommandContext, { call, to, data, value }: Ord
   const order = { to: bytesToHex(to), value, data: bytesToHex(data) }
   const tried = { from: sender.address, to: order.to, value: `0x${value.toString(16)}`, data: order.data }
   await request(urlOf(context), 'eth_call', [tried, 'latest']).catch(explained(call))
-  const hash = (await dispatch(context, sender, order, MODULE_SLACK_GAS).catch(explained(call))) ?? ''
-  return receiptOf(context, hash)
+  const chain = BigInt(String(await request(urlOf(context), 'eth_chainId')))
+  const bids = { slackGas: MODULE_SLACK_GAS, mostWei: feesOf(chain).maxFeeWei }
+  return sendBidding(context, sender, order, bids).catch(explained(call))
 }
 
 const send = async (context: CommandContext, [chain, to, amountText]: readonly string[]): Promise<ExitCode> => {

@@ -33,7 +33,8 @@ import {
   patiently,
   placeOf,
 } from './folder.ts'
-import { perform, type Receipt, type Sender, senderOf } from './send.ts'
+import type { Receipt } from './receipt.ts'
+import { perform, type Sender, senderOf } from './send.ts'
 
 const EnterErrors = defineErrors('ENTER', {
   NO_VALIDATOR: {

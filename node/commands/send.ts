@@ -6,21 +6,18 @@ import { getAddress, isAddress, Transaction, Wallet } from 'ethers'
 import { bytesToHex } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { minBigint } from '../../chain/base/math.ts'
-import { ClientErrors, request } from '../../rpc/client/http.ts'
+import { request } from '../../rpc/client/http.ts'
 import { parseAmount } from '../amounts.ts'
 import { type CommandContext, UsageErrors } from '../args.ts'
 import { developmentAccounts } from '../development.ts'
 import { keystoreName, openKeyFile } from '../keystore.ts'
-import { eventsOf, explain, MODULE_SLACK_GAS, type ModuleCall } from '../modules.ts'
+import { explain, MODULE_SLACK_GAS, type ModuleCall } from '../modules.ts'
 import { askPassword } from '../password.ts'
+import { type Receipt, receiptNow } from './receipt.ts'
 
 const SendErrors = defineErrors('TXCMD', {
   FIELD: {
     text: (d: { flag: string; value: string; expected: string }) => `--${d.flag} ${d.value}: expected ${d.expected}`,
-  },
-  FAILED: {
-    text: (d: { hash: string; height: number }) =>
-      `transaction ${d.hash} failed in block ${d.height}; see novachain tx trace ${d.hash}`,
   },
   WAIT: {
     text: (d: { hash: string; seconds: number }) =>
@@ -123,7 +120,7 @@ interface Order {
 const hex = (value: bigint): string => `0x${value.toString(16)}`
 
 /** Asks the node for what the flags leave open. `slackGas` goes on top of the estimate. */
-async function prepare(
+export async function prepare(
   context: CommandContext,
   { address }: Sender,
   { to, value, data }: Order,
@@ -203,43 +200,18 @@ export const rows = (shown: object): string =>
     .map(([key, value]) => `${key.padEnd(20)} ${String(value)}`)
     .join('\n')
 
-export interface Receipt {
-  readonly hash: string
-  readonly height: number
-  readonly gasUsed: number
-  readonly contractAddress: string | null
-  readonly events: ReturnType<typeof eventsOf>
-}
-
 const POLL_MS = 250
 /** Throws TXCMD_FAILED and TXCMD_WAIT. */
 export async function receiptOf(context: CommandContext, hash: string): Promise<Receipt> {
   const seconds = Number(fieldOf(context, 'timeout', /^\d{1,5}$/, 'seconds') ?? 60)
   const until = Date.now() + seconds * 1_000
   for (;;) {
-    const receipt = await request(urlOf(context), 'eth_getTransactionReceipt', [hash]).catch((error: unknown) => {
-      // What was sent is sent: a node that is away for a while is asked again.
-      if (error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code) return null
-      throw error
-    })
-    if (receipt !== null) {
-      const { status, blockNumber, gasUsed, contractAddress, logs } = receipt as RpcReceipt // our own method
-      const height = Number(blockNumber)
-      if (status !== '0x1') throw new NodeError(SendErrors.FAILED, { hash, height })
-      return { hash, height, gasUsed: Number(gasUsed), contractAddress, events: eventsOf(logs) }
-    }
+    const receipt = await receiptNow(urlOf(context), hash)
+    if (receipt !== null) return receipt
     if (Date.now() > until || context.signal.aborted) throw new NodeError(SendErrors.WAIT, { hash, seconds })
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
-interface RpcReceipt {
-  readonly status: string
-  readonly blockNumber: string
-  readonly gasUsed: string
-  readonly contractAddress: string | null
-  readonly logs: Parameters<typeof eventsOf>[0]
-}
-
 /**
  * A call of a module from its first try, which changes nothing and tells a refusal in words, to its receipt. null where it was printed to be
  * signed elsewhere. Throws MODULE_*, TXCMD_*, CLIENT_*.

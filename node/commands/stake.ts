@@ -6,7 +6,8 @@ import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors
 import { ask, askAll, callOf, staking } from '../modules.ts'
 import { addressIn, headOf, readRoll } from '../roll.ts'
 import { table } from '../screen.ts'
-import { checkedAddress, perform, type Receipt, type Sender, senderOf, sending, urlOf } from './send.ts'
+import type { Receipt } from './receipt.ts'
+import { checkedAddress, perform, type Sender, senderOf, sending, urlOf } from './send.ts'
 
 const usage = 'stake delegate|undelegate|redelegate|withdraw|rewards … [--from <keystore>] [--rpc <url>]'
 
