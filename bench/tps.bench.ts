@@ -78,7 +78,7 @@ const WARM_BLOCKS = 2
 const KNOWN_MAX = 4_000_000
 const RESIDENT_MS = 1_000
 const PROBE_MS = 40
-const POLL_MS = 20
+const POLL_MS = 50
 /** Of so many transactions of a block one's receipt is looked at. */
 const SAMPLED = 250
 

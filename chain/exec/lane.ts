@@ -19,8 +19,7 @@ export interface Lane {
   run(tx: Tx, gas: IntrinsicGas, gasLeft: bigint): TxResult | null
 }
 
-const NO_OUTPUT = new Uint8Array(0)
-const PLAIN: ReturnType<Direct> = { gasUsed: 0n, refund: 0n, output: NO_OUTPUT }
+const NO_OUTPUT: Uint8Array = new Uint8Array(0)
 
 /** For the transactions of one block. */
 export function createLane(
@@ -55,10 +54,15 @@ export function createLane(
       if (tx.gasLimit > gasLeft) throw new NodeError(AdmitErrors.BLOCK_GAS, { have: tx.gasLimit, left: gasLeft })
       const gasPriceWei = effectiveGasPrice(tx, block.baseFeeWei)
       state.begin()
-      const done = direct === null ? PLAIN : direct({ caller: tx.from, input: tx.data, gas: tx.gasLimit - gas }, block)
-      if (done === null) return null
-      const spent = gas + done.gasUsed
-      const gasUsed = maxBigint(spent - minBigint(done.refund, spent / 5n), floor) // EIP-3529, EIP-7623
+      // Value alone uses what is intrinsic and has nothing back.
+      let [spent, gasUsed, output] = [gas, maxBigint(gas, floor), NO_OUTPUT]
+      if (direct !== null) {
+        const done = direct({ caller: tx.from, input: tx.data, gas: tx.gasLimit - gas }, block)
+        if (done === null) return null
+        output = done.output
+        spent = gas + done.gasUsed
+        gasUsed = maxBigint(spent - minBigint(done.refund, spent / 5n), floor) // EIP-3529, EIP-7623
+      }
       state.setNonce(sender, sender.nonce + 1n)
       state.setBalance(sender, sender.balance - gasUsed * gasPriceWei - value)
       state.setBalance(target, target.balance + value)
@@ -70,7 +74,7 @@ export function createLane(
         gasPriceWei,
         logs: state.end(),
         created: null,
-        output: done.output,
+        output,
         outcome: 'success',
         fault: null,
       }
