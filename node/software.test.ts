@@ -2,11 +2,15 @@
 import { afterEach, expect, test } from 'vitest'
 import { concat } from '../chain/base/bytes.ts'
 import { encodeRlp } from '../chain/base/rlp.ts'
+import { offencesBetween } from '../chain/types/evidence.ts'
 import { FORKS, type Fork, forkWarning, outlookOf } from '../chain/types/forks.ts'
+import { heightOf } from '../chain/types/message.ts'
 import { SOFTWARE_MAX_BYTES } from '../p2p/wire.ts'
 import { type Cluster, createCluster, type Member, reached } from '../test/kit/cluster.ts'
+import { death } from '../test/kit/disk.ts'
 import { genesis, openMemoryChain } from '../test/kit/memory-chain.ts'
 import { Peers, until } from '../test/kit/peers.ts'
+import { Kernel } from './sim/kernel.ts'
 import { decodeSoftware, disagreement, encodeSoftware, softwareOf, watchForks } from './software.ts'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
@@ -181,3 +185,42 @@ test('three of four are replaced before the fork and go on in round 0; the fourt
     expect(new Set(members.map(({ chain }) => chain.block(height)?.hash.join())).size).toBe(1)
   expect(cluster.hub.blamed).toEqual([])
 })
+
+const full = new Error('no space left on device')
+test.each(['is switched off', 'has no room'] as const)(
+  'one of four that %s at a write around the fork comes back into it, and nobody signs twice',
+  async (how) => {
+    for (const writes of [5, 18]) {
+      const kernel = new Kernel()
+      const rules = { epochBlocks: 8, forks: { 'params-2': 2 } }
+      cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, kernel, ...rules })
+      const { start, disk, said } = cluster
+      const members = await Promise.all([0, 1, 2, 3].map((i) => start(i)))
+      const allReached = (height: number): Promise<void> =>
+        runs(kernel, () => members.every(({ chain }) => chain.head().header.number >= height))
+      await allReached(15)
+      if (how === 'is switched off') disk(3).dieAfter(writes + 1)
+      let left = writes
+      if (how === 'has no room')
+        disk(3).onWrite = () => {
+          if (left-- <= 0) throw full
+        }
+      const ended: unknown[] = []
+      members[3]?.done.catch((error: unknown) => ended.push(error))
+      await runs(kernel, () => ended.length > 0)
+      expect(ended).toEqual([how === 'is switched off' ? death : full])
+      await members[3]?.stop()
+      disk(3).onWrite = () => {}
+      disk(3).crash()
+      members[3] = await start(3)
+      await allReached(20)
+      for (let height = 1; height <= 20; height++)
+        expect(new Set(members.map(({ chain }) => chain.block(height)?.hash.join())).size).toBe(1)
+      for (const messages of Map.groupBy(said, heightOf).values()) expect(offencesBetween(messages, 4)).toEqual([])
+      await cluster.close()
+    }
+  },
+)
+/** Virtual time passes until it is so; an hour of it is for ever. */
+const runs = async (kernel: Kernel, isSo: () => boolean): Promise<void> =>
+  expect(await kernel.run(kernel.nowMs + 3_600_000, isSo)).toBe(true)

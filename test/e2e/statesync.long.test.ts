@@ -1,11 +1,8 @@
 // A new node with --sync state, or with a snapshot, beside a network, every one a process: killed with SIGKILL while pieces come, it goes on, reaches the
 // head, and answers for accounts as the others do; a restart goes on from its own database.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { installCurves } from '../../chain/base/crypto.ts'
@@ -17,8 +14,9 @@ import { developmentGenesis } from '../../node/development.ts'
 import { p2pKey } from '../../node/identity.ts'
 import { peerIdOf } from '../../p2p/identity.ts'
 import { request } from '../../rpc/client/http.ts'
-import { main, novachain, run } from '../kit/commands.ts'
+import { novachain, run } from '../kit/commands.ts'
 import { freePort } from '../kit/devnet.ts'
+import { Processes } from '../kit/processes.ts'
 
 installCurves(nativeCurves)
 const home = mkdtempSync(join(tmpdir(), 'novachain-statesync-'))
@@ -29,35 +27,14 @@ const addressOf = (index: number): string => `0x${(index + 0x1_0000_0000).toStri
 const balanceOf = (index: number): bigint => 10n ** 18n + BigInt(index)
 
 const ports: Record<string, { rpc: number; p2p: number; metrics: number }> = {}
-const running = new Map<string, ChildProcess>()
-const said = new Map<string, string>()
-const begin = (name: string, flags: readonly string[] = []): ChildProcess => {
-  const env = name === 'v0' ? { NOVACHAIN_VALIDATOR_DEVELOPMENT_INDEX: '0' } : {}
-  const child = spawn(process.execPath, [main, 'start', '--dir', dirOf(name), '--json', ...flags], {
-    ...{ stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-  })
-  child.stderr.on('data', (chunk: Buffer) => said.set(name, ((said.get(name) ?? '') + chunk).slice(-20_000)))
-  running.set(name, child)
-  return child
+const processes = new Processes()
+const start = (name: string, flags: readonly string[] = []): void => {
+  const env: Record<string, string> = name === 'v0' ? { NOVACHAIN_VALIDATOR_DEVELOPMENT_INDEX: '0' } : {}
+  processes.spawn(name, ['start', '--dir', dirOf(name), ...flags], { env })
 }
-const isUp = async (name: string, child: ChildProcess): Promise<void> => {
-  const ended = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`${name} ended with ${code}: ${said.get(name)}`)),
-  )
-  ended.catch(() => {})
-  await Promise.race([
-    once(createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }), 'line'),
-    ended,
-  ])
-}
-const end = async (name: string, how: NodeJS.Signals): Promise<number | null> => {
-  const child = running.get(name)
-  running.delete(name)
-  if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
-  const ended = once(child, 'exit')
-  child.kill(how)
-  const [code] = await ended
-  return code
+const isUp = async (name: string, flags: readonly string[] = []): Promise<void> => {
+  start(name, flags)
+  await processes.up(name)
 }
 
 const rpc = (name: string, method: string, ...params: readonly unknown[]): Promise<unknown> =>
@@ -95,23 +72,23 @@ beforeAll(async () => {
     })
     set('p2p.persistent', (await Promise.all(addresses)).join(','))
   }
-  for (const name of ['v0', 'full']) await isUp(name, begin(name))
+  for (const name of ['v0', 'full']) await isUp(name)
   await until(async () => (await heightOf('full')) >= 5)
 })
 
 afterAll(async () => {
-  for (const name of [...running.keys()]) await end(name, 'SIGKILL')
+  await processes.endAll()
   rmSync(home, { recursive: true, force: true })
 })
 
 test('killed while pieces come it goes on, reaches the head and has every balance', async () => {
-  begin('new', ['--sync', 'state'])
+  start('new', ['--sync', 'state'])
   await until(async () => fetchedBytes('new') > 500_000)
-  await end('new', 'SIGKILL')
+  await processes.end('new', 'SIGKILL')
   expect(existsSync(join(dirOf('new'), 'db.part', 'CURRENT'))).toBe(true)
   expect(existsSync(join(dirOf('new'), 'db', 'CURRENT'))).toBe(false)
 
-  await isUp('new', begin('new', ['--sync', 'state']))
+  await isUp('new', ['--sync', 'state'])
   expect(existsSync(join(dirOf('new'), 'db.part'))).toBe(false)
   const head = await heightOf('v0')
   await until(async () => (await heightOf('new')) > head + 2)
@@ -121,8 +98,8 @@ test('killed while pieces come it goes on, reaches the head and has every balanc
   await expect(rpc('new', 'eth_getBlockByNumber', '0x1', false)).rejects.toThrow(/pruned history unavailable/)
 
   const before = await heightOf('new')
-  expect(await end('new', 'SIGTERM')).toBe(0)
-  await isUp('new', begin('new', ['--sync', 'state']))
+  expect(await processes.end('new', 'SIGTERM')).toBe(0)
+  await isUp('new', ['--sync', 'state'])
   await until(async () => (await heightOf('new')) > before + 2)
 })
 
@@ -133,15 +110,14 @@ test('a snapshot of a node that runs; a restore that is killed while pieces come
   const dir = dirOf('restored')
   const trust = ['--trust-height', String(made.json.height), '--trust-hash', made.json.hash]
   const args = ['snapshot', 'restore', made.json.file, '--dir', dir, ...trust]
-  const child = spawn(process.execPath, [main, ...args], { stdio: 'ignore' })
-  running.set('restored', child)
+  processes.spawn('restored', args)
   await until(async () => fetchedBytes('restored') > 500_000)
-  await end('restored', 'SIGKILL')
+  await processes.end('restored', 'SIGKILL')
   expect(existsSync(join(dir, 'db', 'CURRENT'))).toBe(false)
   expect(await novachain(args)).toMatchObject({ code: 0, json: { isNew: true, height: made.json.height } })
   expect(existsSync(join(dir, 'db.part'))).toBe(false)
 
-  await isUp('restored', begin('restored'))
+  await isUp('restored')
   const head = await heightOf('v0')
   await until(async () => (await heightOf('restored')) > head + 2)
   for (let i = 0; i < ACCOUNTS; i += 1_000)
