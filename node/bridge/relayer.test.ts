@@ -2,193 +2,10 @@
 // and any broadcast: each message ends once, delivered or paid back, and none waits for another.
 import { expect, test } from 'vitest'
 import { addressKey, bytesToHex } from '../../chain/base/bytes.ts'
-import { NodeError } from '../../chain/base/errors.ts'
-import type { Log } from '../../chain/base/ports.ts'
-import { isNoWord, messageId, Status } from '../../chain/native/bridge/message.ts'
-import { LIFETIME_S, NOVA, SimChain } from '../../test/kit/bridges.ts'
+import { LIFETIME_S, NOVA } from '../../test/kit/bridges.ts'
 import { createDice } from '../../test/kit/dice.ts'
-import { Disk, death } from '../../test/kit/disk.ts'
-import { GWEI, SETTLEMENT, simAccount } from '../../test/kit/l1.ts'
-import { L1Errors } from '../rollup/l1.ts'
-import { Carrier } from './carrier.ts'
-import { Lane } from './lane.ts'
-import { Relayer } from './relayer.ts'
-import { moduleSide, vaultSide } from './sides.ts'
-
-const START = 1_800_000_000_000
-const TICK_MS = 2_000
-const [POLYGON, AVALANCHE] = [80_002n, 43_113n]
-const BOB = new Uint8Array(20).fill(0xb0)
-const MALLORY = new Uint8Array(20).fill(0xba)
-const fault = (code: 'UNREACHABLE' | 'ANSWER') => (): never => {
-  throw new NodeError(L1Errors[code], {
-    host: 'sim',
-    method: 'any',
-    reason: code === 'ANSWER' ? '"<html>"' : 'it hangs',
-  })
-}
-
-class Home {
-  readonly disks = new Map<bigint, Disk>()
-  readonly places = new Map<string, string>()
-}
-
-class World {
-  nowMs = START
-  readonly nova = new SimChain(NOVA, START)
-  readonly polygon = new SimChain(POLYGON, START)
-  readonly avalanche = new SimChain(AVALANCHE, START)
-  readonly chains = [this.nova, this.polygon, this.avalanche]
-  readonly said: string[] = []
-  readonly relayers: { relayer: Relayer; readonly home: Home; readonly id: number }[] = []
-  /** The process dies right after so many more broadcasts, or writes. */
-  sendsLeft = Number.POSITIVE_INFINITY
-  writesLeft = Number.POSITIVE_INFINITY
-  deaths = 0
-  inFlightMax = 4
-  /** Blocks at which lanes begin. */
-  readonly from = new Map<bigint, number>()
-
-  static async open(relayers = 1, inFlightMax = 4): Promise<World> {
-    const world = new World()
-    world.inFlightMax = inFlightMax
-    for (const chain of world.chains) chain.connect(world.chains.filter((each) => each !== chain))
-    for (let id = 1; id <= relayers; id++) {
-      const home = new Home()
-      world.relayers.push({ home, id, relayer: await world.#start(home, id) })
-    }
-    return world
-  }
-
-  #written(): void {
-    if (--this.writesLeft <= 0) throw death
-  }
-  async #laneOf(home: Home, source: SimChain, target: bigint): Promise<Lane> {
-    const key = `${source.chain} ${target}`
-    const place = {
-      read: async () => home.places.get(key) ?? null,
-      replace: async (text: string) => {
-        home.places.set(key, text)
-        this.#written()
-      },
-    }
-    const deps = { endpoint: source.endpointTo(target), contract: source.contract, place, log: this.#log }
-    return Lane.open(deps, { source: source.chain, target, from: this.from.get(source.chain) ?? 1 })
-  }
-  readonly #log: Log = {
-    ...{ debug() {}, info() {} },
-    ...{ warn: (_: object, text: string) => void this.said.push(text), error() {} },
-  }
-  async #start(home: Home, id: number): Promise<Relayer> {
-    const clock = { nowMs: () => this.nowMs }
-    const shores = []
-    for (const chain of this.chains) {
-      const disk = home.disks.get(chain.chain) ?? new Disk()
-      home.disks.set(chain.chain, disk)
-      disk.crash()
-      const { log: disked } = disk.open()
-      const file = {
-        ...disked,
-        replace: async (bytes: Uint8Array) => {
-          await disked.replace(bytes)
-          this.#written()
-        },
-      }
-      const plain = chain.l1()
-      const l1 = {
-        ...plain,
-        send: async (raw: Uint8Array) => {
-          await plain.send(raw)
-          if (--this.sendsLeft <= 0) throw death
-        },
-      }
-      const { contract } = chain
-      const fees = { maxFeeWei: 100n * GWEI, tipWei: GWEI, lowBalanceWei: 10n ** 17n, inFlightMax: this.inFlightMax }
-      const deps = { l1, account: simAccount(id), file, clock, log: this.#log }
-      const carrier = await Carrier.open(deps, { chain: chain.chain, contract, ...fees })
-      const nova = this.nova.asker()
-      const side =
-        chain === this.nova
-          ? moduleSide(l1, nova)
-          : vaultSide({ l1, nova }, { vault: contract, settlement: SETTLEMENT })
-      const targets = chain === this.nova ? [POLYGON, AVALANCHE] : [NOVA]
-      const lanes = []
-      for (const target of targets) lanes.push(await this.#laneOf(home, chain, target))
-      shores.push({ chain: chain.chain, side, carrier, lanes })
-    }
-    return new Relayer({ shores, clock, log: this.#log })
-  }
-  async restart(i = 0): Promise<void> {
-    const own = this.relayers[i] ?? expect.fail('one that runs')
-    ;[this.sendsLeft, this.writesLeft] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
-    own.relayer = await this.#start(own.home, own.id)
-  }
-
-  /** A block of each chain, then a turn for each. A process that dies is started again. */
-  async tick(): Promise<void> {
-    this.nowMs += TICK_MS
-    for (const chain of this.chains) chain.mine(this.nowMs)
-    for (const [i, own] of this.relayers.entries())
-      for (const { chain } of this.chains)
-        await own.relayer.turn(chain).catch(async (error: unknown) => {
-          if (error !== death) throw error
-          this.deaths++
-          await this.restart(i)
-        })
-  }
-  async run(ms: number): Promise<void> {
-    for (const until = this.nowMs + ms; this.nowMs < until; ) await this.tick()
-  }
-  async until(condition: () => boolean): Promise<void> {
-    for (let i = 0; !condition(); i++) {
-      if (i > 4_000) expect.fail(`it never came to that: ${[...new Set(this.said)].join('; ')}`)
-      await this.tick()
-    }
-  }
-
-  #messages() {
-    return this.chains.flatMap(({ head }) => head.state.outbox.map(({ sent }) => sent.message))
-  }
-  /** What became of each message that is no notice, by `Status` at its source and its target. */
-  get ends(): readonly string[] {
-    const nameOf = (status: bigint): string => Object.keys(Status)[Number(status)] ?? '?'
-    return this.#messages().flatMap((message) => {
-      if (!isNoWord(message.refundOf)) return []
-      const id = messageId(message)
-      const [source, target] = [message.sourceChain, message.targetChain].map((of) => this.chainOf(of).statusOf(id))
-      return [`${nameOf(source ?? 0n)} ${nameOf(target ?? 0n)}`]
-    })
-  }
-  chainOf(id: bigint): SimChain {
-    return this.chains.find(({ chain }) => chain === id) ?? expect.fail('a chain of the test')
-  }
-  get isOver(): boolean {
-    const { ends } = this
-    return ends.length > 0 && ends.every((end) => isDelivered(end) || end === 'refunded refused') && this.waiting === 0
-  }
-  /** Messages that some relayer is not done with. */
-  get waiting(): number {
-    const lanes = this.relayers.flatMap(({ relayer }) => relayer.status).flatMap((each) => each.lanes)
-    return lanes.reduce((sum, { messages }) => sum + messages, 0)
-  }
-  get status() {
-    return (this.relayers[0] ?? expect.fail('one that runs')).relayer.status
-  }
-  statusOf(id: bigint) {
-    return this.status.find(({ chain }) => chain === id) ?? expect.fail('a chain of the test')
-  }
-  /** Calls that an endpoint was given. */
-  get given(): number {
-    return this.chains.reduce((sum, { given }) => sum + given.length, 0)
-  }
-  sendAround(): void {
-    this.nova.send(POLYGON, BOB)
-    this.nova.send(AVALANCHE, BOB)
-    this.polygon.send(NOVA, BOB)
-    this.avalanche.send(NOVA, BOB)
-  }
-}
-const isDelivered = (end: string): boolean => end === 'sent delivered'
+import { GWEI, simAccount } from '../../test/kit/l1.ts'
+import { AVALANCHE, BOB, fault, isDelivered, MALLORY, POLYGON, TICK_MS, World } from '../../test/kit/relayers.ts'
 
 test('messages go both ways between three chains, each in one transaction, and a restart repeats none', async () => {
   const world = await World.open()
@@ -597,6 +414,59 @@ test.each([1, 2, 64])('what a reorganisation of %i blocks takes away is brought 
   expect(world.ends).toEqual(['sent none'])
   await world.until(() => world.isOver)
   expect(world.ends).toEqual(['sent delivered'])
+})
+
+test.each([1, 2, 64])(
+  'a reorganisation of %i blocks before a transaction is included leaves it on its way, once',
+  async (count) => {
+    const world = await World.open()
+    world.polygon.lagBlocks = 70
+    await world.run(160_000)
+    world.polygon.isOpen = false
+    world.nova.send(POLYGON, BOB)
+    await world.until(() => world.polygon.given.length === 1)
+    world.polygon.reorganise(count)
+    await world.tick()
+    expect(world.ends).toEqual(['sent none'])
+    world.polygon.isOpen = true
+    await world.until(() => world.isOver)
+    expect([world.ends, world.polygon.failed]).toEqual([['sent delivered'], 0])
+    expect(new Set(world.polygon.given.map(({ nonce }) => nonce))).toEqual(new Set([0n]))
+  },
+)
+
+test.each([1, 2, 64])(
+  'what a reorganisation of %i blocks takes out of its source before it is final is never brought',
+  async (count) => {
+    const world = await World.open()
+    world.polygon.lagBlocks = 70
+    await world.run(160_000)
+    world.polygon.send(NOVA, BOB)
+    await world.tick()
+    await world.run((count - 1) * TICK_MS)
+    expect(world.ends).toEqual(['sent none'])
+    world.polygon.reorganise(count)
+    expect(world.ends).toEqual([])
+    await world.run(200_000)
+    expect([world.given, world.statusOf(POLYGON).fault]).toEqual([0, null])
+    // Another under the same number goes over.
+    world.polygon.send(NOVA, MALLORY)
+    await world.until(() => world.isOver)
+    expect([world.ends, world.given]).toEqual([['sent delivered'], 1])
+  },
+)
+
+test('gas a hundred times as dear until its deadline is over: nothing above what may be paid is bid, and it is paid back', async () => {
+  const world = await World.open()
+  world.nova.send(POLYGON, BOB)
+  await world.tick()
+  world.polygon.baseFeeWei = 100n * GWEI // all that may be paid, without a tip
+  await world.run(Number(LIFETIME_S) * 1_000)
+  expect(world.statusOf(POLYGON)).toMatchObject({ waits: 'fee' })
+  world.polygon.baseFeeWei = GWEI
+  await world.until(() => world.waiting === 0)
+  expect(world.polygon.given.every(({ maxFee }) => maxFee <= 100n * GWEI)).toBe(true)
+  expect(world.ends).toEqual(['refunded refused'])
 })
 
 test('a reorganisation of what was final pauses the routes of that chain, both ways, and no other', async () => {
