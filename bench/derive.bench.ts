@@ -77,7 +77,7 @@ async function post(anvil: Anvil, chain: Chain): Promise<string> {
   const plan = planDeployment({
     ...{ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash, genesisStateRoot: first.header.stateRoot },
     ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: CHOICE.epochBlocks, verifier: 'bls' },
-    ...{ owner: owner.address, delaySeconds: 60, posters: [account.address] },
+    ...{ owner: owner.address, delaySeconds: 60, posters: [account.address], guardian: null },
   })
   const fees = { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI }
   await deploy({ l1, account: owner, clock, pause: () => anvil.mine(), done: () => {} }, plan, fees)

@@ -85,6 +85,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     ...['NovaSettlement', 'BlsCheckpointVerifier', 'EcdsaCheckpointVerifier'].map(
       (name) => `contracts/settlement/${name}.artifact.ts`,
     ),
+    ...['contracts/bridge/NovaVault.artifact.ts', 'contracts/bridge/WrappedTokenFactory.artifact.ts'],
     ...['contracts/governed/NovaProxy.artifact.ts', 'contracts/governed/NovaTimelock.artifact.ts'],
     ...['chain/store/wal.ts', 'chain/store/kv.ts', 'p2p', 'rpc', 'node'],
   ],
@@ -106,6 +107,7 @@ const LANDLORD: Readonly<Record<string, readonly string[]>> = {
     'node/gentx.ts',
     'node/commands/tx.ts',
     'node/commands/send.ts',
+    'node/commands/bridge-routes.ts',
     'node/reporter.ts',
     'node/issuer.ts',
     'node/l1.ts',

@@ -7,19 +7,18 @@ import {
   bytesToHex,
   equalBytes,
   type Hash,
-  type Hex,
   hexToBytes,
 } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { abi as moduleAbi } from '../../chain/native/bridge/abi.ts'
 import { isNoWord, type Message, messageId, Status } from '../../chain/native/bridge/message.ts'
 import { BRIDGE } from '../../chain/native/index.ts'
-import { decodeEvent, encodeCall, selectorOf } from '../../chain/native/kit/abi.ts'
-import { abi as vaultAbi } from '../../contracts/bridge/INovaVault.abi.ts'
+import { decodeEvent, encodeCall } from '../../chain/native/kit/abi.ts'
 import { ClientErrors, request } from '../../rpc/client/http.ts'
 import { parseAmount, time } from '../amounts.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
 import { blocksOf } from '../bridge/finding.ts'
+import { explained } from '../bridge/refusals.ts'
 import {
   type End,
   type Fees,
@@ -38,12 +37,12 @@ import { createL1 } from '../rollup/l1.ts'
 import { systemClock, systemTimers } from '../system.ts'
 import { createLog, createTelemetry, serveTelemetry } from '../telemetry.ts'
 import { sendBidding } from './bidding.ts'
+import { routeOptions, routeSwitches, setRoute } from './bridge-routes.ts'
 import { checkedAddress, fieldOf, rows, senderOf, sending, urlOf } from './send.ts'
 
-const usage = 'bridge send|status|claim|relay … [--rpc <url>] [--from <keystore>]'
+const usage = 'bridge send|status|claim|relay|open|close … [--rpc <url>] [--from <keystore>]'
 
 const BridgeCommandErrors = defineErrors('BRIDGECMD', {
-  REFUSED: { text: (d: { call: string; error: string }) => `the bridge refuses ${d.call}: ${d.error}` },
   NOT_THERE: {
     text: (d: { id: string; chain: bigint; from: number; to: number }) =>
       `the endpoint of chain ${d.chain} has no log of message ${d.id} in blocks ${d.from} to ${d.to}, where its contract sent it: ask another one`,
@@ -53,20 +52,34 @@ const BridgeCommandErrors = defineErrors('BRIDGECMD', {
   UNKNOWN: { text: (d: { id: string }) => `neither chain has sent a message ${d.id}` },
 })
 
-const { rpc, from, 'dev-account': devAccount, 'password-file': passwordFile, tip, nonce, timeout } = sending.options
+const {
+  rpc,
+  from,
+  'dev-account': devAccount,
+  sender,
+  'password-file': passwordFile,
+  tip,
+  nonce,
+  timeout,
+} = sending.options
 export const bridge: Command = {
   usage,
-  summary: 'Send to another chain and back, see what became of a message, bring one, or relay all.',
+  summary:
+    'Send to another chain and back, see what became of a message, bring one or relay all; open and close routes.',
   verbs: [
     'bridge send <target chain> <recipient> <amount> [--token <address>] [--data <hex>] [--l1 <url>]',
     'bridge status <id> [--l1 <url>]',
     'bridge claim <id> --l1 <url> --settlement <address>',
     'bridge relay --chains <id>=<url>,… --settlements <id>=<address>,… [--from-blocks <id>=<height>,…] --dir <folder>',
     'bridge relay --config <relayer.toml>',
+    'bridge open <chain> coin|<token> --l1 <url> --cap <amount> --limit <amount> [--theirs] [--vault <address>] [--there]',
+    'bridge close <chain> coin|<token> --l1 <url> [--theirs] [--there]',
   ],
   argsMax: 4,
   options: {
     ...{ rpc, from, 'dev-account': devAccount, 'password-file': passwordFile, timeout },
+    ...routeOptions,
+    sender,
     nonce,
     'max-fee': 'most to pay for a unit of gas, also when it grows dear while it waits; default by the chain',
     tip: `${tip}; relay: by the chain`,
@@ -83,11 +96,12 @@ export const bridge: Command = {
     'metrics-port': 'relay: port of /metrics and /health on this machine; default none',
     'low-balance': 'relay: less than this on an account is told; default by the chain',
   },
+  switches: { ...routeSwitches, unsigned: `open, close: ${sending.switches.unsigned}` },
   async run(context) {
     const [name = '', ...rest] = context.args
     const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
     if (verb === undefined)
-      throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected send, status, claim or relay', usage })
+      throw new NodeError(UsageErrors.ARGUMENT, { reason: 'expected send, status, claim, relay, open or close', usage })
     if (rest.length !== verb.takes)
       throw new NodeError(UsageErrors.ARGUMENT, { reason: `bridge ${name} takes ${verb.takes} arguments`, usage })
     return verb.run(context, rest)
@@ -122,19 +136,6 @@ const at = (context: CommandContext, url: string): CommandContext => ({
   ...context,
   flags: { ...context.flags, rpc: url },
 })
-
-/** Throws BRIDGECMD_REFUSED by the contract's own name for it, anything else as it is. */
-const explained =
-  (call: string) =>
-  (error: unknown): never => {
-    const data = error instanceof NodeError && error.code === ClientErrors.ANSWER.code ? error.data : null
-    const output = (data as { readonly output?: Hex } | null)?.output // ANSWER's own data
-    if (output === undefined || output.length < 10) throw error
-    const selector = selectorOf(hexToBytes(output))
-    const all = [...Object.entries(moduleAbi.errors), ...Object.entries(vaultAbi.errors)]
-    const name = all.find(([, each]) => each.selector === selector)?.[0] ?? output.slice(0, 10)
-    throw new NodeError(BridgeCommandErrors.REFUSED, { call, error: name }, { cause: error })
-  }
 
 interface Order {
   readonly call: string
@@ -417,4 +418,6 @@ const VERBS: Readonly<Record<string, Verb>> = {
   status: { takes: 1, run: status },
   claim: { takes: 1, run: claim },
   relay: { takes: 0, run: relay },
+  open: { takes: 2, run: setRoute(true) },
+  close: { takes: 2, run: setRoute(false) },
 }

@@ -44,7 +44,7 @@ export const rollup: Command = {
     'rollup status',
     'rollup post',
     'rollup verify --l1 <url> --settlement <address>',
-    'rollup deploy --l1 <url> --owner <address> --posters <addresses> --from <keystore> [--dry-run]',
+    'rollup deploy --l1 <url> --owner <address> --posters <addresses> [--guardian <address>] --from <keystore> [--dry-run]',
   ],
   argsMax: 1,
   options: {
@@ -55,6 +55,7 @@ export const rollup: Command = {
     settlement: 'verify: the contract’s address',
     owner: 'deploy: who proposes what the timelock does',
     posters: 'deploy: accounts that may post, comma between',
+    guardian: 'deploy: the bridge’s vault too, which this account may pause',
     delay: 'deploy: seconds that the timelock waits; default 172800',
     verifier: 'deploy: bls, or ecdsa for chains without EIP-2537; default bls',
     'max-fee': `${maxFee}; default 500gwei`,
@@ -290,7 +291,13 @@ const shortOf = ({ seq, height, blockHash, stateRoot }: Position) => ({
 const ownCode = (): Address => {
   const zero = asHash(new Uint8Array(32))
   const nobody = asAddress(new Uint8Array(20))
-  const choice = { genesisHash: zero, genesisStateRoot: zero, genesisValidatorsHash: zero, owner: nobody }
+  const choice = {
+    genesisHash: zero,
+    genesisStateRoot: zero,
+    genesisValidatorsHash: zero,
+    owner: nobody,
+    guardian: null,
+  }
   const plan = planDeployment({ ...choice, chainId: 1n, epochBlocks: 1, verifier: 'bls', delaySeconds: 0, posters: [] })
   return plan.find(({ name }) => name === 'NovaSettlement')?.address ?? nobody
 }
@@ -328,6 +335,7 @@ const choiceOf = async (context: CommandContext): Promise<DeployChoice> => {
       .split(',')
       .filter(Boolean)
       .map((each) => addressOf(each, 'posters')),
+    guardian: flags.guardian === undefined ? null : addressOf(flags.guardian, 'guardian'),
   }
 }
 
@@ -355,7 +363,11 @@ const put = async (context: CommandContext): Promise<ExitCode> => {
   const stand = Object.fromEntries(states.map(({ name, address }) => [name, bytesToHex(address)]))
   context.out(
     { contracts: stand, transactions: sent, deployed: true },
-    rows({ ...stand, settlement: `${stand.NovaProxy}: set rollup.settlement to it` }),
+    rows({
+      ...stand,
+      settlement: `${stand.NovaProxy}: set rollup.settlement to it`,
+      vault: stand.VaultProxy === undefined ? null : `${stand.VaultProxy}: novachain bridge open takes it as --vault`,
+    }),
   )
   return exitCode.ok
 }

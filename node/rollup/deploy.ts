@@ -1,4 +1,4 @@
-// The settlement contracts of a network on an L1. Owns their addresses, which follow from the compiled sources and the choices alone (CREATE2
+// The settlement contracts of a network on an L1, and the vault of its bridge. Owns their addresses, which follow from the compiled sources and the choices alone (CREATE2
 // by the factory that every EVM chain has at one address), so deploying again changes nothing and a contract at its address is verified.
 import { type Address, asAddress, asHash, bytesToHex, concat, type Hash, hexToBytes } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
@@ -6,6 +6,8 @@ import { assert, defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { mulDivUp } from '../../chain/base/math.ts'
 import type { Clock } from '../../chain/base/ports.ts'
 import { type AbiParam, encodeValues, type Positional } from '../../chain/native/kit/abi.ts'
+import { NovaVault } from '../../contracts/bridge/NovaVault.artifact.ts'
+import { WrappedTokenFactory } from '../../contracts/bridge/WrappedTokenFactory.artifact.ts'
 import { NovaProxy } from '../../contracts/governed/NovaProxy.artifact.ts'
 import { NovaTimelock } from '../../contracts/governed/NovaTimelock.artifact.ts'
 import { BlsCheckpointVerifier } from '../../contracts/settlement/BlsCheckpointVerifier.artifact.ts'
@@ -51,6 +53,8 @@ export interface DeployChoice {
   readonly owner: Address
   readonly delaySeconds: number
   readonly posters: readonly Address[]
+  /** May pause the bridge's vault; null leaves the vault out. */
+  readonly guardian: Address | null
 }
 
 export interface Step {
@@ -64,10 +68,12 @@ export interface Step {
 /** The deterministic deployment proxy: takes salt ‖ init code. */
 export const FACTORY = asAddress(hexToBytes('0x4e59b44847b379578588920ca78fbf26c0b4956c'))
 const SALT = keccak(new TextEncoder().encode('NovaChain settlement, version 1'))
-/** Of the proxy with its initialisation, which writes 64 slots. */
-const PROXY_GAS = 1_800_000n
+/** Of the proxies with their initialisation; the settlement's writes 64 slots. */
+const [PROXY_GAS, VAULT_PROXY_GAS] = [1_800_000n, 500_000n]
+/** Over which a route's limit refills, and what a message from there has until it is paid back: what the module has for its own by default. */
+const [WINDOW_SECONDS, LIFETIME_SECONDS] = [86_400n, 604_800n]
 
-/** In the order in which they are deployed; the last one is what others speak to. */
+/** In the order in which they are deployed: `NovaProxy` is the settlement contract that others speak to, `VaultProxy` the vault. */
 export function planDeployment(choice: DeployChoice): readonly Step[] {
   const { chainId, genesisHash, owner, delaySeconds, posters } = choice
   const artifact = choice.verifier === 'bls' ? BlsCheckpointVerifier : EcdsaCheckpointVerifier
@@ -89,9 +95,44 @@ export function planDeployment(choice: DeployChoice): readonly Step[] {
     keccak(new TextEncoder().encode(INITIALIZE)).subarray(0, 4),
     encodeValues(INITIALIZE_PARAMS, [timelock.address, genesis, verifier.address, posters]),
   )
-  const proxy = initCode(NovaProxy, types('address', 'bytes'), [code.address, initialization])
-  return [verifier, timelock, code, { ...step('NovaProxy', proxy), aboutGas: PROXY_GAS }]
+  const proxy = step('NovaProxy', proxyCode(code.address, initialization))
+  const settlement = [verifier, timelock, code, { ...proxy, aboutGas: PROXY_GAS }]
+  if (choice.guardian === null) return settlement
+  const owners = { owner: timelock.address, guardian: choice.guardian }
+  return [...settlement, ...vaultSteps(chainId, proxy.address, owners)]
 }
+const vaultSteps = (
+  chainId: bigint,
+  settlement: Address,
+  { owner, guardian }: { readonly owner: Address; readonly guardian: Address },
+): readonly Step[] => {
+  const factory = step('WrappedTokenFactory', hexToBytes(WrappedTokenFactory.bytecode))
+  const code = vaultCode()
+  const terms = { novaChainId: chainId, window: WINDOW_SECONDS, lifetime: LIFETIME_SECONDS }
+  const initialization = concat(
+    keccak(new TextEncoder().encode(INITIALIZE_VAULT)).subarray(0, 4),
+    encodeValues(INITIALIZE_VAULT_PARAMS, [owner, guardian, settlement, factory.address, terms]),
+  )
+  const proxy = step('VaultProxy', proxyCode(code.address, initialization))
+  return [factory, code, { ...proxy, aboutGas: VAULT_PROXY_GAS }]
+}
+/** The vault's code is the same for every network: its constructor takes nothing. */
+export const vaultCode = (): Step => step('NovaVault', hexToBytes(NovaVault.bytecode))
+const proxyCode = (code: Address, initialization: Uint8Array): Uint8Array =>
+  initCode(NovaProxy, types('address', 'bytes'), [code, initialization])
+const INITIALIZE_VAULT = 'initialize(address,address,address,address,(uint64,uint48,uint64))'
+const TERMS_PARAMS = [
+  ['novaChainId', 'uint64'],
+  ['window', 'uint64'],
+  ['lifetime', 'uint64'],
+] as const
+const INITIALIZE_VAULT_PARAMS = [
+  ['owner_', 'address'],
+  ['guardian_', 'address'],
+  ['settlement_', 'address'],
+  ['factory_', 'address'],
+  ['terms', { tuple: TERMS_PARAMS }],
+] as const
 const INITIALIZE = 'initialize(address,(bytes32,bytes32,bytes32,uint64),address,address[])'
 const GENESIS_PARAMS = [
   ['blockHash', 'bytes32'],

@@ -74,7 +74,7 @@ const deployed = async (): Promise<Address> => {
     ...{ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash, epochBlocks: EPOCH_BLOCKS, verifier: 'bls' },
     genesisStateRoot: chain.block(0)?.header.stateRoot ?? expect.fail('it is kept'),
     genesisValidatorsHash: validatorsHash(chain.setOf(1) ?? expect.fail('it is known')),
-    ...{ owner: account.address, delaySeconds: 60, posters: [account.address] },
+    ...{ owner: account.address, delaySeconds: 60, posters: [account.address], guardian: null },
   })
   const deps = { l1, account, clock: { nowMs: () => 0 }, pause: () => anvil.mine(), done: () => {} }
   await deploy(deps, plan, { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI })

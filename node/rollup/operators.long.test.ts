@@ -57,7 +57,7 @@ beforeAll(async () => {
     ...{ chainId: chain.genesis.chainId, genesisHash: chain.genesisHash, epochBlocks: EPOCH_BLOCKS },
     genesisStateRoot: genesisBlock.header.stateRoot,
     genesisValidatorsHash: validatorsHash(chain.setOf(1) ?? expect.fail('it is known')),
-    ...{ verifier: 'ecdsa', owner: owner.address, delaySeconds: 60, posters: [poster.address] },
+    ...{ verifier: 'ecdsa', owner: owner.address, delaySeconds: 60, posters: [poster.address], guardian: null },
   })
   const deps = { l1, account: owner, clock: { nowMs: () => 0 }, pause: () => anvil.mine(), done: () => {} }
   await deploy(deps, plan, { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI })

@@ -66,7 +66,7 @@ beforeAll(async () => {
   plan = planDeployment({
     ...{ chainId, genesisHash: chain.genesisHash, genesisStateRoot: genesisBlock.header.stateRoot },
     ...{ genesisValidatorsHash: validatorsHash(set), epochBlocks: EPOCH_BLOCKS, verifier: 'bls' },
-    ...{ owner: poor.address, delaySeconds: 60, posters: [owner.address] },
+    ...{ owner: poor.address, delaySeconds: 60, posters: [owner.address], guardian: null },
   })
 })
 afterAll(async () => {
@@ -288,7 +288,7 @@ test('whose signatures a contract asks for is asked of its verifier', async () =
       genesisValidatorsHash: validatorsHash(chain.setOf(1) ?? expect.fail('it is known')),
       epochBlocks: EPOCH_BLOCKS,
     },
-    ...{ verifier: 'ecdsa', owner: poor.address, delaySeconds: 60, posters: [owner.address] },
+    ...{ verifier: 'ecdsa', owner: poor.address, delaySeconds: 60, posters: [owner.address], guardian: null },
   })
   const deps = { l1, account: poor, clock: { nowMs: () => 0 }, pause: () => anvil.mine(), done: () => {} }
   await deploy(deps, other, { chainId: ANVIL_CHAIN, maxFeeWei: 500n * GWEI, tipWei: GWEI })

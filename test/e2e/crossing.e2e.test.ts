@@ -379,7 +379,7 @@ test('bridge send, status and claim bring one message by hand, each way', async 
     expect(elsewhere.refusal).toBe('BRIDGECMD_UNKNOWN')
   }
   const nowhere = await run(command, ['send', '5', address, '1', '--dev-account', '1', '--rpc', novaUrl()])
-  expect([nowhere.refusal, /UnknownChain/.test(nowhere.text)]).toEqual(['BRIDGECMD_REFUSED', true])
+  expect([nowhere.refusal, /UnknownChain/.test(nowhere.text)]).toEqual(['BRIDGECALL_REFUSED', true])
 })
 
 test('the SDK sends both ways and says what each chain knows', async () => {
