@@ -7,6 +7,7 @@ import { NodeError } from '../../chain/base/errors.ts'
 import type { Kv, Log, Meter } from '../../chain/base/ports.ts'
 import { checkStore, createChainEngine, openCalls } from '../../chain/calls.ts'
 import { type Chain, openChain } from '../../chain/chain.ts'
+import { LightErrors } from '../../chain/light.ts'
 import { createSnapshotSource, openRestore } from '../../chain/snapshot.ts'
 import { openWal } from '../../chain/store/wal.ts'
 import type { Block } from '../../chain/types/block.ts'
@@ -508,12 +509,15 @@ class Process implements Desk {
     }
   }
 
-  /** Ended by itself: for want of space, or as one of two with the same key. Anything else is a fault. */
+  /** Ended by itself: for want of space, by a clock that is behind, or as one of two with the same key. Anything else is a fault. */
   #exit(error: unknown): void {
     const isFull =
       error instanceof NodeError &&
       [error, error.cause].some((each) => each instanceof NodeError && each.code === 'DISK_FULL')
+    // What it trusts is in its future: who begins with a state says so, and is started again.
+    const isBehind = this.#clockOffMs < 0 && error instanceof NodeError && error.code === LightErrors.FUTURE.code
     if (isFull) this.#world.count('exit: disk full')
+    else if (isBehind) this.#world.count('exit: clock')
     else if (this.#world.isHonest(this.key))
       this.#world.fail(`process ${this.id} ended: ${error instanceof Error ? error.stack : error}`)
     this.kill()

@@ -10,6 +10,10 @@ import { down, storyWith } from './stories.ts'
 const KEPT: readonly (readonly [number, string])[] = [
   [21, 'a disk was full while blocks of peers were written: catching up tried again and again within one turn'],
   [57, 'a clock that was an hour behind: the wait for the next block went on for the hour after it was set right'],
+  [
+    104,
+    'a clock that was an hour behind when a joiner began with a state: it ends and says why, until the clock is right',
+  ],
   [59, 'as 57, and the others lacked the power to go on without it'],
 ]
 /** As many, and on to the most until each crash point has been met. */
