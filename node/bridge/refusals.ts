@@ -22,3 +22,9 @@ export const explained =
     const name = all.find(([, each]) => each.selector === selector)?.[0] ?? output.slice(0, 10)
     throw new NodeError(RefusalErrors.REFUSED, { call, error: name }, { cause: error })
   }
+
+/** Whether the contract refused by this name. */
+export const isRefusal = (error: unknown, name: string): boolean =>
+  error instanceof NodeError &&
+  error.code === RefusalErrors.REFUSED.code &&
+  (error.data as { readonly error: string }).error === name // REFUSED's own data

@@ -11,7 +11,7 @@ import { NovaTimelock } from '../../contracts/governed/NovaTimelock.artifact.ts'
 import { request } from '../../rpc/client/http.ts'
 import { time } from '../amounts.ts'
 import { type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
-import { explained } from '../bridge/refusals.ts'
+import { explained, isRefusal } from '../bridge/refusals.ts'
 import { MODULE_SLACK_GAS } from '../modules.ts'
 import { printable } from '../screen.ts'
 import { checkedAddress, dispatch, fieldOf, receiptOf, rows, senderOf, urlOf } from './send.ts'
@@ -41,7 +41,18 @@ const RouteErrors = defineErrors('BRIDGEROUTE', {
       `the token ${d.token} ${d.where} does not say its ${d.reason}: give --name, --symbol and --decimals`,
   },
   OTHER_SIDE: {
-    text: () => 'the other side comes first: the same command without --there makes the token that theirs is here',
+    text: (d: { isThere: boolean }) =>
+      d.isThere
+        ? 'the other side comes first: the same command without --there makes the token that theirs is here'
+        : 'the other side comes first: the same command with --there (and --vault) makes the token that ours is there, once its timelock lets it',
+  },
+  SAYS_OTHER: {
+    text: (d: { flag: string; value: string; says: string }) =>
+      `--${d.flag} ${d.value}: the token itself says ${d.says}, leave the flag out`,
+  },
+  OTHER_NETWORK: {
+    text: (d: { vault: string; chain: string }) =>
+      `the vault ${d.vault} is not of chain ${d.chain}, which NovaChain is: name another`,
   },
   AMOUNT: {
     text: (d: { flag: string; value: string; decimals: number }) =>
@@ -112,23 +123,24 @@ interface Wish {
 }
 
 const TEXT_MAX = 64
+const OWN_COIN = { name: 'Nova', symbol: 'NOVA' } as const
 /** As the token says, where no flag says it. Throws BRIDGEROUTE_TOKEN. */
 const knownOf = async (context: CommandContext, url: string, { token, isTheirs }: Wish): Promise<Known> => {
-  const own = isTheirs ? null : { name: 'Nova', symbol: 'NOVA' }
   const where = isTheirs ? 'there' : 'here'
-  const of = async (field: 'name' | 'symbol' | 'decimals'): Promise<string> => {
-    const flag = context.flags[field]
-    if (flag !== undefined) return flag
-    const missing = new NodeError(RouteErrors.TOKEN, { token: token === COIN ? 'coin' : token, where, reason: field })
-    if (token === COIN) {
-      const known = field === 'decimals' ? '18' : own?.[field]
-      if (known === undefined) throw missing
-      return known
-    }
+  const saidOf = async (field: 'name' | 'symbol' | 'decimals'): Promise<string | null> => {
+    if (token === COIN) return field === 'decimals' ? '18' : isTheirs ? null : OWN_COIN[field]
     const answer = await ask({ url, contract: token, face: tokenFace }, field, []).catch(() => null)
     const said = answer === null ? '' : String(answer[0])
-    if (said === '' || said.length > TEXT_MAX || printable(said) !== said) throw missing
-    return said
+    return said === '' || said.length > TEXT_MAX || printable(said) !== said ? null : said
+  }
+  const of = async (field: 'name' | 'symbol' | 'decimals'): Promise<string> => {
+    const [says, value] = [await saidOf(field), context.flags[field]]
+    // The address of what is made of a token follows from all three: both sides must say the same.
+    if (says !== null && value !== undefined && value !== says)
+      throw new NodeError(RouteErrors.SAYS_OTHER, { flag: field, value, says })
+    const known = says ?? value
+    if (known !== undefined) return known
+    throw new NodeError(RouteErrors.TOKEN, { token: token === COIN ? 'coin' : token, where, reason: field })
   }
   const [name, symbol, decimals] = [await of('name'), await of('symbol'), await of('decimals')]
   if (!/^\d{1,2}$/.test(decimals)) throw refuse(`--decimals: expected 0 to 99, have ${decimals}`)
@@ -138,8 +150,8 @@ const amountOf = (context: CommandContext, flag: 'cap' | 'limit', decimals: numb
   const value = context.flags[flag]
   if (value === undefined) throw refuse(`expected --${flag} <whole tokens>`)
   const refused = new NodeError(RouteErrors.AMOUNT, { flag, value, decimals })
-  const [, fraction = ''] = /^\d{1,39}(?:\.(\d{1,77}))?$/.exec(value) ?? [null, undefined]
-  if (!/^\d{1,39}(\.\d{1,77})?$/.test(value) || fraction.length > decimals) throw refused
+  const [whole, fraction = ''] = /^\d{1,39}(?:\.(\d{1,77}))?$/.exec(value) ?? []
+  if (whole === undefined || fraction.length > decimals) throw refused
   const amount = parseUnits(value, decimals)
   if (amount >= WORD_MAX) throw refused
   return amount
@@ -162,6 +174,11 @@ const sidesOf = async (context: CommandContext, wish: Wish) => {
   if ((await request(l1, 'eth_getCode', [vaultAt, 'latest'])) === '0x')
     throw new NodeError(RouteErrors.NO_VAULT, { address: vaultAt, chain: `${wish.chain}` })
   const vault = { url: l1, contract: vaultAt, face: vaultFace }
+  const ourChain = BigInt(String(await request(url, 'eth_chainId')))
+  // Sending nothing, which the vault of this chain refuses for that, or for a pause.
+  const probed = await ask(vault, 'send', [ourChain, vaultAt, COIN, 0n, '0x']).catch((error: unknown) => error)
+  if (isRefusal(probed, 'WrongChain'))
+    throw new NodeError(RouteErrors.OTHER_NETWORK, { vault: vaultAt, chain: `${ourChain}` })
   const params = { url, contract: bytesToHex(PARAMS), face: paramsFace }
   const [[governance], [owner]] = await Promise.all([ask(params, 'governance', []), ask(vault, 'owner', [])])
   return {
@@ -209,15 +226,17 @@ const routeCall = async (
 const missingHere = async (sides: Sides, wish: Wish, bounds: Bounds | null): Promise<readonly Call[]> => {
   const { here, there } = sides
   const { chain, token, isTheirs } = wish
-  if (!sides.isConnected) return [{ name: 'setChain', args: [chain, there.contract] }]
+  // Opened before, money would leave for a token that is not there, at an address that may not become its own.
+  if (!isTheirs && bounds !== null && (await wrappedOf(sides, wish)) === null)
+    throw new NodeError(RouteErrors.OTHER_SIDE, { isThere: false })
+  if (!sides.isConnected) return bounds === null ? [] : [{ name: 'setChain', args: [chain, there.contract] }]
   const wrapped = await wrappedOf(sides, wish)
   if (isTheirs) {
     if (wrapped !== null) return routeCall(here, true, { wish, local: wrapped, remote: padded(token), bounds })
     if (bounds === null) return []
     return [{ name: 'createWrapped', args: [chain, padded(token), bounds.name, bounds.symbol, bounds.decimals] }]
   }
-  const remote = wrapped ?? (bounds === null ? null : await madeThere(there, token, bounds))
-  return routeCall(here, true, { wish, local: token, remote: remote && padded(remote), bounds })
+  return routeCall(here, true, { wish, local: token, remote: wrapped && padded(wrapped), bounds })
 }
 const missingThere = async (sides: Sides, wish: Wish, bounds: Bounds | null): Promise<readonly Call[]> => {
   const { there } = sides
@@ -225,7 +244,7 @@ const missingThere = async (sides: Sides, wish: Wish, bounds: Bounds | null): Pr
   const wrapped = await wrappedOf(sides, wish)
   if (isTheirs) {
     if (wrapped === null && bounds === null) return []
-    if (wrapped === null) throw new NodeError(RouteErrors.OTHER_SIDE, undefined)
+    if (wrapped === null) throw new NodeError(RouteErrors.OTHER_SIDE, { isThere: true })
     return routeCall(there, false, { wish, local: token, remote: padded(wrapped), bounds })
   }
   if (wrapped !== null) return routeCall(there, false, { wish, local: wrapped, remote: padded(token), bounds })
@@ -332,12 +351,18 @@ export const setRoute =
       return isAtThere ? missingThere(sides, wish, bounds) : missingHere(sides, wish, bounds)
     }
     const missing = () => missingAt(isThere)
-    const bySide = (await isTimelock(side)) ? timelocked : direct
-    const outcome = await bySide(context, side, missing)
+    const isLocked = await isTimelock(side)
+    const outcome = await (isLocked ? timelocked : direct)(context, side, missing)
     if (outcome === null) return exitCode.ok
     const sides = await sidesOf(context, wish)
     const wrapped = await wrappedOf(sides, wish)
-    const isOtherDone = (await missingAt(!isThere)).length === 0
+    const isOtherDone = await missingAt(!isThere).then(
+      (calls) => calls.length === 0,
+      (error: unknown) => {
+        if (error instanceof NodeError && error.code === RouteErrors.OTHER_SIDE.code) return false
+        throw error
+      },
+    )
     const other = isThere
       ? `the same command without --there, from governance, ${sides.here.owner}`
       : `the same command with --there, from the vault’s owner, ${sides.there.owner}`
@@ -353,6 +378,9 @@ export const setRoute =
         vault: shown.vault,
         [wish.isTheirs ? 'token here' : 'token there']: wrapped ?? 'not made yet',
         'this side': outcome.waits ?? state,
+        // Anybody executes what is due, and nothing of it lapses.
+        ...(isLocked &&
+          !isOpen && { note: 'what the timelock has scheduled and not executed can still open it: cancel that' }),
         'other side': isOtherDone ? state : `not yet: ${other}`,
       }),
     )

@@ -6,6 +6,7 @@ import { defineErrors, NodeError } from '../../chain/base/errors.ts'
 import { request } from '../../rpc/client/http.ts'
 import { parseAmount } from '../amounts.ts'
 import { type Command, type CommandContext, type ExitCode, exitCode, UsageErrors } from '../args.ts'
+import { RelayingErrors, vaultOf } from '../bridge/relaying.ts'
 import { accountOf } from '../reporter.ts'
 import { COIN_PRICE, costOf, dollarsOf, executionGasOf, type GasProfileName } from '../rollup/costs.ts'
 import {
@@ -13,6 +14,7 @@ import {
   deploy,
   implementationOf,
   planDeployment,
+  type Step,
   type StepState,
   survey,
 } from '../rollup/deploy.ts'
@@ -339,16 +341,30 @@ const choiceOf = async (context: CommandContext): Promise<DeployChoice> => {
   }
 }
 
+/** The bridge's vault there, where it is another than this would make: other choices give another address. */
+const otherVault = async (url: string, chain: bigint, plan: readonly Step[]): Promise<string | null> => {
+  const made = plan.find(({ name }) => name === 'VaultProxy')
+  if (made === undefined) return null
+  const nova = createL1({ url, chainId: BigInt(String(await request(url, 'eth_chainId'))) })
+  const found = await vaultOf(nova, chain).catch((error: unknown) => {
+    if (error instanceof NodeError && error.code === RelayingErrors.UNCONNECTED.code) return null
+    throw error
+  })
+  return found === null || equalBytes(found, made.address) ? null : bytesToHex(found)
+}
+
 const put = async (context: CommandContext): Promise<ExitCode> => {
   const { l1, chainId } = l1Of(context)
   const coinDollars = fieldOf(context, 'coin-price', COIN_PRICE, 'a decimal as 0.09')
   const plan = planDeployment(await choiceOf(context))
+  const other = await otherVault(urlOf(context), chainId, plan)
+  const note = other === null ? null : `NovaChain is connected to another vault there, ${other}`
   const isDry = context.switches.has('dry-run')
   const sender = await senderOf(context, usage, isDry ? 'address' : 'key')
   const states = await survey(l1, asAddress(hexToBytes(sender.address)), plan)
   const estimate = await estimateOf(context, l1, states, coinDollars)
   if (isDry || sender.wallet === null) {
-    context.out(plain({ ...estimate.figures, deployed: false }), rows(estimate.rows))
+    context.out(plain({ ...estimate.figures, deployed: false, note }), rows({ ...estimate.rows, note }))
     return exitCode.ok
   }
   const account = accountOf(hexToBytes(sender.wallet.privateKey))
@@ -362,9 +378,10 @@ const put = async (context: CommandContext): Promise<ExitCode> => {
   })
   const stand = Object.fromEntries(states.map(({ name, address }) => [name, bytesToHex(address)]))
   context.out(
-    { contracts: stand, transactions: sent, deployed: true },
+    { contracts: stand, transactions: sent, deployed: true, note },
     rows({
       ...stand,
+      note,
       settlement: `${stand.NovaProxy}: set rollup.settlement to it`,
       vault: stand.VaultProxy === undefined ? null : `${stand.VaultProxy}: novachain bridge open takes it as --vault`,
     }),

@@ -61,34 +61,32 @@ test('who has no vault, names a wrong one, another chain or no amount is told be
   const amounts = await type('open', CHAIN, 'coin', '--l1', anvil.url, '--vault', vault, ...over)
   expect([amounts.refusal, amounts.text]).toEqual(['BRIDGEROUTE_AMOUNT', expect.stringContaining('18 decimals')])
   expect((await open('coin', '--theirs', '--vault', vault)).refusal).toBe('BRIDGEROUTE_TOKEN')
-  const other = await type('open', CHAIN, 'coin', '--l1', anvil.url, ...BOUNDS, '--vault', vault, '--dev-account', '1')
+  const theirs = ['--theirs', '--name', 'Polygon', '--symbol', 'POL', '--vault', vault]
+  const other = await type('open', CHAIN, 'coin', '--l1', anvil.url, ...BOUNDS, ...theirs, '--dev-account', '1')
   expect([other.refusal, other.text]).toEqual(['BRIDGECALL_REFUSED', expect.stringContaining('NotGovernance')])
 })
 
-test('a coin of ours: here at once, there when the timelock lets it, and then it goes', async () => {
-  const here = await open('coin', '--vault', vault)
-  expect(here.json).toMatchObject({ open: true, isOtherDone: false, wrapped: null, vault })
-  expect(here.json.transactions.map((each: string) => each.split(':')[0])).toEqual(['setChain', 'setRoute'])
-  expect((await open('coin', '--vault', stranger?.address ?? '')).refusal).toBe('BRIDGEROUTE_VAULT')
+test('a coin of ours: there first, when the timelock lets it, then here, and then it goes', async () => {
+  expect((await open('coin', '--vault', vault)).refusal).toBe('BRIDGEROUTE_OTHER_SIDE')
+  const renamed = await open('coin', '--vault', vault, '--there', '--name', 'Nuva')
+  expect(renamed.refusal).toBe('BRIDGEROUTE_SAYS_OTHER')
   const steps = []
   for (const step of ['scheduleBatch', 'nothing', 'executeBatch', 'nothing']) {
     if (step === 'executeBatch') await wait()
-    const { json } = await open('coin', '--there')
-    steps.push([json.transactions[0]?.split(':')[0] ?? 'nothing', json.waits === null])
+    const { json } = await open('coin', '--there', '--vault', vault)
+    steps.push([json.transactions[0]?.split(':')[0] ?? 'nothing', json.waits === null, json.isOtherDone])
   }
   expect(steps).toEqual([
-    ['scheduleBatch', false],
-    ['nothing', false],
-    ['executeBatch', true],
-    ['nothing', true],
+    ['scheduleBatch', false, false],
+    ['nothing', false, false],
+    ['executeBatch', true, false],
+    ['nothing', true, false],
   ])
-  const done = await open('coin')
-  expect(done.json).toMatchObject({
-    transactions: [],
-    open: true,
-    isOtherDone: true,
-    wrapped: expect.stringMatching(/^0x/),
-  })
+  const here = await open('coin', '--vault', vault)
+  expect(here.json).toMatchObject({ open: true, isOtherDone: true, wrapped: expect.stringMatching(/^0x/), vault })
+  expect(here.json.transactions.map((each: string) => each.split(':')[0])).toEqual(['setChain', 'setRoute'])
+  expect((await open('coin', '--vault', stranger?.address ?? '')).refusal).toBe('BRIDGEROUTE_VAULT')
+  expect((await open('coin')).json).toMatchObject({ transactions: [], open: true, isOtherDone: true })
   const sent = await type('send', CHAIN, stranger?.address ?? '', '1.5nova', '--dev-account', '0')
   expect((await type('status', sent.json.id, '--l1', anvil.url, '--l1-chain-id', CHAIN)).json.novachain.status).toBe(
     'sent',
