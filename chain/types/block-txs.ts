@@ -48,10 +48,10 @@ export function identifyBlockTxs({ header, txs }: NumberedTxs, deps: BlockTxsDep
     return { raws, found, identities: heard(identities) }
   }
   const slices: Promise<Slice>[] = []
-  for (let from = 0, before: Promise<void> | null = null; from < txs.length; from += SLICE_TXS) {
-    const slice: Promise<Slice> = before === null ? Promise.resolve(sliceAt(from)) : before.then(() => sliceAt(from))
+  for (let from = 0, before: Promise<Slice> | null = null; from < txs.length; from += SLICE_TXS) {
+    const slice: Promise<Slice> = before?.then(pause).then(() => sliceAt(from)) ?? Promise.resolve(sliceAt(from))
     slices.push(heard(slice))
-    before = heard(slice.then(pause))
+    before = slice
   }
   return slices
 }

@@ -238,7 +238,7 @@ const canMount = ((): boolean => {
 })()
 const DISK_MEGABYTES = 500
 
-// skipped where no disk can be mounted: there node/disk.test.ts and test/e2e/disk.e2e.test.ts stand for it
+// skipped where no disk can be mounted: there node/disk.test.ts and test/e2e/disk.long.test.ts stand for it
 test.skipIf(!canMount)('full disk', async () => {
   const page = 'Full disk'
   const barbara = host('barbara')
