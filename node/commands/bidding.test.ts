@@ -24,7 +24,10 @@ afterEach(() => {
 const open = async (baseFees: readonly bigint[]) => {
   const given: { readonly hash: string; readonly nonce: number; readonly maxFee: bigint; readonly tip: bigint }[] = []
   let looks = 0
-  const chain = { waiting: null as { readonly fee: bigint; readonly tip: bigint } | null }
+  const chain = {
+    waiting: null as { readonly fee: bigint; readonly tip: bigint; readonly hash?: string | null } | null,
+    isPoor: false,
+  }
   const baseFee = (): bigint => baseFees[Math.min(looks, baseFees.length - 1)] ?? 0n
   const answers: Readonly<Record<string, (params: readonly string[]) => unknown>> = {
     eth_chainId: () => '0x89',
@@ -35,10 +38,12 @@ const open = async (baseFees: readonly bigint[]) => {
     eth_sendRawTransaction([raw]) {
       const { hash, nonce, maxFeePerGas, maxPriorityFeePerGas } = Transaction.from(raw ?? '')
       const [fee, tip] = [maxFeePerGas ?? 0n, maxPriorityFeePerGas ?? 0n]
+      if (chain.waiting?.hash === hash) throw new Error('already known')
+      if (chain.isPoor) throw new Error('insufficient funds for gas * price + value')
       const had = chain.waiting
       if (had !== null && (fee * 10n < had.fee * 11n || tip * 10n < had.tip * 11n))
         throw new Error('replacement transaction underpriced')
-      chain.waiting = { fee, tip }
+      chain.waiting = { fee, tip, hash }
       given.push({ hash: hash ?? '', nonce, maxFee: fee, tip })
       return hash
     },
@@ -49,6 +54,8 @@ const open = async (baseFees: readonly bigint[]) => {
       return { status: '0x1', blockNumber: '0x9', gasUsed: '0x5208', contractAddress: null, logs: [] }
     },
   }
+  /** What becomes of an answer, by its method: it is lost on the way, or a gateway says that there were too many. */
+  const ways = { of: (_method: string): 'lost' | 'limited' | 'told' => 'told' }
   const server = createServer(async (request, response) => {
     const { method, params } = JSON.parse(await text(request)) // our own client's
     const answer = (): object => {
@@ -58,7 +65,11 @@ const open = async (baseFees: readonly bigint[]) => {
         return { error: { code: -32_000, message: (error as Error).message } } // thrown above
       }
     }
-    response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, ...answer() }))
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...answer() })
+    const way = ways.of(method)
+    if (way === 'lost') response.destroy()
+    else if (way === 'limited') response.writeHead(429).end('Too Many Requests')
+    else response.end(body)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -83,7 +94,7 @@ const open = async (baseFees: readonly bigint[]) => {
       throw error
     })
   }
-  return { send, given, chain }
+  return { send, given, chain, ways }
 }
 
 test('where gas is as dear as before, one transaction is all', async () => {
@@ -133,4 +144,51 @@ test('the place of what waits in the pool is taken by what is dearer', async () 
   expect(given[0]?.maxFee).toBeGreaterThanOrEqual(99n * GWEI)
   chain.waiting = { fee: 190n * GWEI, tip: 3n * GWEI }
   expect(await send('--nonce', '7')).toEqual({ code: 'CLIENT_ANSWER', message: expect.stringMatching(/underpriced/) })
+})
+
+const SEND = 'eth_sendRawTransaction'
+test.each(['lost', 'limited'] as const)('what a node took is found, though its answer was %s', async (way) => {
+  const { send, given, ways } = await open([10n * GWEI])
+  let sends = 0
+  ways.of = (method) => (method === SEND && sends++ === 0 ? way : 'told')
+  expect(await send()).toMatchObject({ height: 9, hash: given[0]?.hash })
+  expect(given).toHaveLength(1)
+})
+
+test.each(['lost', 'limited'] as const)('a raise is found, though its answer was %s', async (way) => {
+  const { send, given, ways } = await open([10n * GWEI, 60n * GWEI])
+  ways.of = (method) => (method === SEND && given.length > 1 ? way : 'told')
+  expect(await send()).toMatchObject({ height: 9, hash: given.at(-1)?.hash })
+  expect(given.length).toBeGreaterThan(1)
+})
+
+test.each(['lost', 'limited'] as const)('where every answer is %s afterwards, it says what was sent', async (way) => {
+  const { send, given, ways } = await open([10n * GWEI])
+  ways.of = () => (given.length > 0 ? way : 'told')
+  const { message, code } = (await send('--timeout', '1')) as { readonly message: string; readonly code: string }
+  expect(code).toBe('TXBID_OUTBID')
+  expect(given).toHaveLength(1)
+  expect(message).toMatch(
+    new RegExp(`^transaction ${given[0]?.hash} .* base fee is not known\\. No node said that it has it .* --nonce 7 `),
+  )
+})
+
+test('what never arrived is given again, the same', async () => {
+  const { send, given, ways, chain } = await open([10n * GWEI])
+  chain.isPoor = true
+  let sends = 0
+  ways.of = (method) => {
+    if (method !== SEND) return 'told'
+    chain.isPoor = sends > 0 && given.length > 0
+    return sends++ === 0 ? 'limited' : 'told'
+  }
+  expect(await send()).toMatchObject({ height: 9, hash: given[0]?.hash })
+  expect([given.length, given[0]?.maxFee]).toEqual([1, 21n * GWEI])
+})
+
+test('a refusal of the first is told at once, and nothing was sent', async () => {
+  const { send, given, chain } = await open([10n * GWEI])
+  chain.isPoor = true
+  expect(await send()).toEqual({ code: 'CLIENT_ANSWER', message: expect.stringMatching(/insufficient funds/) })
+  expect(given).toEqual([])
 })

@@ -184,9 +184,13 @@ interface RpcLog {
   readonly topics: readonly string[]
   readonly data: string
 }
-/** What a contract sent in a transaction that is there. */
+/** What a contract sent in a transaction that is there; null where the node does not say: it is sent all the same. */
 const sentBy = async (url: string, hash: string, contract: Address): Promise<Message | null> => {
-  const { logs } = (await request(url, 'eth_getTransactionReceipt', [hash])) as { readonly logs: readonly RpcLog[] } // it was just there
+  const receipt = await request(url, 'eth_getTransactionReceipt', [hash]).catch((error: unknown) => {
+    if (error instanceof NodeError && error.code.startsWith('CLIENT_')) return null
+    throw error
+  })
+  const { logs } = (receipt ?? { logs: [] }) as { readonly logs: readonly RpcLog[] } // it was just there
   const { MessageSent } = moduleAbi.events
   const log = logs.find(
     ({ address, topics }) => address.toLowerCase() === bytesToHex(contract) && topics[0] === MessageSent.topic,

@@ -18,13 +18,14 @@ export interface Receipt {
   readonly events: ReturnType<typeof eventsOf>
 }
 
-/** null: it is in no block yet, or the node is away for a while: what was sent is sent. Throws TXCMD_FAILED. */
+/** null: it is in no block yet, or the node is away for a while or answers with something else: what was sent is sent. Throws TXCMD_FAILED. */
 export async function receiptNow(url: string, hash: string): Promise<Receipt | null> {
   const receipt = await request(url, 'eth_getTransactionReceipt', [hash]).catch((error: unknown) => {
-    if (error instanceof NodeError && error.code === ClientErrors.UNREACHABLE.code) return null
+    const codes: readonly string[] = [ClientErrors.UNREACHABLE.code, ClientErrors.ANSWER.code]
+    if (error instanceof NodeError && codes.includes(error.code)) return null
     throw error
   })
-  if (receipt === null) return null
+  if (receipt === null || receipt === undefined) return null
   const { status, blockNumber, gasUsed, contractAddress, logs } = receipt as RpcReceipt // our own method
   const height = Number(blockNumber)
   if (status !== '0x1') throw new NodeError(ReceiptErrors.FAILED, { hash, height })
