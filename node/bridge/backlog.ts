@@ -22,10 +22,17 @@ export interface BacklogOptions {
 const LINES_MAX = 64
 const REST = 'rest'
 
+interface Behind {
+  readonly place: Place
+  /** The first that was passed over. */
+  readonly first: bigint
+  /** Before what was read again since, of which messages may have been left out. */
+  readonly origin: Place
+}
 interface Line<T> {
   readonly held: Map<bigint, T>
   /** Where to read on: before the first message that was passed over. null: none was. */
-  behind: { readonly place: Place; readonly first: bigint } | null
+  behind: Behind | null
 }
 
 /** Read anew: `add` may have changed it. */
@@ -69,7 +76,7 @@ export class Backlog<T extends Held> {
     this.#lines.set(name, line)
     if (line.behind !== null && sequence >= line.behind.first) return false
     if (this.#isFull(line)) {
-      line.behind = { place: one.before, first: sequence }
+      line.behind = { place: one.before, first: sequence, origin: one.before }
       return false
     }
     line.held.set(sequence, one)
@@ -107,7 +114,7 @@ export class Backlog<T extends Held> {
   refill(name: string, read: readonly T[], to: Place, isAll: boolean): readonly T[] {
     const line = this.#lines.get(name)
     if (line === undefined || line.behind === null) return []
-    const { first, place } = line.behind
+    const { first, place, origin } = line.behind
     line.behind = null
     const fresh: T[] = []
     const rest = read.filter(({ message }) => message.sequence >= first && this.lineOf(message) === name)
@@ -116,9 +123,23 @@ export class Backlog<T extends Held> {
       if (behindOf(line) !== null) break
     }
     const passedOver = behindOf(line)
-    if (passedOver !== null) line.behind = { ...passedOver, place }
-    else if (!isAll) line.behind = { place: to, first: maxBigint(first, (to.sequence ?? 0n) + 1n) }
+    if (passedOver !== null) line.behind = { ...passedOver, place, origin: place }
+    else if (!isAll) line.behind = { place: to, first: maxBigint(first, (to.sequence ?? 0n) + 1n), origin }
     return fresh
+  }
+
+  /** What was read again contradicts what was read first: it is read again from there. Whether that is another place than the last time. */
+  doubt(name: string): boolean {
+    const line = this.#lines.get(name)
+    if (line === undefined || line.behind === null) return false
+    const { place, origin } = line.behind
+    line.behind = { ...line.behind, place: origin }
+    return place !== origin
+  }
+  /** All of it is read again. */
+  clear(): void {
+    this.#held.clear()
+    this.#lines.clear()
   }
 
   /** Where to begin after a restart: before all that is not done with. */

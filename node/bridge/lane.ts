@@ -2,6 +2,7 @@
 // on disk, and what it does when the source's endpoint contradicts itself. Nothing it read is believed for long: what is refused is read again.
 import { type Address, bytesToHex, equalBytes, type Hash } from '../../chain/base/bytes.ts'
 import { defineErrors, NodeError } from '../../chain/base/errors.ts'
+import { maxBigint, minBigint } from '../../chain/base/math.ts'
 import type { Log } from '../../chain/base/ports.ts'
 import { messageId } from '../../chain/native/bridge/message.ts'
 import { L1Errors } from '../rollup/l1.ts'
@@ -20,7 +21,7 @@ export const LaneErrors = defineErrors('RELAY', {
   },
   GAP: {
     text: (d: { chain: bigint; after: bigint; found: bigint }) =>
-      `the endpoint of chain ${d.chain} leaves out what is between messages ${d.after} and ${d.found}: it is read from the start again`,
+      `the endpoint of chain ${d.chain} leaves out what is between messages ${d.after} and ${d.found}: it is read again`,
   },
   BEGINNING: {
     text: (d: { chain: bigint; height: number; found: bigint }) =>
@@ -150,7 +151,7 @@ export class Lane {
     const { height, hash, sequence } = this.#last
     const before =
       hash === null && sequence === null ? { height, hash, sequence: await this.#sentBy(height) } : this.#last
-    const { sent, place } = await this.#read(before, final)
+    const { sent, place } = await this.#read(before, final).catch((error) => this.#doubted(error, null))
     for (const each of sent) this.#add(each, before)
     this.#last = place
   }
@@ -158,9 +159,31 @@ export class Lane {
   async #catchUp(): Promise<void> {
     const { due } = this.pending
     if (due === null || due.place.height >= this.#last.height) return
-    const { sent, place } = await this.#read(due.place, this.#last.height)
+    const last = this.#last
+    const { sent, place } = await this.#read(due.place, last.height).catch((error) => this.#doubted(error, due.name))
+    const isAll = place.height === last.height
+    const [had, have] = [last.sequence ?? 0n, place.sequence ?? 0n]
+    if (isAll && have !== had) {
+      const error = this.#gap(minBigint(had, have), maxBigint(had, have))
+      if (have > had) this.#doubted(error, due.name)
+      // An endpoint behind the others of its balancer knows nothing of these blocks, and does not say so.
+      this.pending.doubt(due.name)
+      throw error
+    }
     const read = sent.map((each) => carriedOf(each, due.place))
-    this.pending.refill(due.name, read, place, place.height === this.#last.height)
+    this.pending.refill(due.name, read, place, isAll)
+  }
+  /** Where what was read first is contradicted, and not what was read again of a line, all is read again. */
+  #doubted(error: unknown, line: string | null): never {
+    const isGap = error instanceof NodeError && error.code === LaneErrors.GAP.code
+    if (isGap && (line === null || !this.pending.doubt(line))) {
+      this.#last = startOf(this.options)
+      this.pending.clear()
+    }
+    throw error
+  }
+  #gap(after: bigint, found: bigint): NodeError {
+    return new NodeError(LaneErrors.GAP, { chain: this.options.source, after, found })
   }
   /** What was sent after a place, as far as the endpoint answers at once. */
   async #read(before: Place, until: number): Promise<{ readonly sent: readonly Sent[]; readonly place: Place }> {
@@ -173,10 +196,7 @@ export class Lane {
     if (sequence === null && first !== 1n)
       throw new NodeError(LaneErrors.BEGINNING, { chain, height: from - 1, found: first })
     for (const { message } of sent) {
-      if (sequence !== null && message.sequence !== sequence + 1n) {
-        this.#last = startOf(this.options)
-        throw new NodeError(LaneErrors.GAP, { chain: this.options.source, after: sequence, found: message.sequence })
-      }
+      if (sequence !== null && message.sequence !== sequence + 1n) throw this.#gap(sequence, message.sequence)
       sequence = message.sequence
     }
     this.#range = Math.min(RANGE_MAX, this.#range * 2)

@@ -1,6 +1,6 @@
 // The watcher before endpoints that tell the truth, lie, hang, answer HTML, lag, go backwards and leave things out: it believes what all of them say.
 import { expect, test } from 'vitest'
-import { asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { type Address, asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Timers } from '../../chain/base/ports.ts'
@@ -189,9 +189,10 @@ test('a final block that is another one now stops it for good', async () => {
 test('what every endpoint leaves out is missed when the next message comes', async () => {
   const l1 = createL1()
   l1.send(95)
+  let isForgetful = true
   const forgetful = {
     sent: async (_: unknown, from: number, to: number) =>
-      (await l1.truth.sent(VAULT, from, to, null)).filter(({ message }) => message.sequence !== 2n),
+      (await l1.truth.sent(VAULT, from, to, null)).filter(({ message }) => !isForgetful || message.sequence !== 2n),
   }
   const { turn, sequences } = await open([l1.endpoint('a', forgetful), l1.endpoint('b', forgetful)])
   await turn()
@@ -201,6 +202,11 @@ test('what every endpoint leaves out is missed when the next message comes', asy
   l1.send(102)
   l1.mine(1)
   expect([await turn(), sequences()]).toEqual(['gap', [1]])
+  // All is read again, and the alarm stays while it is left out.
+  expect([await turn(), await turn()]).toEqual(['gap', 'gap'])
+  isForgetful = false
+  for (let i = 0; i < 3; i++) await turn()
+  expect([await turn(), new Set(sequences())]).toEqual([null, new Set([1, 2, 3])])
 })
 
 test('after a restart it goes on before the first message that is not settled', async () => {
@@ -292,6 +298,28 @@ test('a flood of one token that nobody settles holds up no other, in blocks befo
   }
   expect(seen.filter(({ amount }) => amount === 0n)).toHaveLength(256)
   expect(of(A)).toHaveLength(MOST - 2)
+})
+
+test('what had no room is not forgotten where an endpoint lags when it is read again', async () => {
+  const l1 = createL1()
+  l1.mine(2_500)
+  for (let i = 0; i < MOST + 500; i++) l1.send(95, { token: A })
+  l1.send(2_400, { token: B })
+  let isLagging = false
+  const lagging = {
+    sent: async (vault: Address, from: number, to: number) => (isLagging ? [] : l1.truth.sent(vault, from, to, null)),
+  }
+  const { turn, sequences, seen, settle } = await open([l1.endpoint('a', lagging)])
+  for (let i = 0; i < 3; i++) expect(await turn()).toBe(null)
+  expect(sequences()).toHaveLength(MOST + 1)
+  settle(seen)
+  isLagging = true
+  // Two parts of it seem to have none; at the end it is known that there were some.
+  expect([await turn(), await turn(), await turn()]).toEqual([null, null, 'gap'])
+  isLagging = false
+  for (let i = 0; i < 3; i++) expect(await turn()).toBe(null)
+  expect(sequences().length).toBe(MOST + 501)
+  expect(new Set(sequences()).size).toBe(MOST + 501)
 })
 
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)

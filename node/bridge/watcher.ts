@@ -81,6 +81,8 @@ export class Watcher {
   /** Of each endpoint, the highest finalized block that it had. */
   readonly #heights = new Map<Endpoint, number>()
   #range = RANGE_MAX
+  /** The alarm of a gap stays until what is read again is beyond it. */
+  #gapUntil = 0
   #fault: Fault | null = null
   #unset: (() => void) | null = null
   #turning: Promise<void> = Promise.resolve()
@@ -93,7 +95,7 @@ export class Watcher {
   }
 
   static async open(deps: WatcherDeps, options: WatcherOptions): Promise<Watcher> {
-    const start: Place = { height: Math.max(0, options.from - 1), hash: null, sequence: null }
+    const start = startOf(options)
     const kept = await deps.place.read()
     const place = kept === null ? start : readPlace(kept)
     if (place === null)
@@ -127,7 +129,7 @@ export class Watcher {
   async turn(): Promise<void> {
     try {
       await this.#look()
-      this.#told(null, {})
+      if (this.#last.height >= this.#gapUntil) this.#told(null, {})
     } catch (error) {
       if (error instanceof Doubt) return this.#told(error.fault, error.facts)
       if (!(error instanceof NodeError) || !error.code.startsWith('L1_')) throw error
@@ -183,7 +185,7 @@ export class Watcher {
 
   async #advance(to: number, route: WatchedRoute): Promise<void> {
     const before = this.#last
-    const { sent, place } = await this.#read(before, to, route.vault)
+    const { sent, place } = await this.#read(before, to, route.vault).catch((error) => this.#doubted(error, null))
     this.#last = place
     if (sent.length === 0) return
     this.#deps.meters.messages.add(sent.length, { chain: String(this.#options.chain) })
@@ -198,11 +200,36 @@ export class Watcher {
   async #readAgain(route: WatchedRoute): Promise<void> {
     const { due } = this.#held
     if (due === null) return
-    const to = Math.min(this.#last.height, due.place.height + this.#range)
+    const last = this.#last
+    const to = Math.min(last.height, due.place.height + this.#range)
     if (to <= due.place.height) return
-    const { sent, place } = await this.#read(due.place, to, route.vault)
-    const fresh = this.#held.refill(due.name, unsettled(sent, due.place, route), place, to === this.#last.height)
+    const doubted = (error: unknown): never => this.#doubted(error, due.name)
+    const { sent, place } = await this.#read(due.place, to, route.vault).catch(doubted)
+    const isAll = to === last.height
+    const [had, have] = [last.sequence ?? 0n, place.sequence ?? 0n]
+    if (isAll && have !== had) {
+      const doubt = new Doubt('gap', { from: due.place.height + 1, to, had: String(had), have: String(have) })
+      if (have > had) doubted(doubt)
+      // An endpoint behind the others of its balancer knows nothing of these blocks, and does not say so.
+      this.#held.doubt(due.name)
+      throw doubt
+    }
+    const fresh = this.#held.refill(due.name, unsettled(sent, due.place, route), place, isAll)
     this.#unshown = [...this.#unshown, ...fresh.map(messageOf)]
+  }
+  /** Where what was read first is contradicted, and not what was read again of a line, all is read again. */
+  #doubted(error: unknown, line: string | null): never {
+    const isGap = error instanceof Doubt && error.fault === 'gap'
+    if (isGap && (line === null || !this.#held.doubt(line))) {
+      this.#gapUntil = this.#last.height + 1
+      this.#beginAnew()
+    }
+    throw error
+  }
+  #beginAnew(): void {
+    this.#last = startOf(this.#options)
+    this.#held.clear()
+    this.#unshown = []
   }
 
   /** What all endpoints say was sent after a place. */
@@ -268,6 +295,7 @@ const WORDS: Readonly<Record<Fault, string>> = {
   gap: 'the endpoints leave a message out',
 }
 
+const startOf = ({ from }: WatcherOptions): Place => ({ height: Math.max(0, from - 1), hash: null, sequence: null })
 const messageOf = ({ message }: Held): Message => message
 const unsettled = (sent: readonly Sent[], before: Place, { isSettled }: WatchedRoute): readonly Held[] =>
   sent.map(({ message }) => ({ message, id: messageId(message), before })).filter(({ id }) => !isSettled(id))
