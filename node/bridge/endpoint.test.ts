@@ -79,6 +79,10 @@ test('what a vault sent is read, and asked for by its address, event and target'
 })
 
 const honest = messageFrom(1)
+const most = messageFrom(1, { data: new Uint8Array(4_096).fill(7) })
+test('a message with the most there may be is read', async () => {
+  expect(await (await logs(logOf(most))).sent(VAULT, 90, 100, null)).toEqual([{ height: 95, message: most }])
+})
 const lies: readonly (readonly [string, object])[] = [
   ['of another contract', logOf(honest, { address: bytesToHex(account(7)) })],
   ['before the range', logOf(honest, { blockNumber: '0x59' })],
@@ -93,6 +97,9 @@ const lies: readonly (readonly [string, object])[] = [
   ['whose message is another', { ...logOf(honest), data: logOf(messageFrom(2)).data }],
   ['from another chain', logOf(messageFrom(1, { sourceChain: 5n }))],
   ['to another chain', logOf(messageFrom(1, { targetChain: 5n }))],
+  ['with more data than there may be', logOf(messageFrom(1, { data: new Uint8Array(4_097) }))],
+  ['with a longer recipient than there may be', logOf(messageFrom(1, { recipient: new Uint8Array(21) }))],
+  ['with more behind it', { ...logOf(most), data: `${logOf(most).data}${'00'.repeat(32)}` }],
   ['cut off', { ...logOf(honest), data: logOf(honest).data.slice(0, -64) }],
   ['whose data is no hex', logOf(honest, { data: 'zz' })],
   ['without a block', logOf(honest, { blockNumber: null })],

@@ -4,7 +4,7 @@ import { type Address, bigintToFixed, bytesToHex, equalBytes, type Hash } from '
 import { NodeError } from '../../chain/base/errors.ts'
 import { address, count, data, hash, list } from '../../chain/base/schema.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
-import { type Message, messageId } from '../../chain/native/bridge/message.ts'
+import { DATA_MAX, type Message, messageId, RECIPIENT_BYTES } from '../../chain/native/bridge/message.ts'
 import { decodeEvent, encodeCall } from '../../chain/native/kit/abi.ts'
 import { createAsker, type L1Options } from '../rollup/l1.ts'
 import { as, fieldOf, Unreadable } from '../rollup/reading.ts'
@@ -37,6 +37,8 @@ const LOGS_MAX = 4_096
 const SLICE = 256n
 /** More than fit a block of NovaChain. */
 const SLICED_MAX = 32_768
+/** Of a log with the most in it: where the message begins, its ten fields, two lengths, the recipient in a word, the data. */
+const LOG_MAX_BYTES = 14 * 32 + DATA_MAX
 const MESSAGE_SENT = abi.events.MessageSent
 
 export function createEndpoint(options: L1Options, here: bigint): Endpoint {
@@ -124,8 +126,13 @@ const sentIn = (log: unknown, { vault, from, to, there, here }: Range): Sent => 
   const height = fieldOf(log, 'blockNumber', count)
   if (!equalBytes(fieldOf(log, 'address', address), vault) || height < from || height > to)
     throw new Unreadable('a log that was not asked for')
-  const said = decoded({ topics: fieldOf(log, 'topics', topics), data: fieldOf(log, 'data', data) })
+  const bytes = fieldOf(log, 'data', data)
+  if (bytes.length > LOG_MAX_BYTES) throw new Unreadable(`a log of ${bytes.length} bytes`)
+  const said = decoded({ topics: fieldOf(log, 'topics', topics), data: bytes })
   const { message, id, chain, sequence } = said
+  // Thousands are held: no contract sends more in one.
+  if (message.data.length > DATA_MAX || message.recipient.length > RECIPIENT_BYTES)
+    throw new Unreadable(`a message with ${message.data.length} bytes to ${message.recipient.length}`)
   const isOwn = message.sourceChain === there && message.targetChain === here
   if (!isOwn || chain !== here || sequence !== message.sequence || !equalBytes(id, messageId(message)))
     throw new Unreadable('a message that is not what its log says')

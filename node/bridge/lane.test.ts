@@ -112,3 +112,16 @@ test('where the first look was wrong, what it found is read again with all the r
   chain.forge = (sent) => sent
   expect([await look(lane), numbers(lane)]).toEqual([null, [1, 2, 3]])
 })
+
+test('how many were sent before is asked until it is known, and no place is kept without it', async () => {
+  const { chain, send, start } = await open(20)
+  for (let i = 0; i < 3; i++) send(10)
+  chain.isLimited = true
+  const lane = await start()
+  expect([await look(lane), lane.height, chain.kept]).toEqual([null, 100, null])
+  send(101)
+  chain.final = 101
+  expect([await look(lane), numbers(lane)]).toEqual(['RELAY_BEGINNING', []])
+  chain.isLimited = false
+  expect([await look(lane), numbers(lane)]).toEqual([null, [4]])
+})

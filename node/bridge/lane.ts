@@ -149,8 +149,8 @@ export class Lane {
 
   async #advance(final: number): Promise<void> {
     const { height, hash, sequence } = this.#last
-    const before =
-      hash === null && sequence === null ? { height, hash, sequence: await this.#sentBy(height) } : this.#last
+    // Whatever an endpoint said before: a limit of its gateway is no lack of a state, and of a later block it may have it.
+    const before = sequence === null ? { height, hash, sequence: await this.#sentBy(height) } : this.#last
     const { sent, place } = await this.#read(before, final).catch((error) => this.#doubted(error, null))
     for (const each of sent) this.#add(each, before)
     this.#last = place
@@ -202,7 +202,7 @@ export class Lane {
     this.#range = Math.min(RANGE_MAX, this.#range * 2)
     return { sent, place: { height: to, hash, sequence } }
   }
-  /** How many messages the contract had sent by the end of a block. null: the endpoint does not have that state. */
+  /** How many messages the contract had sent by the end of a block. null: the endpoint does not have that state, or does not say now. */
   async #sentBy(height: number): Promise<bigint | null> {
     const { endpoint, contract } = this.#deps
     const hasSent = (sequence: bigint): Promise<boolean> => endpoint.hasSent(contract, sequence, height)
@@ -266,7 +266,7 @@ export class Lane {
   /** Before the first message that is not done: after a restart it is read again, and its target asked what became of it. */
   async #keep(): Promise<void> {
     const kept = this.pending.lowest(this.#last)
-    if (kept.hash === null) return
+    if (kept.hash === null || kept.sequence === null) return
     const text = writePlace(kept)
     if (text === this.#kept) return
     await this.#deps.place.replace(text)

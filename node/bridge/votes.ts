@@ -45,7 +45,7 @@ export interface Certificate {
 }
 
 const BOUNDS = {
-  /** Votes of all keys together, and the most of one key of another node: as many as the inbox has places. */
+  /** Votes of all keys together, and of one key of another node where there are few keys, or many. */
   votes: 200_000,
   perKey: 1_024,
   leastPerKey: 64,

@@ -7,6 +7,11 @@ import type { abi } from './abi.ts'
 /** As `IBridge.Message` has it. */
 export type Message = Named<(typeof abi)['functions']['messageId']['inputs']>['message']
 
+/** The most that a message carries, from this chain and to it. */
+export const DATA_MAX = 4_096
+/** Of every recipient; a notice has none. */
+export const RECIPIENT_BYTES = 20
+
 /** As `IBridge.Status` counts. */
 export const Status = { none: 0n, sent: 1n, refunded: 2n, delivered: 3n, refused: 4n, noticed: 5n } as const
 

@@ -2,10 +2,19 @@
 import type { Address, Hash } from '../../base/bytes.ts'
 import { params } from '../params/module.ts'
 import type { BridgeCall } from './layout.ts'
-import { isNobody, linkAfter, type Message, messageId, NO_WORD, padded, Status } from './message.ts'
+import {
+  DATA_MAX,
+  isNobody,
+  linkAfter,
+  type Message,
+  messageId,
+  NO_WORD,
+  padded,
+  RECIPIENT_BYTES,
+  Status,
+} from './message.ts'
 import { mustKnow, take } from './routes.ts'
 
-const DATA_MAX = 4_096
 const KECCAK_GAS = 30
 const KECCAK_WORD_GAS = 6
 
@@ -51,7 +60,7 @@ export interface Sending {
 }
 export function send(call: BridgeCall, { chain, recipient, token, amount, data }: Sending): Hash {
   mustKnow(call, chain)
-  if (recipient.length !== 20 || isNobody(recipient)) call.revert('BadRecipient', { recipient })
+  if (recipient.length !== RECIPIENT_BYTES || isNobody(recipient)) call.revert('BadRecipient', { recipient })
   if (data.length > DATA_MAX)
     call.revert('TooLong', { what: 'data', given: BigInt(data.length), maximum: BigInt(DATA_MAX) })
   if (amount > 0n) take(call, { chain, token, amount }, padded(token))
