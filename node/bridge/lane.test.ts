@@ -1,6 +1,6 @@
 // A lane before endpoints that lag, leave out and refuse: nothing that was passed over is forgotten, and what is contradicted is read again.
 import { expect, test } from 'vitest'
-import { asHash, type Hash } from '../../chain/base/bytes.ts'
+import { asAddress, asHash, type Hash } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Message } from '../../chain/native/bridge/message.ts'
@@ -44,7 +44,8 @@ const open = async (from = 1) => {
     },
   }
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  const start = () => Lane.open({ endpoint, contract: VAULT, place, log }, { source: THERE, target: HERE, from })
+  const start = (contract = VAULT) =>
+    Lane.open({ endpoint, contract, place, log }, { source: THERE, target: HERE, from })
   const send = (height: number, over: Partial<Message> = {}): void => {
     messages.push({ height, message: messageFrom(messages.length + 1, over) })
   }
@@ -124,4 +125,14 @@ test('how many were sent before is asked until it is known, and no place is kept
   expect([await look(lane), numbers(lane)]).toEqual(['RELAY_BEGINNING', []])
   chain.isLimited = false
   expect([await look(lane), numbers(lane)]).toEqual([null, [4]])
+})
+
+test('the place of another contract is none', async () => {
+  const { send, start } = await open()
+  send(50)
+  const lane = await start()
+  expect(await look(lane)).toBe(null)
+  finish(lane, 1)
+  expect([await look(lane), (await start()).height]).toEqual([null, 100])
+  expect((await start(asAddress(new Uint8Array(20).fill(0x2d)))).height).toBe(0)
 })

@@ -96,13 +96,16 @@ export class Lane {
     this.#kept = kept
   }
 
-  /** A place that is unreadable costs a look back. */
+  /** A place that is unreadable, or of another contract, costs a look back. */
   static async open(deps: LaneDeps, options: LaneOptions): Promise<Lane> {
     const kept = await deps.place.read()
-    const place = kept === null ? null : readPlace(kept)
-    if (kept !== null && place === null)
-      deps.log.warn({ chain: String(options.source) }, 'the place in a chain is unreadable: it is read from the start')
-    return new Lane(deps, options, place ?? startOf(options), kept ?? '')
+    const found = kept === null ? null : readPlace(kept)
+    const isOwn = found !== null && equalBytes(found.contract, deps.contract)
+    if (kept !== null && !isOwn) {
+      const why = found === null ? 'unreadable' : 'of another contract'
+      deps.log.warn({ chain: String(options.source) }, `the place in a chain is ${why}: it is read from the start`)
+    }
+    return new Lane(deps, options, isOwn ? found.place : startOf(options), kept ?? '')
   }
 
   /** Block of the source up to which it has looked. */
@@ -267,7 +270,7 @@ export class Lane {
   async #keep(): Promise<void> {
     const kept = this.pending.lowest(this.#last)
     if (kept.hash === null || kept.sequence === null) return
-    const text = writePlace(kept)
+    const text = writePlace(kept, this.#deps.contract)
     if (text === this.#kept) return
     await this.#deps.place.replace(text)
     this.#kept = text

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Wallet } from 'ethers'
 import { afterEach, expect, test } from 'vitest'
-import { bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { type Address, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
 import { abi } from '../../chain/native/bridge/abi.ts'
@@ -93,7 +93,13 @@ test('a vault that the state names is watched, and the watch goes on where it wa
   const options = bridgeOptionsOf([`${THERE}=http://127.0.0.1:${(server.address() as AddressInfo).port}`], [], 5)
   const watch = async (): Promise<readonly Message[]> => {
     const { promise, resolve } = Promise.withResolvers<readonly Message[]>()
-    const deps = { chain, votes: { see: resolve }, timers: systemTimers, log: silent, meter }
+    const deps = {
+      chain,
+      votes: { see: (_: Address, messages: readonly Message[]) => resolve(messages) },
+      timers: systemTimers,
+      log: silent,
+      meter,
+    }
     const close = await startBridge(deps, dir, options ?? expect.fail('it watches'))
     const seen = await promise
     await close()

@@ -1,7 +1,7 @@
 // Votes for messages of another chain in a network of four: gossiped, bounded, gathered into the certificate that the bridge takes.
 import { Wallet } from 'ethers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { asHash, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
+import { asAddress, asHash, bytesToHex, type Hex, hexToBytes } from '../../chain/base/bytes.ts'
 import { curves, installCurves } from '../../chain/base/crypto.ts'
 import { nativeCurves } from '../../chain/base/crypto-native.ts'
 import { NodeError } from '../../chain/base/errors.ts'
@@ -49,10 +49,10 @@ test('what three of four have seen is a certificate everywhere, and the bridge p
   const members = await startMany(0, 1, 2, 3)
   const last = members[3] ?? expect.fail()
   const said = message(last, 1)
-  for (const member of members.slice(0, 2)) member.votes.see([said])
+  for (const member of members.slice(0, 2)) member.votes.see(VAULT, [said])
   await until(() => of(last, said)?.signed === 2n * (last.chain.validators().members[0]?.power ?? 0n))
   expect(of(last, said)).toMatchObject({ proof: null, message: null })
-  members[2]?.votes.see([said])
+  members[2]?.votes.see(VAULT, [said])
   await until(() => members.every((member) => of(member, said)?.proof != null))
   const { proof, signed, total } = of(last, said) ?? expect.fail()
   const { ctx } = await openMemoryChain()
@@ -74,7 +74,7 @@ test('what three of four have seen is a certificate everywhere, and the bridge p
   expect(bridgeReadsOf(last.chain.at(height)).isSettled(messageId(said))).toBe(true)
   // It is of no more use, and no vote brings it back.
   await until(() => members.every((member) => of(member, said) === null))
-  members[0]?.votes.see([said])
+  members[0]?.votes.see(VAULT, [said])
   await kernel.run(kernel.nowMs + 11_000, () => false)
   expect(of(last, said)).toBe(null)
 })
@@ -82,7 +82,7 @@ test('what three of four have seen is a certificate everywhere, and the bridge p
 test('who comes later hears the votes again', async () => {
   const members = await startMany(0, 1, 2)
   const said = message(one(members), 1)
-  for (const member of members) member.votes.see([said])
+  for (const member of members) member.votes.see(VAULT, [said])
   await until(() => members.every((member) => of(member, said)?.proof != null))
   const late = await cluster.start(3)
   await until(() => of(late, said)?.proof != null)
@@ -101,7 +101,7 @@ test('what a node saw while its signer was away it attests once that is back', a
     }),
   })
   const said = [1, 2].map((sequence) => message(last, sequence))
-  for (const member of [...members, last]) member.votes.see(said)
+  for (const member of [...members, last]) member.votes.see(VAULT, said)
   await until(() => said.every((each) => of(last, each)?.proof != null))
 })
 
@@ -168,7 +168,7 @@ test('what this node itself has seen keeps its votes, however much of it waits',
   if (member === undefined) return expect.fail()
   const own = member.chain.validators().members[0]?.power
   const said = Array.from({ length: 1_100 }, (_, i) => message(member, 1 + i))
-  member.votes.see(said)
+  member.votes.see(VAULT, said)
   await until(() => of(member, said.at(-1) ?? expect.fail())?.signed === own)
   expect(of(member, one(said))?.signed).toBe(own)
 })
@@ -194,7 +194,7 @@ test('a key that has as many votes as it may keeps the first of them, and gets r
   expect(await say(2, batch(16))).toBe('ignore')
   expect(of(member, one(batch(0)))?.signed).toBe(power)
   expect(of(member, one(batch(16)))).toBe(null)
-  member.votes.see(batch(0))
+  member.votes.see(VAULT, batch(0))
   expect(await say(1, batch(0))).toBe('accept')
   expect(of(member, one(batch(0)))?.proof).not.toBe(null)
   expect(await say(2, batch(16))).toBe('accept')
@@ -226,9 +226,42 @@ test('who is in the set from the next epoch on votes then for what was seen befo
   cluster = await createCluster({ validators: 4, blockTimeMs: 1_000, kernel, modules: { bridge: section }, epochs })
   const members = await startMany(0, 1, 2, 3, 4, 5)
   const said = message(one(members), 1)
-  for (const i of [0, 4, 5]) members[i]?.votes.see([said])
+  for (const i of [0, 4, 5]) members[i]?.votes.see(VAULT, [said])
   await until(() => (of(one(members), said)?.signed ?? 0n) > 0n)
   expect(one(members).chain.head().header.number).toBeLessThan(4)
   expect(of(one(members), said)?.proof).toBe(null)
   await until(() => members.every((member) => of(member, said)?.proof != null))
+})
+
+test('what another vault than the connected one sent gets no vote', async () => {
+  const [member] = await startMany(0)
+  if (member === undefined) expect.fail()
+  const [old, said] = [message(member, 1), message(member, 2)]
+  member.votes.see(asAddress(new Uint8Array(20).fill(0x0d)), [old])
+  member.votes.see(VAULT, [said])
+  await until(() => of(member, said) !== null)
+  expect(of(member, old)).toBe(null)
+})
+
+test('what a vault sent is forgotten where another is connected, and not said again', async () => {
+  const members = await startMany(0, 1, 2)
+  const member = one(members)
+  const said = message(member, 1)
+  for (const each of members) each.votes.see(VAULT, [said])
+  await until(() => members.every((each) => of(each, said)?.proof != null))
+  const governance = new Wallet('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
+  const connect = async (nonce: number, vault: Uint8Array): Promise<void> => {
+    const raw = await governance.signTransaction({
+      ...{ chainId: here(member), nonce, to: bytesToHex(BRIDGE), gasLimit: 1_000_000, type: 2 },
+      data: bytesToHex(encodeCall(abi.functions.setChain, [said.sourceChain, asAddress(vault)])),
+      ...{ maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 1n },
+    })
+    await member.chain.submit(hexToBytes(raw as Hex), 'local')
+    const vaultIn = ({ chain }: Member) => bridgeReadsOf(chain.at(chain.head().header.number)).vaultOf(said.sourceChain)
+    await until(() => members.every((each) => bytesToHex(vaultIn(each) ?? VAULT) === bytesToHex(vault)))
+  }
+  await connect(0, new Uint8Array(20).fill(0x0d))
+  await connect(1, VAULT)
+  await kernel.run(kernel.nowMs + 11_000, () => false)
+  expect(members.map((each) => of(each, said))).toEqual([null, null, null])
 })

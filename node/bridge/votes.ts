@@ -1,6 +1,6 @@
 // What validators say that vaults on other chains have sent, gathered until it is a certificate that the bridge takes. Owns memory and
 // traffic, which are bounded whatever peers send; what this node itself has seen `watcher.ts` knows, and a relayer carries the rest.
-import { bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
+import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../../chain/base/bytes.ts'
 import { curves } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Meter, Timers } from '../../chain/base/ports.ts'
@@ -107,31 +107,31 @@ export class Votes {
     this.#unwatch = chain.watch('head', () => this.#forget())
   }
 
-  /** Messages that this node's own endpoints agree on. Votes for them with those of its keys that are in the set. */
-  see(messages: readonly Message[]): void {
+  /** Messages of a vault that this node's own endpoints agree on. Votes for them with those of its keys that are in the set, while it is connected. */
+  see(vault: Address, messages: readonly Message[]): void {
     this.#working = this.#working
-      .then(() => this.#vote(messages))
+      .then(() => this.#vote(vault, messages))
       .catch((error: unknown) => {
         this.#deps.log.warn({ error: String(error) }, 'messages of a bridge could not be attested')
         // Nobody else remembers that this node saw them.
-        if (error instanceof NodeError && error.code === SignerErrors.UNREACHABLE.code) this.#seeLater(messages)
+        if (error instanceof NodeError && error.code === SignerErrors.UNREACHABLE.code) this.#seeLater(vault, messages)
       })
   }
-  #seeLater(messages: readonly Message[]): void {
+  #seeLater(vault: Address, messages: readonly Message[]): void {
     const unset = this.#deps.timers.after(AWAY_MS, () => {
       this.#away.delete(unset)
-      this.see(messages)
+      this.see(vault, messages)
     })
     this.#away.add(unset)
   }
-  async #vote(messages: readonly Message[]): Promise<void> {
+  async #vote(vault: Address, messages: readonly Message[]): Promise<void> {
     const reads = bridgeReadsOf(this.#state())
     const voted: Event[] = []
     for (const message of messages) {
       const id = messageId(message)
       const { sourceChain: chain } = message
-      const vault = reads.vaultOf(chain)
-      if (vault === null || reads.isSettled(id)) continue
+      const connected = reads.vaultOf(chain)
+      if (connected === null || !equalBytes(connected, vault) || reads.isSettled(id)) continue
       const event = this.#eventOf({ chain, vault, id })
       event.message = message
       voted.push(event)
@@ -278,7 +278,7 @@ export class Votes {
     event?.votes.delete(key)
     if (event?.votes.size === 0 && event.message === null && event.made === null) this.#events.delete(name)
   }
-  /** What is settled is of no more use; nor is what a key said that left the set. */
+  /** What is settled is of no more use, nor is what another vault sent before this one was connected; nor is what a key said that left the set. */
   #forget(): void {
     this.#spent.clear()
     const epoch = this.#epochNow()
@@ -292,8 +292,13 @@ export class Votes {
       for (const name of ids) this.#withdraw(name, key)
       this.#byKey.delete(key)
     }
-    for (const [name, { id, votes }] of this.#events) {
-      if (!reads.isSettled(id)) continue
+    const vaults = new Map<bigint, Address | null>()
+    for (const [name, { id, chain, vault, votes }] of this.#events) {
+      if (!vaults.has(chain)) vaults.set(chain, reads.vaultOf(chain))
+      const connected = vaults.get(chain) ?? null
+      // Said again, a vote for another vault's would be read as a forged one for this one's.
+      const isPast = connected !== null && !equalBytes(connected, vault)
+      if (!isPast && !reads.isSettled(id)) continue
       for (const key of votes.keys()) this.#byKey.get(key)?.delete(name)
       this.#events.delete(name)
     }
@@ -311,10 +316,14 @@ export class Votes {
       }
     }
     const keys = keysOf(this.#deps.chain.validators()).filter((key) => own.has(key))
-    const unsaid = [...this.#events.values()].flatMap(({ message, votes }) =>
-      message !== null && keys.some((key) => !votes.has(key)) ? [message] : [],
-    )
-    if (unsaid.length > 0) this.see(unsaid)
+    const unsaid = new Map<Hex, { readonly vault: Address; readonly messages: Message[] }>()
+    for (const { vault, message, votes } of this.#events.values()) {
+      if (message === null || keys.every((key) => votes.has(key))) continue
+      const of = unsaid.get(bytesToHex(vault)) ?? { vault, messages: [] }
+      of.messages.push(message)
+      unsaid.set(bytesToHex(vault), of)
+    }
+    for (const { vault, messages } of unsaid.values()) this.see(vault, messages)
   }
   #measure(): void {
     this.#meters.votes.set(this.#events.size)

@@ -1,6 +1,6 @@
 // The watcher before endpoints that tell the truth, lie, hang, answer HTML, lag, go backwards and leave things out: it believes what all of them say.
 import { expect, test } from 'vitest'
-import { type Address, asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
+import { type Address, asAddress, asHash, bytesToHex, type Hash } from '../../chain/base/bytes.ts'
 import { keccak } from '../../chain/base/crypto.ts'
 import { NodeError } from '../../chain/base/errors.ts'
 import type { Log, Timers } from '../../chain/base/ports.ts'
@@ -43,7 +43,7 @@ const createL1 = () => {
 
 const open = async (
   endpoints: readonly Endpoint[],
-  choice: { readonly from?: number; readonly kept?: { text: string | null } } = {},
+  choice: { readonly from?: number; readonly kept?: { text: string | null }; readonly vault?: Address } = {},
 ) => {
   const seen: Message[] = []
   const said: string[] = []
@@ -52,7 +52,8 @@ const open = async (
   const kept = choice.kept ?? { text: null }
   /** By id. */
   const settled = new Set<string>()
-  const route = { vault: VAULT, isSettled: (id: Hash) => settled.has(bytesToHex(id)) }
+  const connected = { vault: choice.vault ?? VAULT }
+  const route = { isSettled: (id: Hash) => settled.has(bytesToHex(id)) }
   const note = (_: object, text: string): void => void said.push(text)
   const log: Log = { debug() {}, info: note, warn: note, error: note }
   const meters: WatchMeters = {
@@ -65,6 +66,10 @@ const open = async (
     messages: { add() {} },
   }
   const timers: Timers = { after: () => () => {} }
+  const see = (vault: Address, messages: readonly Message[]): void => {
+    expect(vault).toEqual(connected.vault)
+    seen.push(...messages)
+  }
   const place = {
     read: async () => kept.text,
     async replace(text: string) {
@@ -72,7 +77,7 @@ const open = async (
     },
   }
   const watcher = await Watcher.open(
-    { endpoints, route: () => route, see: (messages) => void seen.push(...messages), place, timers, log, meters },
+    { endpoints, route: () => ({ ...route, vault: connected.vault }), see, place, timers, log, meters },
     { chain: THERE, from: choice.from ?? 90, pollMs: 1 },
   )
   const sequences = () => seen.map(({ sequence }) => Number(sequence))
@@ -83,7 +88,7 @@ const open = async (
   const settle = (messages: readonly Message[]): void => {
     for (const message of messages) settled.add(bytesToHex(messageId(message)))
   }
-  return { watcher, turn, sequences, seen, said, faults, kept, settle, alarm: () => alarm }
+  return { watcher, turn, sequences, seen, said, faults, kept, settle, connected, alarm: () => alarm }
 }
 
 test('what all endpoints have in finalized blocks is seen, once and in order', async () => {
@@ -228,6 +233,27 @@ test('after a restart it goes on before the first message that is not settled', 
   const third = await open([l1.endpoint('a')], { kept })
   await third.turn()
   expect([third.sequences(), third.said]).toEqual([[1, 2, 3], [expect.stringMatching(/unreadable/)]])
+})
+
+test('another vault that is connected is watched from its first message on, in this run and after a restart', async () => {
+  const [old, other] = [createL1(), createL1()]
+  const vault = asAddress(new Uint8Array(20).fill(0x2d))
+  for (let i = 0; i < 3; i++) old.send(95)
+  const both = old.endpoint('a', {
+    sent: (of, from, to) => (bytesToHex(of) === bytesToHex(VAULT) ? old : other).truth.sent(of, from, to, null),
+  })
+  const kept = { text: null as string | null }
+  const first = await open([both], { kept })
+  expect([await first.turn(), first.sequences()]).toEqual([null, [1, 2, 3]])
+  first.settle(first.seen)
+  expect(await first.turn()).toBe(null)
+  expect(kept.text).toMatch(/"sequence":"3"/)
+  const before = { ...kept }
+  for (let i = 0; i < 2; i++) other.send(98, { amount: 9n })
+  first.connected.vault = vault
+  expect([await first.turn(), first.sequences()]).toEqual([null, [1, 2, 3, 1, 2]])
+  const again = await open([both], { kept: before, vault })
+  expect([await again.turn(), again.sequences()]).toEqual([null, [1, 2]])
 })
 
 test('where an endpoint refuses so many blocks it asks for fewer', async () => {

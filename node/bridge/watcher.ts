@@ -7,7 +7,7 @@ import type { Log, Meter, Timers } from '../../chain/base/ports.ts'
 import { type Message, messageId } from '../../chain/native/bridge/message.ts'
 import { Backlog, type Held } from './backlog.ts'
 import type { Endpoint, Sent } from './endpoint.ts'
-import { type Place, type PlaceFile, readPlace, writePlace } from './place.ts'
+import { type KeptPlace, type Place, type PlaceFile, readPlace, writePlace } from './place.ts'
 
 /** Why it says nothing. */
 export type Fault =
@@ -30,7 +30,7 @@ export interface WatcherDeps {
   readonly endpoints: readonly Endpoint[]
   /** What the bridge here says of the chain; null while it is not connected. */
   readonly route: () => WatchedRoute | null
-  readonly see: (messages: readonly Message[]) => void
+  readonly see: (vault: Address, messages: readonly Message[]) => void
   readonly place: PlaceFile
   readonly timers: Timers
   readonly log: Log
@@ -72,6 +72,8 @@ class Doubt {
 export class Watcher {
   readonly #deps: WatcherDeps
   readonly #options: WatcherOptions
+  /** Whose messages it looks at; null before the first look. */
+  #vault: Address | null
   /** How far it has looked. */
   #last: Place
   #kept = ''
@@ -88,19 +90,19 @@ export class Watcher {
   #turning: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  private constructor(deps: WatcherDeps, options: WatcherOptions, place: Place) {
+  private constructor(deps: WatcherDeps, options: WatcherOptions, kept: KeptPlace | null) {
     this.#deps = deps
     this.#options = options
-    this.#last = place
+    this.#vault = kept?.contract ?? null
+    this.#last = kept?.place ?? startOf(options)
   }
 
   static async open(deps: WatcherDeps, options: WatcherOptions): Promise<Watcher> {
-    const start = startOf(options)
-    const kept = await deps.place.read()
-    const place = kept === null ? start : readPlace(kept)
-    if (place === null)
+    const text = await deps.place.read()
+    const kept = text === null ? null : readPlace(text)
+    if (text !== null && kept === null)
       deps.log.warn({ chain: String(options.chain) }, 'the place in another chain is unreadable: the watch begins anew')
-    return new Watcher(deps, options, place ?? start)
+    return new Watcher(deps, options, kept)
   }
 
   get fault(): Fault | null {
@@ -141,6 +143,7 @@ export class Watcher {
   async #look(): Promise<void> {
     const route = this.#deps.route()
     if (route === null) return
+    this.#mustBe(route.vault)
     for (const { id, message } of this.#held.values()) if (route.isSettled(id)) this.#held.delete(message.sequence)
     const finalized = await this.#finalized()
     await this.#mustStand(this.#last)
@@ -149,8 +152,19 @@ export class Watcher {
     await this.#readAgain(route)
     const shown = this.#unshown
     this.#unshown = []
-    if (shown.length > 0) this.#deps.see(shown)
-    await this.#keep()
+    if (shown.length > 0) this.#deps.see(route.vault, shown)
+    await this.#keep(route.vault)
+  }
+
+  /** Where another vault is connected, it counts its messages anew. */
+  #mustBe(vault: Address): void {
+    const had = this.#vault
+    this.#vault = vault
+    if (had === null || equalBytes(had, vault)) return
+    const facts = { chain: String(this.#options.chain), had: bytesToHex(had), vault: bytesToHex(vault) }
+    this.#deps.log.warn(facts, 'another vault is connected: the watch begins anew')
+    this.#gapUntil = 0
+    this.#beginAnew()
   }
 
   /** The lowest that they call final. */
@@ -260,9 +274,9 @@ export class Watcher {
   }
 
   /** After a restart the votes for what is not settled are made again, so the place that is kept is before it. */
-  async #keep(): Promise<void> {
+  async #keep(vault: Address): Promise<void> {
     const place = this.#held.lowest(this.#last)
-    const text = writePlace(place)
+    const text = writePlace(place, vault)
     if (place.hash === null || text === this.#kept) return
     await this.#deps.place.replace(text)
     this.#kept = text
