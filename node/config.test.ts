@@ -77,3 +77,23 @@ test('a layout that one line cannot change is left to its author', () => {
     expect(textOf(file)).toBe(text)
   }
 })
+
+test('a port to which no fetch speaks is none for JSON-RPC, and the others are', async () => {
+  const speaks = (port: number): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}`, { signal: AbortSignal.timeout(1) }).then(
+      () => true,
+      ({ cause }: Error) => !(cause instanceof Error && cause.message === 'bad port'),
+    )
+  const isTaken = (port: number): boolean => {
+    try {
+      return loadConfig(null, {}, { 'rpc.port': `${port}` })['rpc.port'] === port
+    } catch {
+      return false
+    }
+  }
+  const ports = [...Array.from({ length: 40 }, (_, i) => 6_660 + i), 1_719, 1_721, 6_000, 8_545, 10_079, 10_080]
+  const differing: number[] = []
+  for (const port of ports) if (isTaken(port) !== (await speaks(port))) differing.push(port)
+  expect(differing).toEqual([])
+  expect(isTaken(10_080)).toBe(false)
+})

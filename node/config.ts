@@ -22,6 +22,12 @@ export const ConfigErrors = defineErrors('CONFIG', {
 })
 
 const port = z.coerce.number().int().min(0).max(65_535)
+/** Ports of other protocols to which no browser speaks, and no `fetch`, ours among them (Fetch standard, "bad port"; those that need no rights). */
+const BAD_PORTS: readonly number[] = [
+  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
+]
+const rpcPort = port.refine((value) => !BAD_PORTS.includes(value), 'no browser and no fetch speaks to it: take another')
 const height = z.coerce.number().int().min(-1).max(Number.MAX_SAFE_INTEGER)
 const amount = z.string().regex(AMOUNT, 'expected an amount as 30gwei')
 const coins = z.string().regex(COIN_PRICE, 'expected a decimal as 0.09')
@@ -50,7 +56,7 @@ interface Key {
 }
 const KEYS = {
   'rpc.host': { schema: z.string(), fallback: '127.0.0.1', says: 'address JSON-RPC listens on' },
-  'rpc.port': { schema: port, fallback: 8545, says: 'port of JSON-RPC, HTTP and WebSocket' },
+  'rpc.port': { schema: rpcPort, fallback: 8545, says: 'port of JSON-RPC, HTTP and WebSocket' },
   'rpc.hosts': { schema: names, fallback: [], says: 'host names browsers may call it by, beside addresses; * for all' },
   'rpc.origins': { schema: names, fallback: [], says: 'origins of pages that may read answers (CORS); * for all' },
   'metrics.host': { schema: z.string(), fallback: '127.0.0.1', says: 'address of /metrics and /health' },

@@ -28,11 +28,11 @@ const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 
 /**
  * A port with nine free ones after it, and as many a thousand above for metrics. Files of tests run beside each other: each worker has a range
- * of its own, below those that the system gives to outgoing connections.
+ * of its own, below those that the system gives to outgoing connections, and above 10080, to which `fetch` does not speak.
  */
 export async function freePort(): Promise<number> {
   const worker = Number(process.env.VITEST_POOL_ID ?? 1) - 1
-  const first = 10_000 + (worker % 10) * 2_000
+  const first = 10_100 + (worker % 10) * 2_000
   for (let tries = 0; tries < SLOTS; tries++) {
     const port = first + (slot++ % SLOTS) * PORTS
     const wanted = [0, 1_000].flatMap((above) => Array.from({ length: PORTS }, (_, i) => port + above + i))
