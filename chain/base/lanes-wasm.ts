@@ -1,4 +1,4 @@
-// Arithmetic of secp256k1 for four signatures at a time, as WebAssembly that is put together here. A number modulo p lies in five floating
+// Arithmetic of secp256k1 for eight signatures at a time, as WebAssembly that is put together here. A number modulo p lies in five floating
 // point limbs of 52 bits each, signed, and a fused multiply-add splits each product of two limbs exactly into a high and a low part: the
 // fastest exact multiplication that WebAssembly has. Owns the bounds below.
 //
@@ -11,7 +11,7 @@
 // 2^52 and with a rest they stay below 2^53. `lanes-wasm.test.ts` proves this over the instructions themselves for all tight limbs at once.
 // All that is needed beside it is that `f64x2.relaxed_madd` rounds once, which `lanes.ts` finds out.
 
-import { type Code, END, get, i32, instantiate, named, section, TYPE, unsigned } from './wasm-code.ts'
+import { type Code, END, get, i32, instantiate, named, section, TYPE, unsigned, Writer } from './wasm-code.ts'
 
 const NO_RESULT = 0x40
 const simd = (op: number): Code => [0xfd, ...unsigned(op)]
@@ -43,31 +43,15 @@ const FOLD = 2 ** 32 + 977
 const CONSTANTS = [SPLIT, -(2 ** -52), 2 ** -52, 3 * 2 ** 99, 16 * FOLD, FOLD * 2 ** -48, 1, -2, 2, 3, 4, 8]
 const constantAt = (value: number): number => 16 * CONSTANTS.indexOf(value)
 
-/** A function that is being written. Values are locals, each written once. */
-class Writer {
-  readonly code: number[] = []
-  readonly #params: number
-  #locals = 0
+class LaneWriter extends Writer {
   constructor(params: number) {
-    this.#params = params
-  }
-  put(...parts: readonly Code[]): void {
-    for (const part of parts) for (const byte of part) this.code.push(byte)
-  }
-  keep(value: Code): Code {
-    const local = this.#params + this.#locals++
-    this.put(value, [0x21, ...unsigned(local)])
-    return get(local)
+    super(params, TYPE.v128)
   }
   constant(value: number): Code {
     return this.keep(load(i32(0), constantAt(value)))
   }
   sum(parts: readonly Code[]): Code {
     return parts.reduce((a, b) => this.keep(add(a, b)))
-  }
-  body(): Code {
-    const locals = this.#locals === 0 ? [0] : [1, ...unsigned(this.#locals), TYPE.v128]
-    return [...unsigned(locals.length + this.code.length + 1), ...locals, ...this.code, END]
   }
 }
 
@@ -83,14 +67,14 @@ interface Carried {
 
 /** Multiplication modulo p, of tight numbers. */
 class Arithmetic {
-  readonly #w: Writer
+  readonly #w: LaneWriter
   readonly #split: Code
   readonly #down: Code
   readonly #up: Code
   readonly #top: Code
   readonly #fold260: Code
   readonly #fold: Code
-  constructor(w: Writer) {
+  constructor(w: LaneWriter) {
     this.#w = w
     ;[this.#split, this.#down, this.#up, this.#top, this.#fold260, this.#fold] = CONSTANTS.slice(0, 6).map((value) =>
       w.constant(value),
@@ -283,18 +267,18 @@ interface Func {
   readonly params: number
   readonly code: Code
 }
-const vectors = (name: string, params: number, work: (w: Writer, offset: number) => Code[]): Func => {
-  const w = new Writer(params)
+const vectors = (name: string, params: number, work: (w: LaneWriter, offset: number) => Code[]): Func => {
+  const w = new LaneWriter(params)
   for (let v = 0; v < VECTORS; v++)
     for (const [i, limb] of work(w, VECTOR_BYTES * v).entries()) w.put(store(get(0), VECTOR_BYTES * v + 16 * i, limb))
   return { name, params, code: w.body() }
 }
-const limbsOf = (w: Writer, param: number, offset: number): Code[] =>
+const limbsOf = (w: LaneWriter, param: number, offset: number): Code[] =>
   Array.from({ length: LIMBS }, (_, i) => w.keep(load(get(param), offset + 16 * i)))
 
 /** Reads the points that a record of digits names, lane by lane: address, and the sign of y. */
 const picking = (name: string, stride: number): Func => {
-  const w = new Writer(3)
+  const w = new LaneWriter(3)
   for (let v = 0; v < VECTORS; v++) {
     const record = 32 * v
     const address = (lane: number): Code => [...get(0), 0x28, 2, ...unsigned(record + 4 * lane)]
@@ -336,7 +320,7 @@ const places = (name: string, ...args: readonly number[]): Code => call(name, ..
 const doubling = (): Func => {
   const { x, y, z } = PLACE
   const [a, s, u, l, e] = [0, 1, 2, 3, 4].map(scratch) as [number, number, number, number, number]
-  const w = new Writer(0)
+  const w = new LaneWriter(0)
   w.put(
     ...[places('square', a, x), places('scaled', l, a, constantAt(3)), places('square', s, y)],
     ...[places('multiply', u, x, s), places('scaled', u, u, constantAt(4)), places('square', a, l)],
@@ -350,7 +334,7 @@ const doubling = (): Func => {
 const adding = (): Func => {
   const { x, y, z, px, py, step } = PLACE
   const [a, b, c, h2, h3, i] = [0, 1, 2, 3, 4, 5].map(scratch) as [number, number, number, number, number, number]
-  const w = new Writer(0)
+  const w = new LaneWriter(0)
   w.put(
     ...[places('square', a, z), places('multiply', b, z, a), places('multiplyLess', step, px, a, x)],
     ...[places('multiplyLess', i, py, b, y), places('square', h2, step), places('multiply', z, z, step)],
@@ -362,7 +346,7 @@ const adding = (): Func => {
 }
 /** `squares(out, a, times)`. */
 const squaring = (): Func => {
-  const w = new Writer(3)
+  const w = new LaneWriter(3)
   w.put(call('square', get(0), get(1)), [0x03, NO_RESULT], get(2), i32(1), [
     0x6b,
     0x22,

@@ -1,6 +1,6 @@
 // Arithmetic modulo the order of secp256k1, as WebAssembly that is put together here: products, and what the endomorphism makes of a scalar.
 // Numbers lie as eight words of 32 bits, the lowest first. A step a * b + c + d of words is at most 2^64 - 1, so that nothing is lost.
-import { type Code, END, get, instantiate, named, section, set, TYPE, unsigned } from './wasm-code.ts'
+import { type Code, get, instantiate, named, section, TYPE, unsigned, Writer } from './wasm-code.ts'
 
 export const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 /** Short vectors of the lattice (a, b): a + b lambda = 0 modulo n. B1 is negative, B2 is A1; all but A2 are odd. */
@@ -55,27 +55,10 @@ const borrowed = (value: Code): Code => shiftSigned(value, i64(32n))
 const sign = (value: Code): Code => shiftSigned(value, i64(63n))
 const ZERO = i64(0n)
 
-/** A function that is being written. Values are locals, each written once. */
-class Writer {
-  readonly code: number[] = []
-  readonly #params: number
-  #locals = 0
+class WordWriter extends Writer {
   constructor(params: number) {
-    this.#params = params
+    super(params, TYPE.i64)
   }
-  put(part: Code): void {
-    for (const byte of part) this.code.push(byte)
-  }
-  keep(value: Code): Code {
-    const local = this.#params + this.#locals++
-    this.put(set(local, value))
-    return get(local)
-  }
-  body(): Code {
-    const locals = [1, ...unsigned(this.#locals), TYPE.i64]
-    return [...unsigned(locals.length + this.code.length + 1), ...locals, ...this.code, END]
-  }
-
   words(param: number, count: number): Code[] {
     return Array.from({ length: count }, (_, i) => this.keep(load(param, i)))
   }
@@ -105,7 +88,7 @@ class Writer {
 
 /** `multiply(out, a, b)`: a b / 2^256 modulo n, of any a and of b below n (Montgomery, one word after the other). */
 const multiplying = (): Code => {
-  const w = new Writer(3)
+  const w = new WordWriter(3)
   const [a, b, n] = [w.words(1, WORDS), w.words(2, WORDS), wordsOf(N, WORDS).map(i64)]
   let sum: (Code | null)[] = new Array(WORDS + 1).fill(null)
   for (let i = 0; i < WORDS; i++) {
@@ -134,7 +117,7 @@ const multiplying = (): Code => {
 
 /** `negate(out, a)`: -a modulo n, of a below n. */
 const negating = (): Code => {
-  const w = new Writer(2)
+  const w = new WordWriter(2)
   const a = w.words(1, WORDS)
   const [rest] = w.less(wordsOf(N, WORDS).map(i64), a)
   const all = w.keep(a.reduce(or))
@@ -148,7 +131,7 @@ const negating = (): Code => {
  * five words of its size and one of its sign.
  */
 const splitting = (): Code => {
-  const w = new Writer(2)
+  const w = new WordWriter(2)
   const k = w.words(1, WORDS)
   const [c1, c2] = [nearest(w, k, G1), nearest(w, k, G2)]
   const [a1, minusB1, a2] = [A1, MINUS_B1, A2].map((value) => wordsOf(value, HALF_WORDS).map(i64)) as [
@@ -185,7 +168,7 @@ const splitting = (): Code => {
 }
 
 /** k g / 2^384, to the nearest. */
-const nearest = (w: Writer, k: readonly Code[], g: bigint): Code[] => {
+const nearest = (w: WordWriter, k: readonly Code[], g: bigint): Code[] => {
   const factor = wordsOf(g, WORDS).map(i64)
   const out: Code[] = []
   for (let i = 0; i < WORDS; i++) {
@@ -203,7 +186,7 @@ const nearest = (w: Writer, k: readonly Code[], g: bigint): Code[] => {
 }
 
 /** Of four words and five, the lowest five words. */
-const lowProduct = (w: Writer, a: readonly Code[], b: readonly Code[]): Code[] => {
+const lowProduct = (w: WordWriter, a: readonly Code[], b: readonly Code[]): Code[] => {
   const out: Code[] = []
   for (let i = 0; i < HALF_WORDS; i++) {
     let carry: Code | null = null
@@ -214,7 +197,7 @@ const lowProduct = (w: Writer, a: readonly Code[], b: readonly Code[]): Code[] =
   return out
 }
 
-const sum = (w: Writer, a: readonly Code[], b: readonly Code[]): Code[] => {
+const sum = (w: WordWriter, a: readonly Code[], b: readonly Code[]): Code[] => {
   let carry: Code = ZERO
   return a.map((word, i) => {
     const next = w.keep(plus(plus(word, b[i] as Code), carry))

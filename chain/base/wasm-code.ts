@@ -14,6 +14,30 @@ export const get = (local: number): Code => [0x20, ...unsigned(local)]
 export const set = (local: number, value: Code): Code => [...value, 0x21, ...unsigned(local)]
 export const i32 = (value: number): Code => [0x41, ...signed(value)]
 
+/** A function that is being written. Values are locals of one type, each written once. */
+export class Writer {
+  readonly code: number[] = []
+  readonly #params: number
+  readonly #type: number
+  #locals = 0
+  constructor(params: number, type: number) {
+    this.#params = params
+    this.#type = type
+  }
+  put(...parts: readonly Code[]): void {
+    for (const part of parts) for (const byte of part) this.code.push(byte)
+  }
+  keep(value: Code): Code {
+    const local = this.#params + this.#locals++
+    this.put(set(local, value))
+    return get(local)
+  }
+  body(): Code {
+    const locals = this.#locals === 0 ? [0] : [1, ...unsigned(this.#locals), this.#type]
+    return [...unsigned(locals.length + this.code.length + 1), ...locals, ...this.code, END]
+  }
+}
+
 /** What every runtime has and TypeScript's library without a browser does not name. */
 declare const WebAssembly: {
   readonly Module: new (code: Uint8Array) => object
