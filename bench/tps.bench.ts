@@ -38,7 +38,7 @@ const { values: given } = parseArgs({
     rate: { type: 'string' },
     recipients: { type: 'string' },
     svg: { type: 'string' },
-    window: { type: 'string', default: '100000' },
+    window: { type: 'string', default: '140000' },
     batch: { type: 'string', default: '500' },
     connections: { type: 'string', default: '4' },
     anvil: { type: 'string' },

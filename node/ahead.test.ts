@@ -84,7 +84,7 @@ test('what is left over is run shortly before the block is due, and is the block
   const at = await pass(dueMs)
   expect(at).toBeGreaterThan(dueMs - 1_000)
   expect(at).toBeLessThan(dueMs)
-  const block = ahead.take(argsOf(dueMs + 20))
+  const block = ahead.take(argsOf(dueMs + 20))?.block
   expect([block?.txs.length, block && headerTimeMs(block.header)]).toEqual([3, dueMs])
   expect(ready()).toBe(1)
   expect(ahead.take(argsOf(dueMs + 20))).toBeNull() // once

@@ -35,13 +35,19 @@ export interface AheadDeps {
   readonly background: (work: Promise<void>) => void
 }
 
+/** A block, and how long it was being built. */
+export interface Built {
+  readonly block: Block
+  readonly ms: number
+}
+
 export class Ahead {
   readonly #deps: AheadDeps
   readonly #fromTxs: number
   #unset = (): void => {}
   /** Counts plans: what belongs to an older one ends where it is. */
   #turn = 0
-  #made: { readonly args: BuildArgs; readonly block: Block; readonly parent: Hash } | null = null
+  #made: { readonly args: BuildArgs; readonly built: Built; readonly parent: Hash } | null = null
   #msPerTx = FIRST_MS_PER_TX
 
   constructor(deps: AheadDeps, fromTxs: number) {
@@ -84,21 +90,22 @@ export class Ahead {
   async #make(args: BuildArgs, turn: number): Promise<void> {
     if (turn !== this.#turn) return
     const parent = this.#deps.chain.head().hash
-    const block = await this.build(args)
-    if (turn === this.#turn) this.#made = { args, block, parent }
+    const built = await this.build(args)
+    if (turn === this.#turn) this.#made = { args, built, parent }
   }
 
   /** Builds, and measures what it takes. */
-  async build(args: BuildArgs): Promise<Block> {
+  async build(args: BuildArgs): Promise<Built> {
     const { chain, clock } = this.#deps
     const startMs = clock.nowMs()
     const block = await chain.build(args)
-    if (block.txs.length > 0) this.#msPerTx = (this.#msPerTx + (clock.nowMs() - startMs) / block.txs.length) / 2
-    return block
+    const ms = clock.nowMs() - startMs
+    if (block.txs.length > 0) this.#msPerTx = (this.#msPerTx + ms / block.txs.length) / 2
+    return { block, ms }
   }
 
   /** The block that was made, where it is the one that would be built now. */
-  take(args: BuildArgs): Block | null {
+  take(args: BuildArgs): Built | null {
     const made = this.#made
     this.#made = null
     if (made === null || !equalBytes(made.parent, this.#deps.chain.head().hash)) return null
@@ -109,10 +116,10 @@ export class Ahead {
       equalBytes(made.args.coinbase, args.coinbase) &&
       equalBytes(made.args.reveal, args.reveal) &&
       isSameQc(made.args.lastCommit, args.lastCommit)
-    const lateMs = args.timeMs - headerTimeMs(made.block.header)
+    const lateMs = args.timeMs - headerTimeMs(made.built.block.header)
     if (!isSame || lateMs < 0 || lateMs > STALE_MS) return null
     this.#deps.ready.add()
-    return made.block
+    return made.built
   }
 }
 

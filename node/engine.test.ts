@@ -36,13 +36,16 @@ type Fate = 'nothing' | 'body' | 'propose' | 'prepare' | 'commit' | 'committed'
 /** A clock's hands that somebody else moves, and what happens between a block's being built and the engine's hearing of it. */
 interface Slowness {
   readonly timers: Timers
-  onBuilt(round: number): void
+  onBuilt(args: BuildArgs): void
+  /** Default: the hour at which it began to live. */
+  nowMs?(): number
+  onCommitted?(): void
 }
 
 /** One life of a validator over the same disk. It dies right after the named step is durable. */
 const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number, slow: Slowness | null = null) => {
   const timers = slow?.timers ?? systemTimers
-  const clock = { nowMs: () => nowMs }
+  const clock = { nowMs: () => slow?.nowMs?.() ?? nowMs }
   const real = await openChain(
     { kv, engine: createChainEngine(genesis), clock, pause: async () => {}, log, meter },
     genesis,
@@ -86,12 +89,13 @@ const live = async (kv: Kv, dir: string, fate: Fate, nowMs: number, slow: Slowne
       if (name === 'commit')
         return async (...args: Parameters<Chain['commit']>) => {
           await target.commit(...args)
+          slow?.onCommitted?.()
           dieIf('committed')
         }
       if (name === 'build')
         return async (args: BuildArgs) => {
           const block = await target.build(args)
-          slow?.onBuilt(args.round)
+          slow?.onBuilt(args)
           return block
         }
       const value: unknown = Reflect.get(target, name, target)
@@ -182,7 +186,7 @@ test('a validator that decides alone proposes the block it began, though rounds 
     },
   }
   const rounds: number[] = []
-  const onBuilt = (round: number): void => {
+  const onBuilt = ({ round }: BuildArgs): void => {
     rounds.push(round)
     if (rounds.length > 3) throw new NodeError({ code: 'TEST_ANEW', rpc: 0, text: () => 'begun anew' }, undefined)
     // Two rounds are over before the block is handed in.
@@ -204,4 +208,32 @@ test('a validator that decides alone proposes the block it began, though rounds 
   await wal.close()
   expect(rounds).toEqual([0, 0])
   expect([real.head().header.number, real.commitOf(1)?.round, real.commitOf(2)?.round]).toEqual([2, 0, 0])
+})
+
+test('a validator that decides alone leaves writing its part of the block time, as it measured it of large blocks', async () => {
+  const budgets: number[] = []
+  let nowMs = 1_800_000_000_000
+  /** Of building and of writing. */
+  let takes = [1_000, 1_000]
+  const { engine, wal } = await live(createMemoryKv(), newDir(), 'nothing', nowMs, {
+    timers: systemTimers,
+    nowMs: () => nowMs,
+    onBuilt({ budgetMs }) {
+      budgets.push(budgetMs)
+      nowMs += takes[0] as number
+    },
+    onCommitted() {
+      nowMs += takes[1] as number
+    },
+  })
+  const stop = new AbortController()
+  const service = await engine.start(stop.signal)
+  await engine.control.mine(2)
+  takes = [10, 400] // of small blocks nothing follows
+  await engine.control.mine(2)
+  stop.abort()
+  await service.done
+  await wal.close()
+  const whole = genesis.blockTimeMs * 0.9
+  expect(budgets.map((ms) => ms / whole)).toEqual([0.8, 0.65, 0.575, 0.575].map((part) => expect.closeTo(part, 6)))
 })

@@ -194,7 +194,7 @@ const createRun = (
         txs.push(systemTx(block.chainId, block.number))
         receipts.push(receipt)
       }
-      return { txs, receipts, gasUsed, bloom, changes: state.changes(), dropped, tooLong }
+      return { txs, receipts, gasUsed, bloom, changes: state.finish(), dropped, tooLong }
     },
   }
 }

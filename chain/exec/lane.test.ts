@@ -21,6 +21,7 @@ import type { Engine } from './engine.ts'
 import { splitBaseFee } from './fees.ts'
 import { createReferenceEngine } from './reference.ts'
 import { createState } from './state.ts'
+import { changesOf } from './witness.ts'
 
 const at = (byte: number): Address => asAddress(new Uint8Array(20).fill(byte))
 const NONE = new Uint8Array(0)
@@ -225,13 +226,7 @@ const told = ({ txs, receipts, gasUsed, bloom, changes, dropped }: BlockResult) 
   gasUsed,
   bloom: bytesToHex(bloom),
   dropped: dropped.map(bytesToHex),
-  codes: changes.codes.map(({ hash }) => bytesToHex(hash)).sort(),
-  accounts: changes.accounts
-    .map(({ address, account, storageCleared, slots }) => ({
-      hex: bytesToHex(address),
-      ...{ account, storageCleared, slots: [...slots].sort((a, b) => (a.key < b.key ? -1 : 1)) },
-    }))
-    .sort((a, b) => (a.hex < b.hex ? -1 : 1)),
+  changes: changesOf(changes),
 })
 
 const counts = { transfers: 0, tokens: 0, calls: 0, refusals: 0 }

@@ -42,12 +42,12 @@ export function createLane(
     run(tx, { gas, floor }, gasLeft) {
       const { to, value } = tx
       if (to === null || tx.authorizations.length > 0 || isPrecompile(to, block.ethereum)) return null
-      const target = state.load(to)
+      const target = state.adopt(to)
       const native = natives.get(target)
       // What an access list warms is cheaper than a module reckons here.
       const direct = native === undefined || value > 0n || tx.accessList.length > 0 ? null : directOf(native)
       if (native !== undefined ? direct === null : state.codeOf(target).bytes.length > 0) return null
-      const sender = state.load(tx.from)
+      const sender = state.adopt(tx.from)
       checkSender(tx, sender, state.codeOf(sender).bytes, block.baseFeeWei)
       const permissions = deps.isPermissioned === true ? permissionsIn(state) : null
       if (permissions !== null) checkPermitted(tx, permissions)

@@ -1,7 +1,8 @@
 // One block's journal over a Reader. Owns current values, one undo log (a checkpoint is its length), and what expires with a
 // transaction: warm sets, originals, transient storage, created and destroyed marks, all by epoch stamps in O(1).
 // Knows nothing of gas or opcodes.
-import { type Address, addressKey, bytesToHex, equalBytes, type Hash, type Hex, type Word } from '../base/bytes.ts'
+import { ByteMap } from '../base/bytemap.ts'
+import { type Address, bytesToHex, equalBytes, type Hash, type Hex, type Word } from '../base/bytes.ts'
 import { KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert } from '../base/errors.ts'
 import type { Log } from '../types/receipt.ts'
@@ -18,6 +19,7 @@ import type {
   State,
 } from '../types/state.ts'
 
+const NO_SLOTS: readonly SlotChange[] = []
 const NO_CODE: Code = { hash: KECCAK_EMPTY, bytes: new Uint8Array(0), jumps: new Uint8Array(0) }
 
 /** One bit per byte: JUMPDEST bytes that are instructions and not push data. */
@@ -36,7 +38,8 @@ export function codeFrom(bytes: Uint8Array): Code {
   return bytes.length === 0 ? NO_CODE : { hash: keccak(bytes), bytes, jumps: jumpsOf(bytes) }
 }
 
-class AccountHandle implements Account {
+/** Of most accounts it is the change that the block made in them, too: there are two for each transaction. */
+class AccountHandle implements Account, AccountChange {
   readonly address: Address
   readonly base: AccountRecord | undefined
   nonce: bigint
@@ -54,7 +57,7 @@ class AccountHandle implements Account {
   destroyedEpoch = 0
   #hex: Hex | null = null
   /** By hexadecimal key: a Map hashes a bigint by its last 64 bits and no secret, so anybody could make all keys collide. */
-  slots: Map<string, SlotHandle> | null = null
+  storage: Map<string, SlotHandle> | null = null
   transients: Map<string, Word> | null = null
   transientEpoch = 0
 
@@ -65,6 +68,16 @@ class AccountHandle implements Account {
     this.balance = base?.balance ?? 0n
     this.codeHash = base?.codeHash ?? KECCAK_EMPTY
     this.code = this.codeHash === KECCAK_EMPTY ? NO_CODE : null
+  }
+  /** As a change it has no slots and nothing cleared; others are objects of their own. */
+  get account(): AccountRecord | null {
+    return this.isEmpty ? null : this
+  }
+  get storageCleared(): boolean {
+    return this.isEmpty
+  }
+  get slots(): readonly SlotChange[] {
+    return NO_SLOTS
   }
   get hex(): Hex {
     this.#hex ??= bytesToHex(this.address)
@@ -120,7 +133,7 @@ const NO_LOGS: readonly Log[] = []
 
 class Journal implements State {
   readonly #reader: Reader
-  readonly #accounts = new Map<string, AccountHandle>()
+  readonly #accounts = new ByteMap<AccountHandle>(20)
   readonly #codes = new Map<Hex, Code>()
   /** The undo log: parallel arrays that only grow, and how much of them counts. Nothing is noted before the first checkpoint. */
   readonly #kinds: UndoKind[] = []
@@ -140,30 +153,33 @@ class Journal implements State {
   }
 
   load(address: Address): AccountHandle {
-    const key = addressKey(address)
-    const known = this.#accounts.get(key)
-    if (known !== undefined) return known
-    const made = new AccountHandle(address.slice() as Address, this.#reader.account(address))
-    this.#accounts.set(key, made)
+    return this.#accounts.get(address) ?? this.#open(address.slice() as Address)
+  }
+  adopt(address: Address): AccountHandle {
+    return this.#accounts.get(address) ?? this.#open(address)
+  }
+  #open(address: Address): AccountHandle {
+    const made = new AccountHandle(address, this.#reader.account(address))
+    this.#accounts.set(address, made)
     return made
   }
 
   isLoaded(address: Address): boolean {
-    return this.#accounts.has(addressKey(address))
+    return this.#accounts.get(address) !== undefined
   }
   isSlotLoaded(account: Account, key: Word): boolean {
-    return own(account).slots?.has(key.toString(16)) === true
+    return own(account).storage?.has(key.toString(16)) === true
   }
 
   loadSlot(account: Account, key: Word): SlotHandle {
     const owner = own(account)
-    owner.slots ??= new Map()
+    owner.storage ??= new Map()
     const name = key.toString(16)
-    let slot = owner.slots.get(name)
+    let slot = owner.storage.get(name)
     if (slot === undefined) {
       const base = owner.cleared || owner.base === undefined ? 0n : this.#reader.slot(owner.address, key)
       slot = new SlotHandle(owner, key, base, this.#epoch)
-      owner.slots.set(name, slot)
+      owner.storage.set(name, slot)
     } else if (slot.epoch !== this.#epoch) {
       slot.epoch = this.#epoch
       slot.original = slot.value
@@ -344,10 +360,16 @@ class Journal implements State {
   }
 
   changes(): Changes {
+    return this.#changes(false)
+  }
+  finish(): Changes {
+    return this.#changes(true)
+  }
+  #changes(isLast: boolean): Changes {
     const accounts: AccountChange[] = []
     const codes = new Map<Hex, Code>()
     for (const handle of this.#accounts.values()) {
-      const change = changeOf(handle)
+      const change = changeOf(handle, isLast)
       if (change === null) continue
       accounts.push(change)
       // Code that the account had before is stored.
@@ -405,26 +427,26 @@ const wipe = (account: AccountHandle): void => {
   account.code = NO_CODE
   account.dirty = true
   account.cleared = account.cleared || account.base !== undefined
-  for (const slot of account.slots?.values() ?? []) slot.value = 0n
+  for (const slot of account.storage?.values() ?? []) slot.value = 0n
 }
 
-const NO_SLOTS: readonly SlotChange[] = []
-const slotsOf = ({ slots, cleared }: AccountHandle): readonly SlotChange[] => {
-  if (slots === null) return NO_SLOTS
+const slotsOf = ({ storage, cleared }: AccountHandle): readonly SlotChange[] => {
+  if (storage === null) return NO_SLOTS
   const out: SlotChange[] = []
-  for (const { key, value, base } of slots.values()) if (value !== (cleared ? 0n : base)) out.push({ key, value })
+  for (const { key, value, base } of storage.values()) if (value !== (cleared ? 0n : base)) out.push({ key, value })
   return out
 }
 
 const hasCode = (record: AccountRecord | undefined, hash: Hash): boolean =>
   record !== undefined && (record.codeHash === hash || equalBytes(record.codeHash, hash))
 
-const changeOf = (handle: AccountHandle): AccountChange | null => {
+const changeOf = (handle: AccountHandle, isLast: boolean): AccountChange | null => {
   const { address, base, cleared } = handle
   const slots = slotsOf(handle)
   if (handle.isEmpty && handle.dirty) {
     assert(slots.length === 0, 'an account that is gone holds no storage')
-    return base === undefined ? null : { address, account: null, storageCleared: true, slots }
+    if (base === undefined) return null
+    return isLast ? handle : { address, account: null, storageCleared: true, slots }
   }
   const same =
     base !== undefined &&
@@ -432,6 +454,7 @@ const changeOf = (handle: AccountHandle): AccountChange | null => {
     base.balance === handle.balance &&
     hasCode(base, handle.codeHash)
   if ((same || !handle.dirty) && slots.length === 0 && !cleared) return null
+  if (isLast && slots.length === 0 && !cleared) return handle
   const { nonce, balance, codeHash } = handle
   return { address, account: { nonce, balance, codeHash }, storageCleared: cleared, slots }
 }

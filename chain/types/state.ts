@@ -68,6 +68,8 @@ export type Mark = number
 /** One block's journal over a `Reader`: one undo log, a checkpoint is its length. One transaction at a time. */
 export interface State extends Reader {
   load(address: Address): Account
+  /** The same of bytes that nobody writes to any more, as those of a transaction are: they are not copied. */
+  adopt(address: Address): Account
   loadSlot(account: Account, key: Word): Slot
   /** Whether it was loaded before. What was not is cold, and loading it reads the store. */
   isLoaded(address: Address): boolean
@@ -103,4 +105,6 @@ export interface State extends Reader {
   /** Closes it: deletes destroyed accounts and, as EIP-161 says, touched empty ones. Returns the transaction's logs. */
   end(): readonly Log[]
   changes(): Changes
+  /** The same for the last time: the state is good for nothing else, and hands itself out without a copy. */
+  finish(): Changes
 }
