@@ -1,11 +1,19 @@
 // The way of signed bytes into the pool: whose they are, the checks that need no state, admission. Owns the bound of what waits for its
 // sender to be found out, and that each is answered in its place.
-import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
+import { bytesToHex, type Hash } from '../base/bytes.ts'
 import { keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
 import type { Pause } from '../base/ports.ts'
 import type { Reader } from '../types/state.ts'
-import { checkTxGas, decodeTx, type IdentifyTxs, type Identity, type Tx } from '../types/tx.ts'
+import {
+  checkTxGas,
+  decodeTx,
+  type IdentifyTxs,
+  type Identity,
+  SHELVED_BYTES,
+  shelvedTx,
+  type Tx,
+} from '../types/tx.ts'
 import { type Pool, PoolErrors } from './pool.ts'
 
 /** Transactions whose senders are found out on the spot between two pauses: about 5 ms. */
@@ -96,24 +104,22 @@ export class Intake {
   }
 
   #admit(raw: Uint8Array, origin: Origin, identity: Identity | null): Hash | NodeError {
-    const shelf = this.#shelf
-    const mark = shelf.mark()
+    const { chainId, pool } = this.#deps
+    const kept = this.#shelf.keep(raw, identity)
     let tx: Tx
     try {
-      const kept = shelf.keep(raw)
-      const from = identity?.from && (shelf.keep(identity.from) as Address) // as long as before
-      const hash = identity === null ? undefined : (shelf.keep(identity.hash) as Hash) // likewise
-      tx = decodeTx(kept, this.#deps.chainId, identity === null ? undefined : () => from ?? null, hash)
+      if (identity === null) tx = decodeTx(kept, chainId)
+      else tx = identity.from === null ? decodeTx(kept, chainId, () => null) : shelvedTx(kept, chainId)
       checkTxGas(tx)
       this.#refuses?.(tx)
-      this.#deps.pool.add(tx)
+      pool.add(tx, identity ?? tx)
     } catch (error) {
       if (!(error instanceof NodeError) || error.code === 'BASE_INVARIANT') throw error
-      shelf.giveBack(mark)
+      this.#shelf.giveBack()
       return error
     }
     this.#admitted(tx, origin)
-    return tx.hash
+    return (identity ?? tx).hash
   }
 }
 
@@ -126,28 +132,31 @@ const SHELF_BYTES = 2_048
  */
 class Shelf {
   #bytes = new Uint8Array(SHELF_BYTES)
+  /** Of the last one. */
+  #start = 0
   #end = 0
-  keep(bytes: Uint8Array): Uint8Array {
-    if (bytes.length > SHELF_BYTES / 4) return bytes.slice()
-    if (this.#end + bytes.length > SHELF_BYTES) {
+  /** With what is known of it behind it: see `shelvedTx`. */
+  keep(raw: Uint8Array, identity: Identity | null): Uint8Array {
+    const sizeBytes = raw.length + SHELVED_BYTES
+    const isLong = sizeBytes > SHELF_BYTES / 4
+    if (!isLong && this.#end + sizeBytes > SHELF_BYTES) {
       this.#bytes = new Uint8Array(SHELF_BYTES)
       this.#end = 0
     }
-    const start = this.#end
-    this.#end += bytes.length
-    this.#bytes.set(bytes, start)
-    return this.#bytes.subarray(start, this.#end)
+    const bytes = isLong ? new Uint8Array(sizeBytes) : this.#bytes
+    const start = isLong ? 0 : this.#end
+    const end = start + raw.length
+    this.#start = this.#end
+    if (!isLong) this.#end = end + SHELVED_BYTES
+    bytes.set(raw, start)
+    if (identity !== null && identity.from !== null) {
+      bytes.set(identity.hash, end)
+      bytes.set(identity.from, end + 32)
+    }
+    return bytes.subarray(start, end)
   }
-  mark(): Mark {
-    return { bytes: this.#bytes, end: this.#end }
+  /** Nothing of the last one stayed. */
+  giveBack(): void {
+    this.#end = this.#start
   }
-  /** Of what was kept since then nothing stayed. */
-  giveBack({ bytes, end }: Mark): void {
-    this.#bytes = bytes
-    this.#end = end
-  }
-}
-interface Mark {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly end: number
 }

@@ -7,7 +7,7 @@ import { minBigint } from '../base/math.ts'
 import type { Clock, Meter, Pause } from '../base/ports.ts'
 import type { PoolQueue, PoolView } from '../types/query.ts'
 import type { AccountChange } from '../types/state.ts'
-import type { Tx } from '../types/tx.ts'
+import type { Identity, Tx } from '../types/tx.ts'
 import { Account, type Entry } from './account.ts'
 import { type Best, bestOf, Heap, isDearer, tipWei } from './rank.ts'
 
@@ -96,8 +96,8 @@ export interface Committed {
 }
 
 export interface Pool extends PoolView {
-  /** Throws POOL_*. */
-  add(tx: Tx): void
+  /** `known`, which may be gone afterwards, spares asking the transaction. Throws POOL_*. */
+  add(tx: Tx, known?: Identity): void
   /** Candidates at this base fee, in order, lazily. */
   best(baseFeeWei: bigint): Best
   /**
@@ -163,12 +163,12 @@ class TxPool implements Pool {
     this.#meters = deps.meter === undefined ? null : meters(deps.meter)
   }
 
-  add(tx: Tx): void {
-    const key = keyOf(tx.hash)
+  add(tx: Tx, { hash, from }: Identity = tx): void {
+    const key = keyOf(hash)
     // A peer says what we know already: that is no failure.
-    if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(tx.hash) })
+    if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(hash) })
     try {
-      this.#admit(tx, key)
+      this.#admit(tx, key, from ?? tx.from)
     } catch (error) {
       this.#meters?.failed.add()
       throw error
@@ -177,11 +177,11 @@ class TxPool implements Pool {
     }
   }
 
-  #admit(tx: Tx, key: string): void {
+  #admit(tx: Tx, key: string, from: Address): void {
     const { txBytesMax, gasLimit } = this.#limits
     if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
     if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
-    const account = this.#accountOf(tx.from)
+    const account = this.#accountOf(from)
     if (tx.nonce < account.nonce) throw new NodeError(PoolErrors.NONCE_TOO_LOW, { have: tx.nonce, want: account.nonce })
     const old = account.at(tx.nonce)
     const entry = this.#entryOf(tx, key, account)

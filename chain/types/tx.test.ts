@@ -7,9 +7,11 @@ import {
   checkTxGas,
   decodeFields,
   decodeTx,
+  type Identity,
   identifyTx,
   intrinsicGas,
   plainTx,
+  shelvedTx,
   TX_SIZE_MAX_BYTES,
   type Tx,
   usualFields,
@@ -150,23 +152,28 @@ test('a transaction that reads its fields out of its bytes has those that the ca
   const signed = await Promise.all([
     sign({ type: 2, ...feed, data: '0x' }),
     sign({ type: 2, ...feed, data: `0x${'ab'.repeat(68)}`, nonce: 2 ** 40 }),
+    sign({ type: 2, ...feed, data: `0x${'ab'.repeat(120)}`, value: 2n ** 180n }),
     sign({ type: 2, ...feed, data: `0x${'ab'.repeat(300)}` }),
     sign({ type: 2, ...feed, accessList }),
     sign({ type: 2, ...feed, to: null }),
   ])
   for (const own of signed) {
-    // Somewhere within a larger buffer, as most are.
+    // Somewhere within a larger buffer, as most are, and on a shelf with sender and hash behind.
+    const identity = identifyTx(own) as Identity
     const raw = concat(new Uint8Array(7), own, new Uint8Array(9)).subarray(7, 7 + own.length)
+    const shelf = concat(new Uint8Array(5), own, identity.hash, identity.from ?? new Uint8Array(0), new Uint8Array(9))
     const { yParity, ...fields } = decodeFields(raw)
-    const tx = decodeTx(raw, 662607n)
-    for (const [name, value] of Object.entries(fields)) expect(tx[name as keyof Tx], name).toEqual(value)
-    expect(tx.raw).toEqual(own)
-    expect(tx.v).toBe(yParity)
-    expect(tx.hash).toEqual(keccak(own))
-    expect(bytesToHex(tx.from)).toBe(wallet.address.toLowerCase())
-    const elsewhere = structuredClone(plainTx(tx))
-    for (const name of Object.keys(elsewhere)) expect(elsewhere[name as keyof Tx], name).toEqual(tx[name as keyof Tx])
-    expect(Object.keys(elsewhere).sort()).toEqual([...Object.keys(fields), 'from', 'hash', 'raw'].sort())
+    for (const tx of [decodeTx(raw, 662607n), shelvedTx(shelf.subarray(5, 5 + own.length), 662607n)]) {
+      for (const [name, value] of Object.entries(fields)) expect(tx[name as keyof Tx], name).toEqual(value)
+      expect(tx.raw).toEqual(own)
+      expect(tx.v).toBe(yParity)
+      expect(tx.hash).toEqual(keccak(own))
+      expect(bytesToHex(tx.from)).toBe(wallet.address.toLowerCase())
+      const elsewhere = structuredClone(plainTx(tx))
+      for (const name of Object.keys(elsewhere)) expect(elsewhere[name as keyof Tx], name).toEqual(tx[name as keyof Tx])
+      expect(Object.keys(elsewhere).sort()).toEqual([...Object.keys(fields), 'from', 'hash', 'raw'].sort())
+    }
+    expect(code(() => shelvedTx(shelf.subarray(5, 5 + own.length), 1n))).toBe('TX_WRONG_CHAIN')
   }
 })
 

@@ -1,6 +1,6 @@
 // Transactions: the envelope (legacy, EIP-2930, 1559, 7702), its hashes and sender, intrinsic gas and every check that needs
 // no state. Owns no state. Type 3 is refused: this chain carries no blobs.
-import { type Address, asAddress, asHash, bytesToBigint, concat, type Hash } from '../base/bytes.ts'
+import { type Address, asAddress, asHash, concat, type Hash } from '../base/bytes.ts'
 import { keccak, publicKeyToAddress, recoverAddress } from '../base/crypto.ts'
 import { defineErrors, NodeError } from '../base/errors.ts'
 import { hashRoom, keccakHere } from '../base/keccak.ts'
@@ -8,6 +8,7 @@ import type { RecoverMany, SignedDigest } from '../base/lanes.ts'
 import { minBigint } from '../base/math.ts'
 import { asBigint, asBytes, asList, decodeRlp, encodeRlp, joinRlp, type Rlp, rlpInt, rlpSpan } from '../base/rlp.ts'
 import type { EthereumFork } from './forks.ts'
+import { hasSignature, Scan, SECP256K1_N } from './scan.ts'
 
 export const TxErrors = defineErrors('TX', {
   EMPTY: { text: () => 'the transaction is empty' },
@@ -84,7 +85,6 @@ export interface Tx {
 export const TX_SIZE_MAX_BYTES = 131_072 // geth's pool bound: four slots of 32 KB
 export const TX_GAS_MAX = 16_777_216n // EIP-7825
 export const INITCODE_MAX_BYTES = 49_152 // EIP-3860
-const SECP256K1_N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const NONCE_MAX = 2n ** 64n - 1n
 
 /** What is found out once about a transaction, in a worker: all that costs. `from` null: the signature fits no key. */
@@ -137,8 +137,31 @@ export function decodeTx(raw: Uint8Array, chainId: bigint, senderOf?: () => Addr
   }
 }
 
+/** Hash and sender of a transaction on a shelf, which lie behind its signed bytes in the same buffer. */
+export const SHELVED_BYTES = 32 + 20
+
+/** Of `raw` with SHELVED_BYTES behind it, which are no objects of their own while nearly all wait. Throws as `decodeTx` does. */
+export const shelvedTx = (raw: Uint8Array, chainId: bigint): Tx => {
+  const fields = readUsual(raw, chainId)
+  return fields === null ? decodeTx(raw, chainId, () => senderBehind(raw), hashBehind(raw)) : new ShelvedTx(fields)
+}
+
 /** The same of nearly all; null where somebody looks at it with care, and says what is wrong if something is. */
 const usualTx = (raw: Uint8Array, chainId: bigint, senderOf: () => Address | null, hash?: Hash): Tx | null => {
+  const fields = readUsual(raw, chainId)
+  const from = fields === null ? null : senderOf()
+  return fields === null || from === null ? null : new LooseTx(fields, from, hash ?? keccak(raw))
+}
+
+type UsualFields = Pick<Tx, 'raw' | 'nonce' | 'gasLimit' | 'maxFeeWei' | 'maxTipWei' | 'value'> & {
+  readonly chainId: bigint
+  /** Receiver and data lie in `raw` from there on. */
+  readonly toAt: number
+  readonly dataAt: number
+  readonly dataEnd: number
+}
+
+const readUsual = (raw: Uint8Array, chainId: bigint): UsualFields | null => {
   const scan = Scan.of(raw)
   if (scan === null || scan.int(32) !== chainId) return null
   const nonce = scan.int(8)
@@ -153,60 +176,47 @@ const usualTx = (raw: Uint8Array, chainId: bigint, senderOf: () => Address | nul
   const [dataAt, dataEnd] = [scan.start, scan.end]
   scan.emptyList()
   if (!isTo || nonce >= NONCE_MAX || maxTipWei > maxFeeWei || !hasSignature(scan)) return null
-  const from = senderOf()
-  if (from === null) return null
-  const fees = { gasLimit, maxFeeWei, maxTipWei }
-  return new UsualTx({ raw, from, hash: hash ?? keccak(raw), chainId, nonce, ...fees, value }, toAt, dataAt, dataEnd)
+  return { raw, chainId, nonce, gasLimit, maxFeeWei, maxTipWei, value, toAt, dataAt, dataEnd }
 }
 
 /**
- * As nearly all wait, by the hundred thousand: the collector of garbage has four objects to copy and not seventeen. Receiver, data and
+ * As nearly all wait, by the hundred thousand: the collector of garbage has few objects to copy and not seventeen. Receiver, data and
  * signature are read out of the bytes when somebody asks.
  */
-class UsualTx implements Tx {
+abstract class UsualTx implements Tx {
   readonly chainId: bigint
   readonly nonce: bigint
   readonly gasLimit: bigint
   readonly maxFeeWei: bigint
   readonly maxTipWei: bigint
   readonly value: bigint
-  readonly from: Address
-  readonly hash: Hash
   readonly raw: Uint8Array
-  readonly #toAt: number
-  readonly #dataAt: number
-  readonly #dataBytes: number
+  abstract readonly from: Address
+  abstract readonly hash: Hash
+  /** Of receiver and data, and how much these are, in one number: all are below 1,024. */
+  readonly #places: number
 
-  /** Receiver and data lie in `raw` from there on. */
-  constructor(
-    tx: Pick<Tx, 'raw' | 'from' | 'hash' | 'nonce' | 'gasLimit' | 'maxFeeWei' | 'maxTipWei' | 'value'> & {
-      readonly chainId: bigint
-    },
-    toAt: number,
-    dataAt: number,
-    dataEnd: number,
-  ) {
-    this.chainId = tx.chainId
-    this.nonce = tx.nonce
-    this.gasLimit = recent.gasLimit.of(tx.gasLimit)
-    this.maxFeeWei = recent.fee.of(tx.maxFeeWei)
-    this.maxTipWei = recent.tip.of(tx.maxTipWei)
-    this.value = tx.value
-    this.from = tx.from
-    this.hash = tx.hash
-    this.raw = tx.raw
-    this.#toAt = toAt
-    this.#dataAt = dataAt
-    this.#dataBytes = dataEnd - dataAt
+  constructor(fields: UsualFields) {
+    this.chainId = fields.chainId
+    this.nonce = fields.nonce
+    this.gasLimit = recent.gasLimit.of(fields.gasLimit)
+    this.maxFeeWei = recent.fee.of(fields.maxFeeWei)
+    this.maxTipWei = recent.tip.of(fields.maxTipWei)
+    this.value = fields.value
+    this.raw = fields.raw
+    this.#places = (fields.toAt << 20) | (fields.dataAt << 10) | (fields.dataEnd - fields.dataAt)
   }
   get type(): 2 {
     return 2
   }
   get to(): Address {
-    return this.raw.subarray(this.#toAt, this.#toAt + 20) as Address // 20 bytes
+    const at = this.#places >> 20
+    return this.raw.subarray(at, at + 20) as Address // 20 bytes
   }
   get data(): Uint8Array {
-    return this.#dataBytes === 0 ? NO_DATA : this.raw.subarray(this.#dataAt, this.#dataAt + this.#dataBytes)
+    const sizeBytes = this.#places & 1_023
+    const at = (this.#places >> 10) & 1_023
+    return sizeBytes === 0 ? NO_DATA : this.raw.subarray(at, at + sizeBytes)
   }
   get accessList(): readonly never[] {
     return NONE
@@ -227,6 +237,29 @@ class UsualTx implements Tx {
     return checkedFields(this.raw)
   }
 }
+
+class LooseTx extends UsualTx {
+  readonly from: Address
+  readonly hash: Hash
+  constructor(fields: UsualFields, from: Address, hash: Hash) {
+    super(fields)
+    this.from = from
+    this.hash = hash
+  }
+}
+
+class ShelvedTx extends UsualTx {
+  get hash(): Hash {
+    return hashBehind(this.raw)
+  }
+  get from(): Address {
+    return senderBehind(this.raw)
+  }
+}
+const hashBehind = ({ buffer, byteOffset, length }: Uint8Array): Hash =>
+  new Uint8Array(buffer, byteOffset + length, 32) as Hash // so many bytes
+const senderBehind = ({ buffer, byteOffset, length }: Uint8Array): Address =>
+  new Uint8Array(buffer, byteOffset + length + 32, 20) as Address // likewise
 
 /** With every field in its place, to be cloned into another thread or changed. */
 export const plainTx = (tx: Tx): Tx => {
@@ -323,31 +356,6 @@ const usualDigest = (raw: Uint8Array): SignedDigest | null => {
 /** Of chain id, nonce, tip, fee and gas limit. */
 const FIELDS_MAX_BYTES = [32, 8, 32, 32, 8]
 
-/** Reads a signature that fits somebody, into the scan; false where it is none, or where anything before it was not usual. */
-const hasSignature = (scan: Scan): boolean => {
-  scan.number(1)
-  const { bytes, start, end } = scan
-  scan.yParity = end === start ? 0 : 1
-  if (end > start && bytes[start] !== 1) return false
-  scan.number(32)
-  scan.rAt = scan.start
-  scan.rEnd = scan.end
-  scan.number(32)
-  scan.sAt = scan.start
-  scan.sEnd = scan.end
-  if (!scan.isUsual || scan.at !== bytes.length || scan.rEnd === scan.rAt || scan.sEnd === scan.sAt) return false
-  return isBelow(bytes, scan.rAt, scan.rEnd, ORDER) && isBelow(bytes, scan.sAt, scan.sEnd, UPPER_HALF)
-}
-/** Of 32 bytes; fewer are below, for the first is not 0. */
-const isBelow = (bytes: Uint8Array, from: number, to: number, limit: Uint8Array): boolean => {
-  if (to - from < 32) return true
-  for (let i = 0; i < 32; i++) {
-    const difference = (bytes[from + i] as number) - (limit[i] as number)
-    if (difference !== 0) return difference < 0
-  }
-  return false
-}
-
 const checkedFields = (raw: Uint8Array): Fields => {
   if (raw.length === 0) throw new NodeError(TxErrors.EMPTY, undefined)
   if (raw.length > TX_SIZE_MAX_BYTES)
@@ -389,87 +397,6 @@ const word = (value: bigint): Uint8Array => {
   out.set(short, 32 - short.length)
   return out
 }
-
-const ORDER = word(SECP256K1_N)
-const UPPER_HALF = word(SECP256K1_N / 2n + 1n)
-
-/** Reads integers and strings of a list one after another. What it does not know it gives up on: `isUsual` says so. */
-class Scan {
-  readonly bytes: Uint8Array
-  at: number
-  /** Of what was read last. */
-  start = 0
-  end = 0
-  isUsual = true
-  yParity: 0 | 1 = 0
-  rAt = 0
-  rEnd = 0
-  sAt = 0
-  sEnd = 0
-  constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes
-    this.at = at
-  }
-  /** Of an EIP-1559 transaction that is short, from its first field on. */
-  static of(raw: Uint8Array): Scan | null {
-    if (raw[0] !== 2) return null
-    const first = raw[1] as number
-    const payloadAt = first === 0xf8 ? 3 : 2
-    const size = first === 0xf8 ? (raw[2] ?? 0) : first - 0xc0
-    const isWhole = payloadAt + size === raw.length
-    return first < 0xc0 || first > 0xf8 || (first === 0xf8 && size < 56) || !isWhole ? null : new Scan(raw, payloadAt)
-  }
-  #span(start: number, end: number): void {
-    this.start = start
-    this.end = end
-    this.at = end
-  }
-  /** A string of less than 56 bytes, or of less than 256. */
-  string(): void {
-    const bytes = this.bytes
-    const first = bytes[this.at] ?? 0xff
-    let start = this.at + 1
-    let size = first - 0x80
-    if (first < 0x80) {
-      start = this.at
-      size = 1
-    } else if (first === 0xb8) {
-      size = bytes[start++] ?? 0
-      if (size < 56) this.isUsual = false
-    } else if (size > 55 || (size === 1 && (bytes[start] ?? 0) < 0x80)) this.isUsual = false
-    if (start + size > bytes.length) this.isUsual = false
-    this.#span(start, start + size)
-  }
-  number(bytesMax: number): void {
-    const bytes = this.bytes
-    const first = bytes[this.at] ?? 0xff
-    if (first < 0x80) {
-      if (first === 0) this.isUsual = false
-      this.#span(this.at, this.at + 1)
-      return
-    }
-    const size = first - 0x80
-    const start = this.at + 1
-    const top = bytes[start] ?? 0
-    if (size > bytesMax || start + size > bytes.length) this.isUsual = false
-    if (size > 0 && (top === 0 || (size === 1 && top < 0x80))) this.isUsual = false
-    this.#span(start, start + size)
-  }
-  int(bytesMax: number): bigint {
-    this.number(bytesMax)
-    const { bytes, start, end } = this
-    if (!this.isUsual || start === end) return 0n
-    let value = bytes[start] as number
-    if (end - start === 1) return value < 128 ? (SMALL[value] as bigint) : BigInt(value)
-    if (end - start > 6) return bytesToBigint(bytes.subarray(start, end))
-    for (let i = start + 1; i < end; i++) value = value * 256 + (bytes[i] as number)
-    return BigInt(value)
-  }
-  emptyList(): void {
-    if (this.bytes[this.at++] !== 0xc0) this.isUsual = false
-  }
-}
-const SMALL = Array.from({ length: 128 }, (_, i) => BigInt(i))
 
 /** Nearly all transactions: EIP-1559 with short data and no access list, in one pass. null: to be read with care. */
 export const usualFields = (raw: Uint8Array): Fields | null => {
