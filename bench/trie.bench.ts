@@ -5,7 +5,8 @@ import { bigintToFixed, compareBytes, equalBytes } from '../chain/base/bytes.ts'
 import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../chain/base/crypto.ts'
 import { assert } from '../chain/base/errors.ts'
 import { encodeRlp, rlpInt } from '../chain/base/rlp.ts'
-import { type Child, type LeafChange, rootOf, type TrieSource, updateTrie } from '../chain/store/trie.ts'
+import { type LeafChange, leavesOf } from '../chain/store/leaves.ts'
+import { type Child, rootOf, type TrieSource, updateTrie } from '../chain/store/trie.ts'
 import { createReport } from './report.ts'
 import { cpuUs } from './world.ts'
 
@@ -40,11 +41,9 @@ const createOurs = () => {
   return (changes: readonly LeafChange[]): Uint8Array => {
     for (const { key, value } of changes) if (value !== null) leaves.set(nameOf(key), value)
     const sorted = [...changes].sort((a, b) => compareBytes(a.key, b.key))
-    const steps = updateTrie(root, sorted, source, (path, packed) => {
-      const copy = packed?.slice() ?? null
-      if (copy === null) branches.delete(nameOf(path))
-      else branches.set(nameOf(path), copy)
-      return copy
+    const steps = updateTrie(root, leavesOf(sorted), source, (path, packed) => {
+      if (packed === null) branches.delete(nameOf(path))
+      else branches.set(nameOf(path), packed.slice())
     })
     for (let at = steps.next(); ; at = steps.next())
       if (at.done === true) {

@@ -25,9 +25,9 @@ import { type Archive, openArchive } from './store/archive.ts'
 import { type Batch, inTurn } from './store/batch.ts'
 import { type BlockStore, openBlockStore } from './store/blocks.ts'
 import { createMemoryKv } from './store/kv.ts'
+import { orderedRoot } from './store/ordered.ts'
 import { createStagedKv, type StagedKv } from './store/staged.ts'
 import { createStateStore, type Prepared, type StateStore } from './store/state.ts'
-import { orderedRoot } from './store/trie.ts'
 import {
   BLOCK_BYTES_MAX,
   type Block,

@@ -13,10 +13,10 @@ import { epochSetOf, nativesAt } from './native/index.ts'
 import { Sets } from './sets.ts'
 import { inTurn } from './store/batch.ts'
 import { openBlockStore } from './store/blocks.ts'
+import { orderedRoot } from './store/ordered.ts'
 import { openOutlineStore } from './store/outlines.ts'
 import { createStagedKv, type StagedKv } from './store/staged.ts'
 import { createStateStore, type StateOptions, type StateStore } from './store/state.ts'
-import { orderedRoot } from './store/trie.ts'
 import {
   type Block,
   encodeExtra,

@@ -15,7 +15,7 @@ import { EMPTY_ROOT, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { maxBigint, minBigint } from '../base/math.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
-import { orderedRoot } from '../store/trie.ts'
+import { orderedRoot } from '../store/ordered.ts'
 import { type Header, headerHash } from '../types/block.ts'
 import type {
   BlockOverride,

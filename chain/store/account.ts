@@ -143,40 +143,34 @@ const RLP_STRING = 0x80
 const RLP_LIST_LONG = 0xf7
 const RLP_HASH = 0xa0
 
-/** Leaves lie side by side, for some ten thousand of a block an array each costs several times as much. */
-let slab = new Uint8Array(0)
-let slabUsed = 0
-const allocate = (sizeBytes: number): Uint8Array => {
-  if (slabUsed + sizeBytes > slab.length) {
-    slab = new Uint8Array(1 << 14)
-    slabUsed = 0
-  }
-  slabUsed += sizeBytes
-  return slab.subarray(slabUsed - sizeBytes, slabUsed)
-}
+/** Longest RLP of a leaf: 9 bytes of nonce, 33 of balance, two hashes. */
+export const ACCOUNT_LEAF_MAX_BYTES = 2 + 9 + 33 + 66
 
-/** What the account trie holds (yellow paper, 4.1): RLP of nonce, balance, storage root and code hash. */
-export function accountLeaf(bytes: Uint8Array): Uint8Array {
+/** What the account trie holds (yellow paper, 4.1): RLP of nonce, balance, storage root and code hash. Written to `out` at `start`; answers the end. */
+export function writeAccountLeaf(bytes: Uint8Array, out: Uint8Array, start: number): number {
   const { nonceEnd, balanceEnd, flags } = partsOf(bytes)
-  const sizeOf = (from: number, to: number): number =>
-    to - from === 1 && (bytes[from] as number) < RLP_STRING ? 1 : to - from + 1
-  const payload = sizeOf(NONCE_AT + 1, nonceEnd) + sizeOf(nonceEnd + 1, balanceEnd) + 66
-  const out = allocate(2 + payload) // from 68 to 107 bytes
-  out[0] = RLP_LIST_LONG + 1
-  out[1] = payload
-  let at = 2
-  const put = (from: number, to: number): void => {
-    if (sizeOf(from, to) !== to - from) out[at++] = RLP_STRING + to - from
-    for (let i = from; i < to; i++) out[at++] = bytes[i] as number
-  }
-  put(NONCE_AT + 1, nonceEnd)
-  put(nonceEnd + 1, balanceEnd)
+  let at = writeRlpInt(bytes, NONCE_AT + 1, nonceEnd, out, start + 2)
+  at = writeRlpInt(bytes, nonceEnd + 1, balanceEnd, out, at)
   const codeEnd = balanceEnd + (flags & HAS_CODE ? 32 : 0)
   out[at] = RLP_HASH
   copyHash(out, at + 1, flags & HAS_STORAGE ? bytes : EMPTY_ROOT, flags & HAS_STORAGE ? codeEnd : 0)
   out[at + 33] = RLP_HASH
   copyHash(out, at + 34, flags & HAS_CODE ? bytes : KECCAK_EMPTY, flags & HAS_CODE ? balanceEnd : 0)
-  return out
+  out[start] = RLP_LIST_LONG + 1 // from 66 bytes on
+  out[start + 1] = at + 66 - start - 2
+  return at + 66
+}
+export function accountLeaf(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(ACCOUNT_LEAF_MAX_BYTES)
+  return out.subarray(0, writeAccountLeaf(bytes, out, 0))
+}
+
+/** Of `bytes[from, to)`, which do not begin with a zero. */
+const writeRlpInt = (bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number => {
+  let at = start
+  if (to - from !== 1 || (bytes[from] as number) >= RLP_STRING) out[at++] = RLP_STRING + to - from
+  for (let i = from; i < to; i++) out[at++] = bytes[i] as number
+  return at
 }
 
 const copyHash = (out: Uint8Array, at: number, bytes: Uint8Array, from: number): void => {

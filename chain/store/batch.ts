@@ -46,13 +46,6 @@ export class Batch implements Iterable<KvWrite> {
     bytes[end + 3] = crc >>> 24
   }
 
-  /** The last `sizeBytes` of the content that was sealed last. */
-  content(sizeBytes: number): Uint8Array {
-    const slab = this.#slabs[this.#slabs.length - 1] as Slab // something was sealed
-    const end = slab.usedBytes - SEAL_BYTES
-    return slab.bytes.subarray(end - sizeBytes, end)
-  }
-
   put(key: Uint8Array, content: Uint8Array): void {
     this.reserve(key.length, content.length)
     this.bytes.set(key, this.keyAt)

@@ -9,13 +9,13 @@ import { asBytes, asList, asNumber, decodeSparseRlp, encodeRlp, type Rlp, rlpInt
 import { provenAccount, provenPlace, type Ref } from '../types/proof.ts'
 import { accountLeaf, codeHashOf, isAccount, storageRootOf } from './account.ts'
 import { ACCOUNTS, after, openTables, readMeta, type Tables, trieAt } from './layout.ts'
+import { type LeafChange, leavesOf } from './leaves.ts'
 import { slotLeaf } from './slot.ts'
 import {
   branchRlp,
   type Child,
   extensionRlp,
   joinBranch,
-  type LeafChange,
   proveKey,
   rootOf,
   type TrieSource,
@@ -335,12 +335,9 @@ const buildTrie = (leaves: readonly LeafChange[], path: Uint8Array, refuse: (rea
   if (first !== undefined && last !== null && (!isBelow(first.key) || !isBelow(last)))
     throw refuse('its keys lie beyond its place')
   const branches: { path: Uint8Array; packed: Uint8Array }[] = []
-  const sink = (at: Uint8Array, packed: Uint8Array | null): Uint8Array | null => {
-    if (packed === null) return null
-    const copy = packed.slice()
-    branches.push({ path: at.slice(), packed: copy })
-    return copy
+  const sink = (at: Uint8Array, packed: Uint8Array | null): void => {
+    if (packed !== null) branches.push({ path: at, packed: packed.slice() })
   }
-  const steps = updateTrie(null, leaves, NO_SOURCE, sink, new Uint8Array(0), path.length)
+  const steps = updateTrie(null, leavesOf(leaves), NO_SOURCE, sink, new Uint8Array(0), path.length)
   for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return { child: step.value, branches }
 }

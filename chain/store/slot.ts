@@ -16,6 +16,14 @@ export const slotHere = (key: Word, value: Word): Uint8Array => {
 }
 export const slotValue = (stored: Uint8Array): Word => bytesToBigint(stored.subarray(32))
 export const slotLeaf = (stored: Uint8Array): Uint8Array => encodeRlp(stored.subarray(32))
+export const SLOT_LEAF_MAX_BYTES = 33
+/** The same, written to `out` at `start`; answers the end. */
+export const writeSlotLeaf = (stored: Uint8Array, out: Uint8Array, start: number): number => {
+  let at = start
+  if (stored.length !== 33 || (stored[32] as number) >= 0x80) out[at++] = 0x80 + stored.length - 32
+  for (let i = 32; i < stored.length; i++) out[at++] = stored[i] as number
+  return at
+}
 
 /** Hash of the account's address ‖ hash of the key. */
 export const slotKey = (owner: Uint8Array, key: Word): Uint8Array => {

@@ -3,7 +3,6 @@
 // that tables and trie agree. Blocks never reorganise, so there is one line of versions and no overlay of forks.
 import {
   type Address,
-  bigintToBytes,
   bigintToFixed,
   bytesToHex,
   compareBytes,
@@ -17,10 +16,17 @@ import { EMPTY_ROOT, KECCAK_EMPTY, keccak } from '../base/crypto.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { hashRoom, keccakHere } from '../base/keccak.ts'
 import type { Kv, Pause } from '../base/ports.ts'
-import { encodeRlp } from '../base/rlp.ts'
 import type { AccountProof } from '../types/query.ts'
 import type { AccountChange, Changes, Code, Reader, SlotChange } from '../types/state.ts'
-import { accountLeaf, decodeAccount, decodeRecord, encodeAccount, storageRootOf } from './account.ts'
+import {
+  ACCOUNT_LEAF_MAX_BYTES,
+  accountLeaf,
+  decodeAccount,
+  decodeRecord,
+  encodeAccount,
+  storageRootOf,
+  writeAccountLeaf,
+} from './account.ts'
 import { Batch } from './batch.ts'
 import { Cache } from './cache.ts'
 import {
@@ -40,12 +46,12 @@ import {
   writeCode,
   writeMeta,
 } from './layout.ts'
+import { HashOrder, KEY_BYTES, Leaves } from './leaves.ts'
 import { corrupt, SEAL_BYTES, unseal } from './seal.ts'
-import { slotHere, slotKey, slotLeaf, slotValue } from './slot.ts'
+import { SLOT_LEAF_MAX_BYTES, slotHere, slotKey, slotLeaf, slotValue, writeSlotLeaf } from './slot.ts'
 import {
   type BranchSink,
   type Child,
-  type LeafChange,
   packChild,
   proveKey,
   rootFromLeaves,
@@ -160,8 +166,8 @@ class Store implements StateStore {
   #head: { readonly height: number; readonly reader: Reader } | null = null
   #lowest: { readonly state: number; readonly proofs: number }
   #keptFrom = Number.POSITIVE_INFINITY
-  /** Memory for what a block replaces, which the last one used; empty while one has it. */
-  #rooms = NO_ROOMS
+  /** Memory for what a block changes, which the last one used; null while one has it. */
+  #room: Room | null = null
 
   constructor(kv: Kv, pause: Pause, options: StateOptions) {
     this.#kv = kv
@@ -254,82 +260,72 @@ class Store implements StateStore {
     const lowest = await this.#prune(height, batch, this.#options)
     for (const code of changes.codes) writeCode(code, batch)
     const newest: Newest = (table, key) => this.#newest(table, key)
-    const rooms = this.#rooms
-    this.#rooms = NO_ROOMS
-    const block = new BlockWrites(this.#tables, height, newest, batch, rooms)
-    const leaves: LeafChange[] = []
-    for (const { hash, item } of await this.#inOrder(changes.accounts, addressHere)) {
-      const leaf = this.#applyAccount(block, hash, item)
-      leaves.push(leaf instanceof Promise ? await leaf : leaf)
-      if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
+    const room = this.#room ?? newRoom()
+    this.#room = null
+    const block = new BlockWrites(this.#tables, height, newest, batch, room)
+    const { leaves } = room
+    const { accounts } = changes
+    const order = await this.#inOrder(accounts, addressHere)
+    const owner = new Uint8Array(KEY_BYTES) as Hash
+    for (let i = 0; i < accounts.length; i++) {
+      const change = accounts[order.at(i)] as AccountChange
+      order.take(i, owner, 0)
+      const before = this.#newest('accounts', owner)
+      const hasStorage = change.slots.length > 0 || change.storageCleared
+      const storageRoot = hasStorage ? await this.#applyStorage(block, owner, change, before) : rootBefore(before)
+      putAccount(block, owner, change, before, storageRoot)
+      if (leaves.count % SLICE_ACCOUNTS === 0) await this.#pause()
     }
     const root = await this.#applyTrie(block, ACCOUNTS, leaves, (key) => {
-      const stands = standing(leaves, key)
-      if (stands !== undefined) return stands
       const version = this.#newest('accounts', key)
       const value = version === null ? null : contentOf(version)
       assert(value !== null, 'a leaf of the account trie has its account')
       return accountLeaf(value)
     })
     await block.finish(this.#pause)
-    this.#rooms = block.rooms()
+    this.#room = emptied(room)
     writeMeta({ height, root: rootOf(root), lowest }, batch)
     return { height, root: rootOf(root), changes, writes: batch }
   }
 
   /** By hash, so that the same changes in any order are the same bytes. `write` puts into the room what is hashed; answers its length. */
-  async #inOrder<T>(items: readonly T[], write: (item: T) => number): Promise<readonly Hashed<T>[]> {
-    const out: Hashed<T>[] = []
-    const hashes = new Uint8Array(32 * items.length)
-    for (const item of items) {
-      const at = 32 * out.length
-      keccakHere(0, write(item), hashes, at)
-      const hash = hashes.subarray(at, at + 32) as Hash
-      out.push({ hash, rank: rankOf(hash), item })
-      if (out.length % SLICE_ACCOUNTS === 0) await this.#pause()
+  async #inOrder<T>(items: readonly T[], write: (item: T) => number): Promise<HashOrder> {
+    const order = new HashOrder(items.length)
+    for (let i = 0; i < items.length; ) {
+      order.add(write(items[i] as T))
+      if (++i % SLICE_ACCOUNTS === 0) await this.#pause()
     }
-    out.sort((a, b) => a.rank - b.rank || compareBytes(a.hash, b.hash))
-    if (out.length > SLICE_ACCOUNTS) await this.#pause()
-    return out
+    order.sort()
+    if (items.length > SLICE_ACCOUNTS) await this.#pause()
+    return order
   }
 
-  /** Writes one account and its slots; answers its leaf in the account trie. Waits only where there are slots. */
-  #applyAccount(block: BlockWrites, owner: Hash, change: AccountChange): LeafChange | Promise<LeafChange> {
-    const before = this.#newest('accounts', owner)
-    if (change.slots.length > 0 || change.storageCleared) return this.#applyStorage(block, owner, change, before)
-    const was = before === null ? null : contentOf(before)
-    return putAccount(block, owner, change, before, was === null ? EMPTY_ROOT : storageRootOf(was))
-  }
-
-  async #applyStorage(
-    block: BlockWrites,
-    owner: Hash,
-    change: AccountChange,
-    before: Version | null,
-  ): Promise<LeafChange> {
+  /** Answers the root of the account's storage. */
+  async #applyStorage(block: BlockWrites, owner: Hash, change: AccountChange, before: Version | null): Promise<Hash> {
     if (change.storageCleared) block.clear(await this.#storageOf(owner))
-    const was = before === null || change.storageCleared ? null : contentOf(before)
-    const rootBefore = was === null ? EMPTY_ROOT : storageRootOf(was)
-    const root = change.slots.length > 0 ? await this.#applySlots(block, owner, change) : rootBefore
+    const unchanged = change.storageCleared ? EMPTY_ROOT : rootBefore(before)
+    const root = change.slots.length > 0 ? await this.#applySlots(block, owner, change) : unchanged
     if (change.storageCleared) block.cleared()
-    return putAccount(block, owner, change, before, root)
+    return root
   }
 
   async #applySlots(block: BlockWrites, owner: Hash, change: AccountChange): Promise<Hash> {
-    const leaves: LeafChange[] = []
+    const leaves = block.room.slotLeaves
+    leaves.clear()
     const place = concat(owner, owner)
-    for (const { hash, item: slot } of await this.#inOrder(change.slots, keyHere)) {
-      place.set(hash, 32)
-      const isGone = slot.value === 0n
-      // A key that is removed is kept in mind until the block is written.
-      block.put('slots', isGone ? place.slice() : place, isGone ? null : slotHere(slot.key, slot.value))
-      leaves.push({ key: hash, value: isGone ? null : encodeRlp(bigintToBytes(slot.value)) })
-      if (leaves.length % SLICE_ACCOUNTS === 0) await this.#pause()
+    const { slots } = change
+    const order = await this.#inOrder(slots, keyHere)
+    for (let i = 0; i < slots.length; i++) {
+      const { key, value } = slots[order.at(i)] as SlotChange
+      order.take(i, place, KEY_BYTES)
+      const at = leaves.reserve(SLOT_LEAF_MAX_BYTES)
+      const stored = value === 0n ? null : slotHere(key, value)
+      block.put('slots', place, stored)
+      leaves.push(place, KEY_BYTES, stored === null ? at : writeSlotLeaf(stored, leaves.values, at))
+      if (leaves.count % SLICE_ACCOUNTS === 0) await this.#pause()
     }
     const from = change.storageCleared ? 'nothing' : 'newest'
     const leaf = (key: Uint8Array): Uint8Array => {
-      const stands = standing(leaves, key)
-      if (stands !== undefined) return stands
       const version = this.#newest('slots', concat(owner, key))
       const value = version === null ? null : contentOf(version)
       assert(value !== null, 'a leaf of a storage trie has its slot')
@@ -351,7 +347,7 @@ class Store implements StateStore {
   async #applyTrie(
     block: BlockWrites,
     owner: Uint8Array,
-    leaves: readonly LeafChange[],
+    leaves: Leaves,
     leaf: (key: Uint8Array) => Uint8Array,
     from: 'newest' | 'nothing' = 'newest',
   ): Promise<Child> {
@@ -371,11 +367,11 @@ class Store implements StateStore {
     }
     const sink: BranchSink = (path, packed, was) => {
       const read = reads[path.length]
-      return block.put('nodes', path, packed, read?.packed === was ? read.version : undefined)
+      block.put('nodes', path, packed, read?.packed === was ? read.version : undefined)
     }
     const steps = updateTrie(root0 === null ? null : unpackChild(root0), leaves, source, sink, owner)
     let step = steps.next()
-    for (; step.done !== true; step = steps.next()) if (leaves.length > SLICE_ACCOUNTS) await this.#pause()
+    for (; step.done !== true; step = steps.next()) if (leaves.count > SLICE_ACCOUNTS) await this.#pause()
     const root = step.value
     block.put('nodes', rootKey(owner), root === null ? null : packChild(root))
     return root
@@ -454,7 +450,7 @@ class Store implements StateStore {
 
   async check(): Promise<{ readonly accounts: number; readonly slots: number; readonly codes: number }> {
     const slots = this.#tables.slots
-    const leaves: LeafChange[] = []
+    const leaves = new Leaves()
     const counts = { accounts: 0, slots: 0, codes: 0 }
     for await (const [stored, sealed] of this.#entries(PREFIX.accounts)) {
       const value = contentOf(this.#tables.accounts.decode(stored, sealed))
@@ -466,15 +462,15 @@ class Store implements StateStore {
         throw corrupt('accounts', stored, 'it holds another address')
       readCode(this.#kv, account.codeHash)
       const from = slots.stored(owner)
-      const storage: LeafChange[] = []
+      const storage = new Leaves()
       for await (const [slotAt, slotSealed] of this.#kv.entries(from, after(from))) {
         const slot = contentOf(slots.decode(slotAt, slotSealed))
-        if (slot !== null) storage.push({ key: slotAt.subarray(33), value: slotLeaf(slot) })
+        if (slot !== null) storage.add(slotAt.subarray(33), slotLeaf(slot))
       }
-      counts.slots += storage.length
+      counts.slots += storage.count
       if (compareBytes(rootFromLeaves(storage), account.storageRoot) !== 0)
         throw corrupt('slots', from, `the storage of ${bytesToHex(account.address)} does not have its root`)
-      leaves.push({ key: owner, value: accountLeaf(value) })
+      leaves.add(owner, accountLeaf(value))
     }
     for await (const [stored, sealed] of this.#entries(PREFIX.nodes)) this.#tables.nodes.decode(stored, sealed)
     for await (const [stored, sealed] of this.#entries(PREFIX.code)) {
@@ -504,38 +500,32 @@ class Store implements StateStore {
 const PRUNE_HEIGHTS = 8
 /** Contracts whose code stays in memory, of at most 24 KB each. */
 const CODES_MAX = 256
-const rankOf = (owner: Hash): number => {
-  let rank = 0
-  for (let i = 0; i < 6; i++) rank = rank * 256 + (owner[i] as number)
-  return rank
-}
 
-/** Answers the account's leaf. */
+const rootBefore = (before: Version | null): Hash => {
+  const was = before === null ? null : contentOf(before)
+  return was === null ? EMPTY_ROOT : storageRootOf(was)
+}
+/** Its value, and its leaf in the account trie. */
 const putAccount = (
   block: BlockWrites,
   owner: Hash,
   { account, address }: AccountChange,
   before: Version | null,
   storageRoot: Hash,
-): LeafChange => {
+): void => {
+  const { leaves } = block.room
+  const at = leaves.reserve(ACCOUNT_LEAF_MAX_BYTES)
   if (account === null) {
     block.put('accounts', owner, null, before)
-    return { key: owner, value: null }
+    leaves.push(owner, 0, at)
+    return
   }
   const { nonce, balance, codeHash } = account
   const value = encodeAccount({ nonce, balance, codeHash, storageRoot, address })
-  const leaf = accountLeaf(value)
   block.put('accounts', owner, value, before)
-  return { key: owner, value: leaf }
+  leaves.push(owner, 0, writeAccountLeaf(value, leaves.values, at))
 }
 
-/** What changed with its place in a trie. */
-interface Hashed<T> {
-  readonly hash: Hash
-  /** The first six bytes, by which nearly all are in order. */
-  readonly rank: number
-  readonly item: T
-}
 const addressHere = ({ address }: AccountChange): number => {
   hashRoom.set(address)
   return address.length
@@ -545,27 +535,38 @@ const keyHere = ({ key }: SlotChange): number => {
   return 32
 }
 
-/** What a changed leaf holds, by bisection; undefined where it was not changed, or is removed when its turn comes and stands until then. */
-const standing = (leaves: readonly LeafChange[], key: Uint8Array): Uint8Array | undefined => {
-  let [low, high] = [0, leaves.length - 1]
-  while (low <= high) {
-    const middle = (low + high) >> 1
-    const leaf = leaves[middle] as LeafChange
-    const order = compareBytes(leaf.key, key)
-    if (order === 0) return leaf.value ?? undefined
-    if (order < 0) low = middle + 1
-    else high = middle - 1
-  }
-  return undefined
-}
-
 type Newest = (table: TableName, key: Uint8Array) => Version | null
 
-type Rooms = Readonly<Record<TableName, Uint8Array>>
-const NO_ROOM = new Uint8Array(0)
-const NO_ROOMS: Rooms = { accounts: NO_ROOM, slots: NO_ROOM, nodes: NO_ROOM }
+/** Memory of one block: leaves of its account trie, and of one contract's at a time; what it replaces. */
+interface Room {
+  readonly leaves: Leaves
+  readonly slotLeaves: Leaves
+  readonly replaced: Readonly<Record<TableName, Replaced>>
+}
+const newRoom = (): Room => ({
+  leaves: new Leaves(),
+  slotLeaves: new Leaves(),
+  replaced: { accounts: new Replaced(), slots: new Replaced(), nodes: new Replaced() },
+})
 /** What a full block needs, and half as much again; more is not held. */
 const ROOM_MAX_BYTES = 32 * 1024 * 1024
+const emptied = (room: Room): Room => {
+  const held = <T extends { readonly sizeBytes: number; clear(): void }>(used: T, make: () => T): T => {
+    used.clear()
+    return used.sizeBytes > ROOM_MAX_BYTES ? make() : used
+  }
+  const { accounts, slots, nodes } = room.replaced
+  const made = newRoom()
+  return {
+    leaves: held(room.leaves, () => made.leaves),
+    slotLeaves: held(room.slotLeaves, () => made.slotLeaves),
+    replaced: {
+      accounts: held(accounts, () => made.replaced.accounts),
+      slots: held(slots, () => made.replaced.slots),
+      nodes: held(nodes, () => made.replaced.nodes),
+    },
+  }
+}
 
 /** What one block puts over the newest versions, each key once, and what it replaces. A put of what is there already is none. */
 class BlockWrites {
@@ -575,14 +576,10 @@ class BlockWrites {
   readonly #batch: Batch
   /** Of an account whose storage goes: what is not put again. */
   readonly #clearing = new Map<string, readonly [TableName, Uint8Array]>()
-  readonly replaced: Readonly<Record<TableName, Replaced>>
+  readonly room: Room
 
-  constructor(tables: Tables, height: number, newest: Newest, batch: Batch, rooms: Rooms) {
-    this.replaced = {
-      accounts: new Replaced(rooms.accounts),
-      slots: new Replaced(rooms.slots),
-      nodes: new Replaced(rooms.nodes),
-    }
+  constructor(tables: Tables, height: number, newest: Newest, batch: Batch, room: Room) {
+    this.room = room
     this.#tables = tables
     this.#height = height
     this.#newest = newest
@@ -596,34 +593,24 @@ class BlockWrites {
     for (const [table, key] of [...this.#clearing.values()]) this.put(table, key, null)
   }
 
-  /** Answers the value where it now lies. */
   put(
     table: TableName,
     key: Uint8Array,
     value: Uint8Array | null,
     before: Version | null = this.#newest(table, key),
-  ): Uint8Array | null {
+  ): void {
     if (this.#clearing.size > 0) this.#clearing.delete(`${table} ${bytesToHex(key)}`)
-    if (isContent(before, value)) return before === null ? null : contentOf(before)
+    if (isContent(before, value)) return
     this.#tables[table].put(key, this.#height, value, before, this.#batch)
-    const replaced = this.replaced[table]
+    const replaced = this.room.replaced[table]
     if (before !== null) replaced.add(key, before)
-    if (value !== null) return this.#batch.content(value.length)
-    replaced.removed.push(key)
-    return null
-  }
-
-  /** Once the block is finished. */
-  rooms(): Rooms {
-    const roomOf = ({ bytes }: Replaced): Uint8Array => (bytes.length > ROOM_MAX_BYTES ? NO_ROOM : bytes)
-    const { accounts, slots, nodes } = this.replaced
-    return { accounts: roomOf(accounts), slots: roomOf(slots), nodes: roomOf(nodes) }
+    if (value === null) replaced.removed.push(key.slice())
   }
 
   /** After all puts: the history of the block. */
   async finish(pause: Pause): Promise<void> {
     for (const table of TABLE_NAMES) {
-      this.#tables[table].remember(this.#height, this.replaced[table], this.#batch)
+      this.#tables[table].remember(this.#height, this.room.replaced[table], this.#batch)
       await pause()
     }
   }

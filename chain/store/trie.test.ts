@@ -4,16 +4,9 @@ import { expect, test } from 'vitest'
 import { bytesToHex, compareBytes } from '../base/bytes.ts'
 import { EMPTY_ROOT } from '../base/crypto.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
-import {
-  type Child,
-  type LeafChange,
-  orderedRoot,
-  proveKey,
-  rootFromLeaves,
-  rootOf,
-  type TrieSource,
-  updateTrie,
-} from './trie.ts'
+import { type LeafChange, leavesOf } from './leaves.ts'
+import { orderedRoot } from './ordered.ts'
+import { type Child, proveKey, rootFromLeaves, rootOf, type TrieSource, updateTrie } from './trie.ts'
 
 /** A trie in maps: what the store lends the update. */
 const createTrie = () => {
@@ -40,11 +33,9 @@ const createTrie = () => {
       }
       const writes = new Map<string, Uint8Array | null>()
       const sorted = [...changes].sort((a, b) => compareBytes(a.key, b.key))
-      const steps = updateTrie(root, sorted, lend, (path, packed) => {
+      const steps = updateTrie(root, leavesOf(sorted), lend, (path, packed) => {
         expect(writes.has(bytesToHex(path)), 'each branch is written once').toBe(false)
-        const copy = packed?.slice() ?? null
-        writes.set(bytesToHex(path), copy)
-        return copy
+        writes.set(bytesToHex(path), packed?.slice() ?? null)
       })
       root = drain(steps)
       for (const [path, packed] of writes) {
@@ -148,7 +139,54 @@ test('a trie made at once has the root of one that grew', () => {
       trie.update(two)
       const all = new Map([...one, ...two].map((change) => [bytesToHex(change.key), change]))
       const live = [...all.values()].filter(({ value }) => value !== null).sort((a, b) => compareBytes(a.key, b.key))
-      expect(bytesToHex(rootFromLeaves(live))).toBe(bytesToHex(rootOf(trie.root())))
+      expect(bytesToHex(rootFromLeaves(leavesOf(live)))).toBe(bytesToHex(rootOf(trie.root())))
     }),
   )
+})
+
+test('a trie that loses all but one branch of many levels has the root of that one', async () => {
+  // Branches right above each other, each with one leaf beside the next: all but the lowest go at once, and its own children change too.
+  const keyWith = (...head: number[]): Uint8Array => {
+    const key = new Uint8Array(32)
+    key.set(head)
+    return key
+  }
+  const beside = [keyWith(0xf0), keyWith(0x1f), keyWith(0x11, 0xf0), keyWith(0x11, 0x1f), keyWith(0x11, 0x11, 0xf0)]
+  const lowest = [keyWith(0x11, 0x11, 0x11), keyWith(0x11, 0x11, 0x12)]
+  const value = (n: number): Uint8Array => new Uint8Array(40).fill(n)
+  for (const changed of [lowest, lowest.slice(0, 1), []]) {
+    for (let from = 0; from < beside.length; from++) {
+      const [trie, theirs] = [createTrie(), await createMPT()]
+      for (const batch of [
+        [...beside, ...lowest].map((key) => ({ key, value: value(1) })),
+        [
+          ...beside.slice(from).map((key) => ({ key, value: null })),
+          ...changed.map((key) => ({ key, value: value(2) })),
+        ],
+        beside.slice(0, from).map((key) => ({ key, value: null })),
+      ]) {
+        trie.update(batch)
+        for (const change of batch)
+          await (change.value === null ? theirs.del(change.key) : theirs.put(change.key, change.value))
+        expect(bytesToHex(rootOf(trie.root()))).toBe(bytesToHex(theirs.root()))
+      }
+      expect(trie.count()).toBe(1)
+    }
+  }
+})
+
+test('no changes change nothing: of nothing, a leaf, a branch, one below an extension', () => {
+  const keys = [0x11, 0x12, 0xf0].map((first) => Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? first : 7)))
+  for (const held of [[], keys.slice(0, 1), keys, keys.slice(0, 2)]) {
+    const trie = createTrie()
+    trie.update(held.map((key) => ({ key, value: key })))
+    const [root, count] = [trie.root(), trie.count()]
+    trie.update([])
+    expect(trie.root()).toEqual(root)
+    expect(trie.count()).toBe(count)
+    // Nor does removing what is not there, which would hang in the extension or beside the leaf.
+    trie.update([{ key: new Uint8Array(32).fill(0x13), value: null }])
+    expect(trie.root()).toEqual(root)
+    expect(trie.count()).toBe(count)
+  }
 })

@@ -1,11 +1,12 @@
 // Ethereum's Merkle-Patricia trie over 32-byte keys, updated in batches: one descent over sorted changes, each touched node
 // hashed once. Owns node encoding and restructuring. Only branches are stored, packed, under the path where they stand; a
 // branch holds what its children need to be found and hashed. Values stay in the flat tables, which lend them by key.
-import { compareBytes, concat, equalBytes, type Hash } from '../base/bytes.ts'
+import { compareBytes, concat, copyInto, equalBytes, type Hash } from '../base/bytes.ts'
 import { EMPTY_ROOT, keccak } from '../base/crypto.ts'
 import { assert } from '../base/errors.ts'
 import { hashRoom, keccakHere } from '../base/keccak.ts'
 import { encodeRlp, rlpInt } from '../base/rlp.ts'
+import { compareKeys, isSameKey, KEY_BYTES, Leaves } from './leaves.ts'
 
 /** What a parent says of a child: a leaf by its whole key, a branch by the nibbles between; and how the parent's RLP names it. */
 export type Child =
@@ -14,26 +15,17 @@ export type Child =
       readonly kind: 'branch'
       readonly extension: Uint8Array
       readonly ref: Uint8Array
-      /** What was made in this update is not read. */
-      readonly packed?: Uint8Array
     }
   | null
 type Branch = readonly Child[]
-
-export interface LeafChange {
-  /** 32 bytes. */
-  readonly key: Uint8Array
-  /** What the leaf commits to (RLP); null removes it. */
-  readonly value: Uint8Array | null
-}
 
 /** Where branches and unchanged leaf values come from. Paths are nibbles, one a byte, behind the trie's own prefix where it has one. */
 export interface TrieSource {
   branch(path: Uint8Array): Uint8Array
   leaf(key: Uint8Array): Uint8Array
 }
-/** Takes a branch, each path once; null removes it. Answers its copy, for what comes is overwritten. `was`: what the source gave there, if it did. */
-export type BranchSink = (path: Uint8Array, packed: Uint8Array | null, was: Uint8Array) => Uint8Array | null
+/** Takes a branch, each path once; null removes it. What comes is overwritten: who keeps it copies it. `was`: what the source gave there, if it did. */
+export type BranchSink = (path: Uint8Array, packed: Uint8Array | null, was: Uint8Array) => void
 
 export const nibblesOf = (key: Uint8Array): Uint8Array => {
   const out = new Uint8Array(key.length * 2)
@@ -43,8 +35,9 @@ export const nibblesOf = (key: Uint8Array): Uint8Array => {
   }
   return out
 }
-const nibbleAt = (key: Uint8Array, at: number): number =>
-  at & 1 ? (key[at >> 1] as number) & 15 : (key[at >> 1] as number) >> 4
+/** Of the key that begins at `keyAt`. */
+const nibbleOf = (keys: Uint8Array, keyAt: number, at: number): number =>
+  at & 1 ? (keys[keyAt + (at >> 1)] as number) & 15 : (keys[keyAt + (at >> 1)] as number) >> 4
 
 /** Hex-prefix encoding of nibbles (yellow paper, appendix C). */
 export const hexPrefix = (nibbles: Uint8Array, isLeaf: boolean): Uint8Array => {
@@ -57,38 +50,34 @@ export const hexPrefix = (nibbles: Uint8Array, isLeaf: boolean): Uint8Array => {
   return out
 }
 
-const REF_BYTES = 33
-/** Names of nodes lie side by side: an array of its own costs several times as much as a view. */
-let refs = new Uint8Array(0)
-let refsUsed = 0
-const newRef = (sizeBytes: number): Uint8Array => {
-  if (refsUsed + sizeBytes > refs.length) {
-    refs = new Uint8Array(256 * REF_BYTES)
-    refsUsed = 0
-  }
-  refsUsed += sizeBytes
-  return refs.subarray(refsUsed - sizeBytes, refsUsed)
-}
-
-/** A node as its parent names it: itself where it is short, else its hash as an RLP string. Its RLP lies in `hashRoom[from, to)`. */
-const refHere = (from: number, to: number): Uint8Array => {
+const REF_MAX_BYTES = 33
+/**
+ * Writes a node as its parent names it to `out` at `at`: itself where it is short, else its hash as an RLP string. Its RLP lies in
+ * `hashRoom[from, to)`. Answers the end.
+ */
+export const refHere = (from: number, to: number, out: Uint8Array, at: number): number => {
   if (to - from < 32) {
-    const out = newRef(to - from)
-    for (let i = from; i < to; i++) out[i - from] = hashRoom[i] as number
-    return out
+    for (let i = from; i < to; i++) out[at + i - from] = hashRoom[i] as number
+    return at + to - from
   }
-  const out = newRef(REF_BYTES)
-  out[0] = 0xa0
-  keccakHere(from, to, out, 1)
-  return out
+  out[at] = 0xa0
+  keccakHere(from, to, out, at + 1)
+  return at + REF_MAX_BYTES
 }
 /** The same of any node. */
-const refOf = (rlp: Uint8Array): Uint8Array => {
-  if (rlp.length < 32) return rlp.slice()
-  const out = newRef(REF_BYTES)
-  out[0] = 0xa0
-  out.set(keccak(rlp), 1)
-  return out
+export const refInto = (rlp: Uint8Array, out: Uint8Array, at: number): number => {
+  if (rlp.length > hashRoom.length) {
+    out[at] = 0xa0
+    out.set(keccak(rlp), at + 1)
+    return at + REF_MAX_BYTES
+  }
+  hashRoom.set(rlp)
+  return refHere(0, rlp.length, out, at)
+}
+export const refOf = (rlp: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(REF_MAX_BYTES)
+  const end = refInto(rlp, out, 0)
+  return end === REF_MAX_BYTES ? out : out.slice(0, end)
 }
 
 export const leafRlp = (key: Uint8Array, depth: number, value: Uint8Array): Uint8Array =>
@@ -194,273 +183,364 @@ export const unpackBranch = (bytes: Uint8Array): Branch => {
 }
 
 /**
- * Puts sorted, distinct changes into the trie with this root; answers the new root and hands out the branches to write. Yields where
- * a caller may pause, after some hundred leaves. Below the root where a depth is given, which all keys have the same nibbles up to.
+ * Puts changes into the trie with this root; answers the new root and hands out the branches to write. Yields where a caller may
+ * pause, after some hundred leaves. Below the root where a depth is given, which all keys have the same nibbles up to.
  */
 export function* updateTrie(
   root: Child,
-  changes: readonly LeafChange[],
+  changes: Leaves,
   source: TrieSource,
   sink: BranchSink,
   prefix: Uint8Array = NO_NIBBLES,
   depth = 0,
 ): Generator<void, Child> {
-  for (let i = 1; i < changes.length; i++)
-    assert(compareBytes((changes[i - 1] as LeafChange).key, (changes[i] as LeafChange).key) < 0, 'changes are sorted')
-  return yield* new Update(source, sink, prefix).paced(root, depth, changes, 0, changes.length)
+  const opened = spare.pop() ?? []
+  const out = new Uint8Array(CHILD_MAX_BYTES)
+  const update = new Update(opened, changes, source, sink, prefix)
+  const end = yield* update.paced(packChild(root), 0, depth, changes, 0, changes.count, out, 0)
+  for (const open of opened) open?.letGo()
+  if (spare.length < SPARE_MAX) spare.push(opened)
+  return unpackChild(out.slice(0, end))
 }
 
 /** Leaves between two pauses: some milliseconds. */
 const PAUSE_LEAVES = 512
-/** Longer than any branch's RLP, 532 bytes, and than any packed one's: 16 children of 33 and 34 bytes, or of up to 64 nibbles. */
-const SCRATCH_BYTES = 2_048
+/** An extension of 64 nibbles, with its kind and length, and a ref with its length. */
+const CHILD_MAX_BYTES = 2 + 64 + 1 + REF_MAX_BYTES
 const NO_CHILDREN = new Uint8Array(16)
 const NO_NIBBLES = new Uint8Array(0)
+const NO_LEAVES = new Leaves()
 
-/** A branch whose children are changing, at one depth of the descent. */
-interface Open {
-  /** As it was, and where each child begins in it. */
-  packed: Uint8Array
-  readonly starts: Uint16Array
-  /** What takes the place of children; undefined where they stay. */
-  readonly next: (Child | undefined)[]
-  /** What is left of the changes, all below it: those from `from` to `to`. */
-  changes: readonly LeafChange[]
-  from: number
-  to: number
+/** A branch whose children are changing, at one depth of the descent: it is read and written from its first child to its last. */
+class Open {
+  /** As it was, and where in it the child begins that is next. */
+  packed: Uint8Array = NO_CHILDREN
+  readAt = 0
+  nibble = 0
+  /** As it becomes, and its end so far. */
+  readonly out = new Uint8Array(16 * CHILD_MAX_BYTES)
+  end = 0
+  /** Children in it, and which the last of them is, and where. */
+  live = 0
+  last = 0
+  lastAt = 0
+  /** What is to change below it: those from `from` to `to`. */
+  changes = NO_LEAVES
+  from = 0
+  to = 0
   /** Where it hangs, and how far down it stands. */
-  depth: number
-  place: number
+  depth = 0
+  readonly place: number
   /** With the prefix; null until it is asked for. */
-  path: Uint8Array | null
-}
+  path: Uint8Array | null = null
+  /** Of the last branch at this depth that came to hang below an extension: the ref of the branch itself. */
+  made: { readonly path: Uint8Array; readonly ref: Uint8Array } | null = null
+  constructor(place: number) {
+    this.place = place
+  }
 
+  /** What it does not own. */
+  letGo(): void {
+    this.packed = NO_CHILDREN
+    this.changes = NO_LEAVES
+    this.path = null
+    this.made = null
+  }
+}
+/** By depth, of updates that are done: a block with many contracts has an update for each, and two blocks may be made at a time. */
+const spare: (Open | undefined)[][] = []
+const SPARE_MAX = 4
+
+/** Children are read and written packed, where they lie, and answer where they end: what a block changes is some ten thousand of them. */
 class Update {
+  readonly #all: Leaves
   readonly #source: TrieSource
   readonly #sink: BranchSink
   readonly #prefix: Uint8Array
   /** By depth: the descent is in one branch of each. */
-  readonly #open: Open[] = []
-  readonly #scratch = new Uint8Array(SCRATCH_BYTES)
-  constructor(source: TrieSource, sink: BranchSink, prefix: Uint8Array) {
+  readonly #open: (Open | undefined)[]
+  constructor(open: (Open | undefined)[], all: Leaves, source: TrieSource, sink: BranchSink, prefix: Uint8Array) {
+    this.#open = open
+    this.#all = all
     this.#source = source
     this.#sink = sink
     this.#prefix = prefix
   }
 
+  /** What becomes of the child at `bytes[at]` goes to `out` at `outAt`. */
   *paced(
-    child: Child,
+    bytes: Uint8Array,
+    at: number,
     depth: number,
-    changes: readonly LeafChange[],
+    changes: Leaves,
     from: number,
     to: number,
-  ): Generator<void, Child> {
+    out: Uint8Array,
+    outAt: number,
+  ): Generator<void, number> {
     if (to - from <= PAUSE_LEAVES) {
-      const done = this.#apply(child, depth, changes, from, to)
+      const end = this.#apply(bytes, at, depth, changes, from, to, out, outAt)
       yield
-      return done
+      return end
     }
-    const open = this.#enter(child, depth, changes, from, to)
-    if (open === undefined) return this.#leftOf(child, depth, changes.slice(from, to))
+    const open = this.#enter(bytes, at, depth, changes, from, to)
+    if (open === null) return this.#putLeft(bytes, at, depth, changes, from, to, out, outAt)
+    const { place } = open
     for (let i = open.from; i < open.to; ) {
-      const nibble = nibbleAt((open.changes[i] as LeafChange).key, open.place)
       const end = runEnd(open, i)
-      open.next[nibble] = yield* this.paced(childOf(open, nibble), open.place + 1, open.changes, i, end)
+      keepUpTo(open, nibbleOf(open.changes.keys, KEY_BYTES * i, place))
+      taken(open, yield* this.paced(open.packed, open.readAt, place + 1, open.changes, i, end, open.out, open.end))
       i = end
     }
-    return this.#settle(open)
+    return this.#settle(open, out, outAt)
   }
 
-  #apply(child: Child, depth: number, changes: readonly LeafChange[], from: number, to: number): Child {
-    const only = changes[from] as LeafChange // there is a change
-    if (to - from === 1 && (child === null || (child.kind === 'leaf' && equalBytes(child.key, only.key))))
-      return only.value === null ? null : leafChild(only.key, depth, only.value)
-    const open = this.#enter(child, depth, changes, from, to)
-    return open === undefined ? this.#leftOf(child, depth, changes.slice(from, to)) : this.#applyIn(open)
-  }
-
-  #applyIn(open: Open): Child {
-    const { packed, starts, place } = open
+  #apply(
+    bytes: Uint8Array,
+    at: number,
+    depth: number,
+    changes: Leaves,
+    from: number,
+    to: number,
+    out: Uint8Array,
+    outAt: number,
+  ): number {
+    // Nearly always one leaf takes the place of its older self.
+    if (
+      to - from === 1 &&
+      (bytes[at] === 0 || (bytes[at] === 1 && isSameKey(bytes, at + 1, changes.keys, KEY_BYTES * from)))
+    )
+      return putLeafOf(changes, from, depth, out, outAt)
+    const open = this.#enter(bytes, at, depth, changes, from, to)
+    if (open === null) return this.#putLeft(bytes, at, depth, changes, from, to, out, outAt)
+    const { place } = open
     for (let i = open.from; i < open.to; ) {
-      const change = open.changes[i] as LeafChange
-      const nibble = nibbleAt(change.key, place)
       const end = runEnd(open, i)
-      const at = starts[nibble] as number
-      // Nearly always one leaf takes the place of its older self, or a branch stands right below: neither is unpacked.
-      const isAsItWas = open.next[nibble] === undefined
-      if (isAsItWas && packed[at] === 1 && end - i === 1 && isKeyAt(packed, at + 1, change.key))
-        open.next[nibble] = change.value === null ? null : leafChild(change.key, place + 1, change.value)
-      else if (isAsItWas && packed[at] === 2 && packed[at + 1] === 0) {
-        const path = this.#pathOf(change.key, place + 1, NO_NIBBLES)
-        const below = this.#source.branch(path)
-        open.next[nibble] = this.#applyIn(this.#openAt(place + 1, place + 1, below, open.changes, i, end, path))
-      } else open.next[nibble] = this.#apply(childOf(open, nibble), place + 1, open.changes, i, end)
+      keepUpTo(open, nibbleOf(open.changes.keys, KEY_BYTES * i, place))
+      taken(open, this.#apply(open.packed, open.readAt, place + 1, open.changes, i, end, open.out, open.end))
       i = end
     }
-    return this.#settle(open)
+    return this.#settle(open, out, outAt)
   }
 
   /** Where there is no branch to change: nothing was changed, or at most one leaf is left. */
-  #leftOf(child: Child, depth: number, changes: readonly LeafChange[]): Child {
-    if (child !== null && child.kind === 'branch') return child
-    const only = this.#leavesOf(child, changes)[0]
-    return only === undefined || only.value === null ? null : leafChild(only.key, depth, only.value)
+  #putLeft(
+    bytes: Uint8Array,
+    at: number,
+    depth: number,
+    changes: Leaves,
+    from: number,
+    to: number,
+    out: Uint8Array,
+    outAt: number,
+  ): number {
+    if (bytes[at] === 2) {
+      const end = childEnd(bytes, at)
+      copyInto(out, outAt, bytes, at, end)
+      return outAt + end - at
+    }
+    const left = this.#leavesOf(bytes, at, changes, from, to)
+    if (left.count > 0) return putLeafOf(left, 0, depth, out, outAt)
+    out[outAt] = 0
+    return outAt + 1
   }
 
-  /** The branch that stands for `child` once the changes are in it; undefined where there is none to change. */
-  #enter(child: Child, depth: number, changes: readonly LeafChange[], from: number, to: number): Open | undefined {
-    if (child !== null && child.kind === 'branch') return this.#enterBranch(child, depth, changes, from, to)
-    const leaves = this.#leavesOf(child, changes.slice(from, to))
-    const [first, last] = [leaves[0], leaves[leaves.length - 1]]
-    if (first === undefined || last === undefined || first === last) return undefined
-    let place = depth
-    while (nibbleAt(first.key, place) === nibbleAt(last.key, place)) place++
-    return this.#openAt(depth, place, NO_CHILDREN, leaves, 0, leaves.length, null)
+  /** The branch that stands for the child once the changes are in it; null where there is none to change. */
+  #enter(bytes: Uint8Array, at: number, depth: number, changes: Leaves, from: number, to: number): Open | null {
+    if (bytes[at] === 2) {
+      if (bytes[at + 1] !== 0) return this.#enterExtension(bytes, at, depth, changes, from, to)
+      if (from === to) return null
+      const path = this.#pathOf(changes.keys, KEY_BYTES * from, depth, NO_NIBBLES)
+      return this.#openAt(depth, depth, this.#source.branch(path), changes, from, to, path)
+    }
+    const isPlain = bytes[at] === 0 && firstRemoval(changes, from, to) === to
+    const leaves = isPlain ? changes : this.#leavesOf(bytes, at, changes, from, to)
+    const [start, end] = isPlain ? [from, to] : [0, leaves.count]
+    if (end - start < 2) return null
+    const place = depth + sharedNibbles(leaves, start, end - 1, depth)
+    return this.#openAt(depth, place, NO_CHILDREN, leaves, start, end, null)
   }
 
   /** Leaves that stand after the changes where there was at most one. */
-  #leavesOf(child: (Child & { kind: 'leaf' }) | null, changes: readonly LeafChange[]): readonly LeafChange[] {
-    const live = changes.every(({ value }) => value !== null) ? changes : changes.filter(({ value }) => value !== null)
-    if (child === null || changes.some(({ key }) => compareBytes(key, child.key) === 0)) return live
-    return [...live, { key: child.key, value: this.#source.leaf(child.key) }].sort((a, b) => compareBytes(a.key, b.key))
+  #leavesOf(bytes: Uint8Array, at: number, changes: Leaves, from: number, to: number): Leaves {
+    const out = new Leaves(to - from + 1)
+    let isLeft = bytes[at] === 1
+    for (let i = from; i < to; i++) {
+      const order = isLeft ? compareKeys(bytes, at + 1, changes.keys, KEY_BYTES * i) : 1
+      if (order < 0) this.#addOld(out, bytes, at + 1)
+      if (order <= 0) isLeft = false
+      if (!changes.isRemoval(i)) out.pushFrom(changes, i)
+    }
+    if (isLeft) this.#addOld(out, bytes, at + 1)
+    return out
+  }
+  #addOld(out: Leaves, bytes: Uint8Array, keyAt: number): void {
+    const key = bytes.subarray(keyAt, keyAt + KEY_BYTES)
+    out.add(key, this.#source.leaf(key))
   }
 
-  #enterBranch(
-    child: Child & { kind: 'branch' },
-    depth: number,
-    all: readonly LeafChange[],
-    from: number,
-    to: number,
-  ): Open | undefined {
-    const { extension } = child
-    let [changes, start, end] = [all, from, to]
-    const shared = (key: Uint8Array): number => {
-      let at = 0
-      while (at < extension.length && nibbleAt(key, depth + at) === extension[at]) at++
-      return at
+  #enterExtension(bytes: Uint8Array, at: number, depth: number, all: Leaves, start: number, end: number): Open | null {
+    const extension = bytes.subarray(at + 2, at + 2 + (bytes[at + 1] as number))
+    const shared = (changes: Leaves, i: number): number => {
+      let n = 0
+      while (n < extension.length && nibbleOf(changes.keys, KEY_BYTES * i, depth + n) === extension[n]) n++
+      return n
     }
     // Removing what is not there changes nothing.
-    const isVain = ({ key, value }: LeafChange): boolean => value === null && shared(key) < extension.length
-    if (extension.length > 0) {
-      const real = all.slice(from, to).filter((change) => !isVain(change))
-      ;[changes, start, end] = [real, 0, real.length]
-    }
-    const [first, last] = [changes[start], changes[end - 1]]
-    if (start === end || first === undefined || last === undefined) return undefined
+    const changes = new Leaves(end - start)
+    for (let i = start; i < end; i++)
+      if (!all.isRemoval(i) || shared(all, i) === extension.length) changes.pushFrom(all, i)
+    if (changes.count === 0) return null
     const place = depth + extension.length
-    const common = Math.min(shared(first.key), shared(last.key))
-    const path = this.#pathOf(first.key, depth, extension)
-    const packed = child.packed ?? this.#source.branch(path)
-    if (common === extension.length) return this.#openAt(depth, place, packed, changes, start, end, path)
-    const open = this.#openAt(depth, depth + common, NO_CHILDREN, changes, start, end, null)
-    open.next[extension[common] as number] = this.#branchChild(extension.slice(common + 1), packed)
-    return open
+    const common = Math.min(shared(changes, 0), shared(changes, changes.count - 1))
+    const path = this.#pathOf(changes.keys, 0, depth, extension)
+    const packed = this.#source.branch(path)
+    if (common === extension.length) return this.#openAt(depth, place, packed, changes, 0, changes.count, path)
+    // A branch stands in the extension now, and what is left of it hangs there.
+    const nibble = extension[common] as number
+    const split = new Uint8Array(16 + CHILD_MAX_BYTES)
+    const splitEnd = putBranch(extension.subarray(common + 1), refOfBranch(packed), split, nibble)
+    const children = split.subarray(0, splitEnd + 15 - nibble)
+    return this.#openAt(depth, depth + common, children, changes, 0, changes.count, null)
   }
 
   #openAt(
     depth: number,
     place: number,
     packed: Uint8Array,
-    changes: readonly LeafChange[],
+    changes: Leaves,
     from: number,
     to: number,
     path: Uint8Array | null,
   ): Open {
     let open = this.#open[place]
     if (open === undefined) {
-      open = { packed, starts: new Uint16Array(17), next: new Array(16), changes, from, to, depth, place, path }
+      open = new Open(place)
       this.#open[place] = open
     }
     open.packed = packed
+    open.readAt = 0
+    open.nibble = 0
+    open.end = 0
+    open.live = 0
     open.changes = changes
     open.from = from
     open.to = to
     open.depth = depth
     open.path = path
-    open.next.fill(undefined)
-    for (let n = 0, at = 0; n < 16; n++) {
-      open.starts[n] = at
-      at = childEnd(packed, at)
-      open.starts[n + 1] = at
-    }
     return open
   }
 
   /** A branch of two children or more stays; one child takes its place, none leaves nothing. */
-  #settle(open: Open): Child {
-    const { packed, starts, next, depth, place } = open
-    let [live, last] = [0, 0]
-    for (let n = 0; n < 16; n++) {
-      const child = next[n]
-      if (child === undefined ? packed[starts[n] as number] === 0 : child === null) continue
-      live++
-      last = n
-    }
-    const key = (open.changes[open.from] as LeafChange).key // a branch is entered with changes
-    const path = open.path ?? this.#pathOf(key, place, NO_NIBBLES)
+  #settle(open: Open, out: Uint8Array, outAt: number): number {
+    const { packed, changes, from, depth, place } = open
+    keepUpTo(open, 16)
+    const path = open.path ?? this.#pathOf(changes.keys, KEY_BYTES * from, place, NO_NIBBLES)
     const hangs = this.#prefix.length + depth
-    if (live > 1) {
-      const made = this.#sink(path, this.#pack(open), packed)
-      assert(made !== null, 'a branch that was written is handed back')
-      return this.#branchChild(place === depth ? NO_NIBBLES : path.subarray(hangs), made)
+    if (open.live > 1) {
+      this.#sink(path, open.out.subarray(0, open.end), packed)
+      if (place > depth) {
+        const ref = refOfBranch(open.out)
+        open.made = { path, ref }
+        return putBranch(path.subarray(hangs), ref, out, outAt)
+      }
+      out[outAt] = 2
+      out[outAt + 1] = 0
+      const end = putBranchRef(open.out, out, outAt + 3)
+      out[outAt + 2] = end - outAt - 3
+      return end
     }
     this.#sink(path, null, packed)
-    if (live === 0) return null
-    const child = childOf(open, last) as Exclude<Child, null> // it is alive
-    if (child.kind === 'leaf') return leafChild(child.key.slice(), depth, this.#source.leaf(child.key))
-    const through = concat(path.subarray(hangs), Uint8Array.of(last), child.extension)
-    return this.#branchChild(through, child.packed ?? this.#source.branch(concat(path.subarray(0, hangs), through)))
-  }
-
-  /** In the scratch: whoever takes it copies it. */
-  #pack({ packed, starts, next }: Open): Uint8Array {
-    const out = this.#scratch
-    let at = 0
-    for (let n = 0; n < 16; n++) {
-      const child = next[n]
-      if (child !== undefined) at = packInto(out, at, child)
-      else for (let i = starts[n] as number; i < (starts[n + 1] as number); i++) out[at++] = packed[i] as number
+    if (open.live === 0) {
+      out[outAt] = 0
+      return outAt + 1
     }
-    return out.subarray(0, at)
+    if (open.out[open.lastAt] === 1) return this.#putLastLeaf(open, out, outAt)
+    const child = unpackChildAt(open.out, open.lastAt).child as Child & { kind: 'branch' } // it is alive, and no leaf
+    const through = concat(path.subarray(hangs), Uint8Array.of(open.last), child.extension)
+    const below = concat(path.subarray(0, hangs), through)
+    const there = this.#open[place + 1 + child.extension.length]
+    const known = there?.made ?? null
+    let ref: Uint8Array = child.ref.slice()
+    if (child.extension.length > 0)
+      ref = known !== null && equalBytes(known.path, below) ? known.ref : refOfBranch(this.#source.branch(below))
+    if (there !== undefined) there.made = { path: below, ref }
+    return putBranch(through, ref, out, outAt)
   }
 
-  #branchChild(extension: Uint8Array, packed: Uint8Array): Child {
-    const own = branchRef(packed)
-    const ref = extension.length === 0 ? own : refOf(extensionRlp(extension, own))
-    return { kind: 'branch', extension, ref, packed }
+  #putLastLeaf(open: Open, out: Uint8Array, outAt: number): number {
+    const key = open.out.slice(open.lastAt + 1, open.lastAt + 1 + KEY_BYTES)
+    const known = this.#all.find(key, 0)
+    if (known >= 0 && !this.#all.isRemoval(known)) return putLeafOf(this.#all, known, open.depth, out, outAt)
+    const value = this.#source.leaf(key)
+    return putLeaf(key, 0, open.depth, value, 0, value.length, out, outAt)
   }
 
   /** The prefix, the first `depth` nibbles of a key, and those that follow. */
-  #pathOf(key: Uint8Array, depth: number, rest: Uint8Array): Uint8Array {
+  #pathOf(keys: Uint8Array, keyAt: number, depth: number, rest: Uint8Array): Uint8Array {
     const at = this.#prefix.length
     const out = new Uint8Array(at + depth + rest.length)
     for (let i = 0; i < at; i++) out[i] = this.#prefix[i] as number
-    for (let i = 0; i < depth; i++) out[at + i] = nibbleAt(key, i)
+    for (let i = 0; i < depth; i++) out[at + i] = nibbleOf(keys, keyAt, i)
     for (let i = 0; i < rest.length; i++) out[at + depth + i] = rest[i] as number
     return out
   }
 }
 
-const branchRef = (packed: Uint8Array): Uint8Array => {
-  const out = hashRoom
+/** Children stay as they were up to that nibble. */
+const keepUpTo = (open: Open, nibble: number): void => {
+  const { packed, readAt: from, end } = open
+  let at = from
+  for (let n = open.nibble; n < nibble; n++) {
+    if (packed[at] !== 0) {
+      open.live++
+      open.last = n
+      open.lastAt = end + at - from
+    }
+    at = childEnd(packed, at)
+  }
+  copyInto(open.out, end, packed, from, at)
+  open.end = end + at - from
+  open.readAt = at
+  open.nibble = nibble
+}
+/** Something was written in place of the next child, up to `end`. */
+const taken = (open: Open, end: number): void => {
+  if (open.out[open.end] !== 0) {
+    open.live++
+    open.last = open.nibble
+    open.lastAt = open.end
+  }
+  open.end = end
+  open.readAt = childEnd(open.packed, open.readAt)
+  open.nibble++
+}
+
+/** Writes a branch's ref to `out` at `at`; answers the end. */
+const putBranchRef = (packed: Uint8Array, out: Uint8Array, outAt: number): number => {
+  const room = hashRoom
   let end = 3
   for (let n = 0, at = 0; n < 16; n++) {
     const kind = packed[at] as number
     if (kind === 0) {
-      out[end++] = 0x80
+      room[end++] = 0x80
       at++
       continue
     }
-    const refAt = kind === 1 ? at + 33 : at + 2 + (packed[at + 1] as number)
+    const refAt = kind === 1 ? at + 1 + KEY_BYTES : at + 2 + (packed[at + 1] as number)
     at = refAt + 1 + (packed[refAt] as number)
-    for (let i = refAt + 1; i < at; i++) out[end++] = packed[i] as number
+    for (let i = refAt + 1; i < at; i++) room[end++] = packed[i] as number
   }
-  out[end++] = 0x80
-  return refHere(headerBefore(out, end), end)
+  room[end++] = 0x80
+  return refHere(headerBefore(room, end), end, out, outAt)
+}
+const refOfBranch = (packed: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(REF_MAX_BYTES)
+  return out.subarray(0, putBranchRef(packed, out, 0))
 }
 
 /** Puts a list's header before its items, which begin at byte 3; answers where it begins. */
-const headerBefore = (out: Uint8Array, end: number): number => {
+export const headerBefore = (out: Uint8Array, end: number): number => {
   const size = end - 3
   const from = size < 56 ? 2 : size < 256 ? 1 : 0
   out[from] = size < 56 ? 0xc0 + size : size < 256 ? 0xf8 : 0xf9
@@ -469,50 +549,85 @@ const headerBefore = (out: Uint8Array, end: number): number => {
   return from
 }
 
-const childOf = ({ packed, starts, next }: Open, nibble: number): Child => {
-  const child = next[nibble]
-  return child === undefined ? unpackChildAt(packed, starts[nibble] as number).child : child
-}
-
 /** The first change below the branch with another nibble than that at `from`. */
-const runEnd = ({ changes, place, to }: Open, from: number): number => {
-  const nibble = nibbleAt((changes[from] as LeafChange).key, place)
+const runEnd = ({ changes: { keys }, place, to }: Open, from: number): number => {
+  const nibble = nibbleOf(keys, KEY_BYTES * from, place)
   let end = from + 1
-  while (end < to && nibbleAt((changes[end] as LeafChange).key, place) === nibble) end++
+  while (end < to && nibbleOf(keys, KEY_BYTES * end, place) === nibble) end++
   return end
 }
-
-const isKeyAt = (packed: Uint8Array, at: number, key: Uint8Array): boolean => {
-  for (let i = 0; i < 32; i++) if (packed[at + i] !== key[i]) return false
-  return true
+const firstRemoval = (changes: Leaves, from: number, to: number): number => {
+  let at = from
+  while (at < to && !changes.isRemoval(at)) at++
+  return at
+}
+/** Of two keys, behind the first `depth`. */
+const sharedNibbles = ({ keys }: Leaves, a: number, b: number, depth: number): number => {
+  let n = 0
+  while (nibbleOf(keys, KEY_BYTES * a, depth + n) === nibbleOf(keys, KEY_BYTES * b, depth + n)) n++
+  return n
 }
 
 const childEnd = (packed: Uint8Array, at: number): number => {
   const kind = packed[at]
   if (kind === 0) return at + 1
-  const refAt = kind === 1 ? at + 33 : at + 2 + (packed[at + 1] as number)
+  const refAt = kind === 1 ? at + 1 + KEY_BYTES : at + 2 + (packed[at + 1] as number)
   const end = refAt + 1 + (packed[refAt] as number)
   assert((kind === 1 || kind === 2) && end <= packed.length, 'a packed trie node is whole')
   return end
 }
 
-/** The RLP of short leaves is made where it is hashed: one of 75,000 of a full block. */
-const leafChild = (key: Uint8Array, depth: number, value: Uint8Array): Child => {
+/** A branch that hangs by these nibbles, packed. */
+const putBranch = (extension: Uint8Array, ref: Uint8Array, out: Uint8Array, at: number): number =>
+  packInto(out, at, {
+    kind: 'branch',
+    extension,
+    ref: extension.length === 0 ? ref : refOf(extensionRlp(extension, ref)),
+  })
+
+/** A changed leaf, packed; nothing where it is removed. */
+const putLeafOf = (changes: Leaves, i: number, depth: number, out: Uint8Array, at: number): number => {
+  if (!changes.isRemoval(i))
+    return putLeaf(changes.keys, KEY_BYTES * i, depth, changes.values, changes.from(i), changes.end(i), out, at)
+  out[at] = 0
+  return at + 1
+}
+/** The RLP of short leaves is made where it is hashed: one of 75,000 of a full block. The value lies at `values[from, to)`. */
+const putLeaf = (
+  keys: Uint8Array,
+  keyAt: number,
+  depth: number,
+  values: Uint8Array,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  outAt: number,
+): number => {
+  out[outAt] = 1
+  for (let i = 0; i < KEY_BYTES; i++) out[outAt + 1 + i] = keys[keyAt + i] as number
+  const refAt = outAt + 2 + KEY_BYTES
+  const valueBytes = to - from
   const pathBytes = 33 - ((depth + 1) >> 1)
-  if (value.length > 255 || value.length === 1 || pathBytes === 1)
-    return { kind: 'leaf', key, ref: refOf(leafRlp(key, depth, value)) }
-  const out = hashRoom
-  let at = 3
-  out[at++] = 0x80 + pathBytes
-  out[at++] = depth & 1 ? 0x30 | nibbleAt(key, depth) : 0x20
-  for (let i = (depth + 1) >> 1; i < 32; i++) out[at++] = key[i] as number
-  if (value.length < 56) out[at++] = 0x80 + value.length
-  else {
-    out[at++] = 0xb8
-    out[at++] = value.length
+  let end: number
+  if (valueBytes > 255 || valueBytes === 1 || pathBytes === 1) {
+    const rlp = leafRlp(keys.subarray(keyAt, keyAt + KEY_BYTES), depth, values.subarray(from, to))
+    end = refInto(rlp, out, refAt)
+  } else {
+    const room = hashRoom
+    let at = 3
+    room[at++] = 0x80 + pathBytes
+    room[at++] = depth & 1 ? 0x30 | nibbleOf(keys, keyAt, depth) : 0x20
+    for (let i = (depth + 1) >> 1; i < KEY_BYTES; i++) room[at++] = keys[keyAt + i] as number
+    if (valueBytes < 56) room[at++] = 0x80 + valueBytes
+    else {
+      room[at++] = 0xb8
+      room[at++] = valueBytes
+    }
+    for (let i = from; i < to; i++) room[at++] = values[i] as number
+    end = refHere(headerBefore(room, at), at, out, refAt)
   }
-  for (let i = 0; i < value.length; i++) out[at++] = value[i] as number
-  return { kind: 'leaf', key, ref: refHere(headerBefore(out, at), at) }
+  out[refAt - 1] = end - refAt
+  return end
 }
 
 /** Proof nodes from the root to `key`: the path Ethereum's `eth_getProof` shows, whether or not the key is there. */
@@ -547,151 +662,9 @@ const nothing = (): Uint8Array => {
 }
 const NO_SOURCE: TrieSource = { branch: nothing, leaf: nothing }
 
-/**
- * Root of the trie of `count` values by RLP of their index: transactions and receipts roots. Asks for a value when it hashes
- * it, and yields where a caller may pause, after some hundred nodes.
- */
-export function* orderedRoot(count: number, valueAt: (index: number) => Uint8Array): Generator<void, Hash> {
-  if (count === 0) return EMPTY_ROOT
-  const ref = yield* new Ordered(count, valueAt).paced(0, 0, count)
-  return ref.length === 33 ? (ref.slice(1) as Hash) : keccak(ref) // as in rootOf
-}
-
-const PAUSE_ENTRIES = 512
-/** With a path of at most six bytes it fits into the room. */
-const ROOM_LEAF_BYTES = 60_000
-
-/** No index's RLP is a prefix of another's, so no value ever stands in a branch. */
-class Ordered {
-  readonly #valueAt: (index: number) => Uint8Array
-  readonly #zeroAt: number
-  /** By depth: the descent is in one branch of each. */
-  readonly #branches: Uint8Array[] = []
-  constructor(count: number, valueAt: (index: number) => Uint8Array) {
-    this.#valueAt = valueAt
-    this.#zeroAt = Math.min(127, count - 1)
-  }
-
-  /** In the order of their RLP: 1 to 127 are one byte, 0 is 0x80, and longer ones follow by length and value. */
-  #indexAt(place: number): number {
-    return place < this.#zeroAt ? place + 1 : place === this.#zeroAt ? 0 : place
-  }
-
-  *paced(depth: number, from: number, to: number): Generator<void, Uint8Array> {
-    if (to - from <= PAUSE_ENTRIES) {
-      const ref = this.#ref(depth, from, to)
-      yield
-      return ref
-    }
-    const place = this.#placeOf(depth, from, to)
-    const branch = this.#branchAt(place)
-    let [at, nibble] = [3, 0]
-    for (let i = from; i < to; ) {
-      const [next, end] = this.#runAt(place, i, to)
-      at = writeEmpty(branch, at, next - nibble)
-      at = writeRef(branch, at, yield* this.paced(place + 1, i, end))
-      nibble = next + 1
-      i = end
-    }
-    return this.#close(branch, at, nibble, { depth, place, from })
-  }
-
-  #ref(depth: number, from: number, to: number): Uint8Array {
-    if (to - from === 1) return this.#leafRef(this.#indexAt(from), depth)
-    const place = this.#placeOf(depth, from, to)
-    const branch = this.#branchAt(place)
-    let [at, nibble] = [3, 0]
-    for (let i = from; i < to; ) {
-      const [next, end] = this.#runAt(place, i, to)
-      at = writeEmpty(branch, at, next - nibble)
-      at = writeRef(branch, at, this.#ref(place + 1, i, end))
-      nibble = next + 1
-      i = end
-    }
-    return this.#close(branch, at, nibble, { depth, place, from })
-  }
-
-  #placeOf(depth: number, from: number, to: number): number {
-    const [first, last] = [this.#indexAt(from), this.#indexAt(to - 1)]
-    let place = depth
-    while (indexNibble(first, place) === indexNibble(last, place)) place++
-    return place
-  }
-  #branchAt(place: number): Uint8Array {
-    const known = this.#branches[place]
-    if (known !== undefined) return known
-    const made = new Uint8Array(3 + 16 * 33 + 1)
-    this.#branches[place] = made
-    return made
-  }
-  #runAt(place: number, from: number, to: number): readonly [number, number] {
-    const nibble = indexNibble(this.#indexAt(from), place)
-    let end = from + 1
-    while (end < to && indexNibble(this.#indexAt(end), place) === nibble) end++
-    return [nibble, end]
-  }
-  #close(
-    branch: Uint8Array,
-    at: number,
-    nibble: number,
-    { depth, place, from }: { readonly depth: number; readonly place: number; readonly from: number },
-  ): Uint8Array {
-    const end = writeEmpty(branch, at, 17 - nibble)
-    const own = refOf(branch.subarray(headerBefore(branch, end), end))
-    if (place === depth) return own
-    const extension = Uint8Array.from({ length: place - depth }, (_, i) => indexNibble(this.#indexAt(from), depth + i))
-    return refOf(extensionRlp(extension, own))
-  }
-
-  #leafRef(index: number, depth: number): Uint8Array {
-    const value = this.#valueAt(index)
-    const left = nibbleCount(index) - depth
-    const pathBytes = (left >> 1) + 1
-    if (value.length < 56 || value.length > ROOM_LEAF_BYTES) {
-      const path = Uint8Array.from({ length: left }, (_, i) => indexNibble(index, depth + i))
-      return refOf(encodeRlp([hexPrefix(path, true), value]))
-    }
-    const out = hashRoom
-    let at = 3
-    if (pathBytes > 1) out[at++] = 0x80 + pathBytes
-    const odd = left & 1
-    out[at++] = odd ? 0x30 | indexNibble(index, depth) : 0x20
-    for (let i = depth + odd; i < depth + left; i += 2)
-      out[at++] = (indexNibble(index, i) << 4) | indexNibble(index, i + 1)
-    if (value.length > 255) {
-      out[at++] = 0xb9
-      out[at++] = value.length >> 8
-    } else out[at++] = 0xb8
-    out[at++] = value.length
-    out.set(value, at)
-    const end = at + value.length
-    return refHere(headerBefore(out, end), end)
-  }
-}
-
-/** Nibbles of an index's RLP. */
-const nibbleCount = (index: number): number => (index < 0x80 ? 2 : 2 + 2 * byteCount(index))
-const byteCount = (index: number): number => (index < 0x100 ? 1 : index < 0x10000 ? 2 : index < 0x1000000 ? 3 : 4)
-const indexNibble = (index: number, at: number): number => {
-  if (index === 0) return at === 0 ? 8 : 0
-  if (index < 0x80) return at === 0 ? index >> 4 : index & 15
-  if (at === 0) return 8
-  const bytes = byteCount(index)
-  return at === 1 ? bytes : (index >>> (4 * (2 * bytes + 1 - at))) & 15
-}
-
-const writeEmpty = (out: Uint8Array, from: number, count: number): number => {
-  out.fill(0x80, from, from + count)
-  return from + count
-}
-const writeRef = (out: Uint8Array, at: number, ref: Uint8Array): number => {
-  out.set(ref, at)
-  return at + ref.length
-}
-
-/** Root of a whole trie from its sorted leaves, storing nothing: for checks. */
-export function rootFromLeaves(leaves: readonly LeafChange[]): Hash {
-  const steps = updateTrie(null, leaves, NO_SOURCE, (_path, packed) => packed?.slice() ?? null)
+/** Root of a whole trie from its leaves, storing nothing: for checks. */
+export function rootFromLeaves(leaves: Leaves): Hash {
+  const steps = updateTrie(null, leaves, NO_SOURCE, () => {})
   for (;;) {
     const step = steps.next()
     if (step.done === true) return rootOf(step.value)

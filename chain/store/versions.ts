@@ -96,16 +96,22 @@ export interface VersionTable {
 
 /** History of one block and table, collected: packed, for it is as much as all that the block writes. */
 export class Replaced {
-  bytes: Uint8Array
+  bytes = new Uint8Array(0)
   usedBytes = 0
   /** Pairs: where an entry begins, and its hash. */
-  readonly places: number[] = []
+  places = new Uint32Array(0)
+  count = 0
   /** Keys that the block removed. */
   readonly removed: Uint8Array[] = []
 
-  /** In memory that was used before, where there is some. */
-  constructor(room: Uint8Array) {
-    this.bytes = room
+  get sizeBytes(): number {
+    return this.bytes.length + this.places.byteLength
+  }
+  /** Empties it, and keeps its memory for another block. */
+  clear(): void {
+    this.usedBytes = 0
+    this.count = 0
+    this.removed.length = 0
   }
 
   add(key: Uint8Array, before: Version): void {
@@ -116,7 +122,14 @@ export class Replaced {
       this.bytes = grown
     }
     const at = this.usedBytes
-    this.places.push(at, bucketHash(key))
+    if (2 * this.count === this.places.length) {
+      const places = new Uint32Array(Math.max(this.places.length * 2, 64))
+      places.set(this.places)
+      this.places = places
+    }
+    this.places[2 * this.count] = at
+    this.places[2 * this.count + 1] = bucketHash(key)
+    this.count++
     this.bytes[at] = key.length
     this.bytes[at + 1] = before.length >>> 8
     this.bytes[at + 2] = before.length
@@ -237,9 +250,9 @@ class Table implements VersionTable {
   }
 
   remember(height: number, replaced: Replaced, out: Batch): void {
-    const { places, removed } = replaced
-    if (places.length === 0) return
-    const bits = Math.max(0, Math.ceil(Math.log2(places.length / 2 / BUCKET_ENTRIES)))
+    const { count, removed } = replaced
+    if (count === 0) return
+    const bits = Math.max(0, Math.ceil(Math.log2(count / BUCKET_ENTRIES)))
     out.put(this.#historyKey(height, null), encodeHistory(bits, removed))
     writeBuckets(replaced, bits, (bucket) => this.#historyKey(height, bucket), out)
   }
@@ -287,8 +300,7 @@ const bucketOf = (hash: number, bits: number): number => (bits === 0 ? 0 : hash 
 
 /** Entries in the order they came, each in the record of its hash. */
 const writeBuckets = (replaced: Replaced, bits: number, keyOf: (bucket: number) => Uint8Array, out: Batch): void => {
-  const { bytes, places, usedBytes } = replaced
-  const count = places.length / 2
+  const { bytes, places, count, usedBytes } = replaced
   const endOf = (i: number): number => (i + 1 < count ? (places[2 * i + 2] as number) : usedBytes)
   const sizes = new Uint32Array(2 ** bits)
   /** Where the entries of each bucket begin in `order`, and then where its next one goes. */
