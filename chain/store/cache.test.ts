@@ -47,3 +47,14 @@ test('beyond its bound it forgets, never answers an older value, and keeps what 
   expect(known).toBeGreaterThan(1_000)
   expect(known).toBeLessThan(20_000)
 })
+
+test('what is written in turn stays known, as long as all of it is less than three quarters of the bound', () => {
+  const cache = new Cache(4_000_000)
+  const keyOf = (n: number): Uint8Array => Uint8Array.of(n >> 16, n >> 8, n)
+  // 20,000 values of 100 bytes and what the cache adds to each: some 2.7 MB.
+  for (let turn = 0; turn < 4; turn++)
+    for (let n = 0; n < 20_000; n++) {
+      if (turn > 0 && cache.get(1, keyOf(n)) === undefined) throw new Error(`in turn ${turn} value ${n} is forgotten`)
+      cache.set(1, keyOf(n), new Uint8Array(100).fill(turn))
+    }
+})

@@ -145,16 +145,22 @@ class Generation {
 /** Beyond it a place would not fit into 32 bits. */
 const LIMIT_MAX_BYTES = 16 * 2 ** 30
 
+/**
+ * What is asked for again in turn, as the accounts of a busy network are, is found until as much as all generations but one hold came after it:
+ * with two that were half of the memory. Each costs another look for what is nowhere.
+ */
+const GENERATIONS = 4
 /** Below it generations would do nothing but begin. */
-const HALF_MIN_BYTES = 1 << 17
+const GENERATION_MIN_BYTES = 1 << 16
 
 export class Cache {
-  #young = new Generation()
-  #old = new Generation()
-  readonly #halfBytes: number
+  /** The youngest first. */
+  readonly #generations = [new Generation()]
+  #young = this.#generations[0] as Generation
+  readonly #eachBytes: number
   constructor(limitBytes: number) {
     assert(limitBytes <= LIMIT_MAX_BYTES, 'a cache has at most 16 GB')
-    this.#halfBytes = Math.max(limitBytes / 2, HALF_MIN_BYTES)
+    this.#eachBytes = Math.max(limitBytes / GENERATIONS, GENERATION_MIN_BYTES)
   }
 
   /** null: known to be absent. A view that is good until its key is set again. */
@@ -162,9 +168,13 @@ export class Cache {
     const hash = hashOf(prefix, key, 0, key.length)
     const young = this.#young.get(hash, prefix, key, null)
     if (young !== undefined) return young
-    const old = this.#old.get(hash, prefix, key, this.#young)
-    if (old !== undefined) this.#age()
-    return old
+    for (let i = 1; i < this.#generations.length; i++) {
+      const found = (this.#generations[i] as Generation).get(hash, prefix, key, this.#young)
+      if (found === undefined) continue
+      this.#age()
+      return found
+    }
+    return undefined
   }
   set(prefix: number, key: Uint8Array, value: Uint8Array | null): void {
     this.take(prefix, joined(key, value), 0, key.length, value && key.length + value.length)
@@ -172,16 +182,14 @@ export class Cache {
   /** The same where both lie in `bytes`: the key from `keyAt` to `valueAt`, the value from there to `end`; absent where that is null. */
   take(prefix: number, bytes: Uint8Array, keyAt: number, valueAt: number, end: number | null): void {
     assert(end === null || end - valueAt <= VALUE_MAX_BYTES, 'a value of the state is short')
-    this.#put(hashOf(prefix, bytes, keyAt, valueAt), prefix, bytes, keyAt, valueAt, end)
-  }
-  #put(hash: number, prefix: number, bytes: Uint8Array, keyAt: number, valueAt: number, end: number | null): void {
-    this.#young.set(hash, prefix, bytes, keyAt, valueAt, end)
+    this.#young.set(hashOf(prefix, bytes, keyAt, valueAt), prefix, bytes, keyAt, valueAt, end)
     this.#age()
   }
   #age(): void {
-    if (this.#young.sizeBytes <= this.#halfBytes) return
-    this.#old = this.#young
+    if (this.#young.sizeBytes <= this.#eachBytes) return
     this.#young = new Generation()
+    this.#generations.unshift(this.#young)
+    if (this.#generations.length > GENERATIONS) this.#generations.pop()
   }
 }
 
