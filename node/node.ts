@@ -105,7 +105,7 @@ export interface RunningNode {
   readonly done: Promise<void>
 }
 
-const CACHE_BYTES = 160 * 1024 * 1024
+const CACHE_BYTES = 256 * 1024 * 1024
 const CALL_TIMEOUT_MS = 5_000
 const CALLS_WAITING_MAX = 10_000
 

@@ -246,6 +246,7 @@ class Store implements StateStore {
   }
 
   #newest(table: TableName, key: Uint8Array): Version | null {
+    if (this.height < 0) return null // nothing is stored; a genesis must not fill the cache with that
     const known = this.#cache.get(PREFIX[table], key)
     if (known !== undefined) return known as Version | null // the cache holds nothing else
     const version = this.#tables[table].newest(key)
