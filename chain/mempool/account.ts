@@ -1,124 +1,203 @@
 // One sender in the pool: its state at the head, pending transactions without a gap from the state's nonce, queued ones behind a
-// gap. Owns that shape; counts and limits are the pool's.
+// gap. Owns that shape, in which the one transaction that most have needs no list; counts and limits are the pool's.
 import type { Address } from '../base/bytes.ts'
 import { assert } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
 import type { Tx } from '../types/tx.ts'
 
+/** There are as many as transactions wait: what can be worked out of the transaction is no field. */
 export interface Entry {
   readonly tx: Tx
-  readonly key: string
+  /** Of its hash. */
+  readonly tag: number
   readonly account: Account
   readonly arrival: number
-  /** The most it can take from the sender: gas limit x fee + value. */
-  readonly cost: bigint
-  readonly sizeBytes: number
   place: 'new' | 'pending' | 'queued' | 'gone'
-  queuedSinceMs: number
 }
+
+/** The most it can take from the sender. */
+export const costOf = ({ gasLimit, maxFeeWei, value }: Pick<Tx, 'gasLimit' | 'maxFeeWei' | 'value'>): bigint =>
+  gasLimit * maxFeeWei + value
 
 type Fees = Pick<Tx, 'maxFeeWei' | 'maxTipWei'>
 
-/** Pending ones that share a note of their lowest fee and tip: a replacement looks at so many, and not at all of 150,000. */
-const STRETCH = 512
+/** Pending ones that share a note of their lowest fee and tip once there are so many: a look at all of 150,000 would be one too many. */
+const STRETCH = 256
+
+const NONE: readonly Entry[] = []
 
 export class Account {
-  readonly address: Address
-  readonly key: string
+  /** Of its address. */
+  readonly tag: number
+  /** In the pool's books. */
+  isListed = false
   nonce: bigint
   balance: bigint
-  /** Nonces `nonce`, `nonce + 1`, … */
-  pending: Entry[] = []
-  /** By nonce, all above the last pending. */
-  queued: Entry[] = []
   pendingCost = 0n
-  #lowest: Fees[] = []
+  /** Pending, of nonce `nonce`; and those of `nonce + 1`, … */
+  #first: Entry | null = null
+  #more: Entry[] | null = null
+  /** By nonce, all above the last pending. */
+  #queued: Entry[] | null = null
+  /** Of each whole stretch of pending ones. */
+  #lowest: Fees[] | null = null
 
-  constructor(address: Address, key: string, state: { readonly nonce: bigint; readonly balance: bigint }) {
-    this.address = address
-    this.key = key
+  constructor(tag: number, state: { readonly nonce: bigint; readonly balance: bigint }) {
+    this.tag = tag
     this.nonce = state.nonce
     this.balance = state.balance
   }
 
+  /** Of one that is not empty. */
+  get address(): Address {
+    return ((this.#first ?? this.queued[0]) as Entry).tx.from
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === null && this.queued.length === 0
+  }
+
+  get pendingCount(): number {
+    return this.#first === null ? 0 : 1 + (this.#more?.length ?? 0)
+  }
+
+  get first(): Entry | undefined {
+    return this.#first ?? undefined
+  }
+
+  get last(): Entry | undefined {
+    return this.#pending(this.pendingCount - 1)
+  }
+
+  get queued(): readonly Entry[] {
+    return this.#queued ?? NONE
+  }
+
+  pending(): Entry[] {
+    return this.#first === null ? [] : [this.#first, ...(this.#more ?? NONE)]
+  }
+
+  #pending(at: number): Entry | undefined {
+    return at === 0 ? this.first : this.#more?.[at - 1]
+  }
+
   get nextNonce(): bigint {
-    return this.nonce + BigInt(this.pending.length)
+    return this.#first === null ? this.nonce : this.nonce + BigInt(this.pendingCount)
   }
 
   pendingAt(nonce: bigint): Entry | undefined {
-    return this.pending[Number(nonce - this.nonce)]
+    return this.#pending(Number(nonce - this.nonce))
   }
 
   at(nonce: bigint): Entry | undefined {
-    return nonce < this.nextNonce ? this.pendingAt(nonce) : this.queued.find((entry) => entry.tx.nonce === nonce)
+    return nonce < this.nextNonce ? this.pendingAt(nonce) : this.#queued?.find((entry) => entry.tx.nonce === nonce)
   }
 
-  append(entry: Entry): void {
+  append(entry: Entry, cost: bigint): void {
     assert(entry.tx.nonce === this.nextNonce, 'pending nonces have no gap')
-    const stretch = Math.floor(this.pending.length / STRETCH)
-    const lowest = this.#lowest[stretch]
-    // Most accounts have one: a list that grows begins with room for seventeen.
-    if (this.pending.length === 0) this.pending = [entry]
-    else this.pending.push(entry)
-    this.pendingCost += entry.cost
-    if (stretch === 0) this.#lowest = [lowest === undefined ? entry.tx : lower(lowest, entry.tx)]
-    else this.#lowest[stretch] = lowest === undefined ? entry.tx : lower(lowest, entry.tx)
+    if (this.#first === null) {
+      this.#first = entry
+      this.pendingCost = cost
+      return
+    }
+    // A list that grows begins with room for seventeen.
+    if (this.#more === null) this.#more = [entry]
+    else this.#more.push(entry)
+    this.pendingCost += cost
+    const stretches = this.pendingCount / STRETCH
+    if (Number.isInteger(stretches)) this.#note(stretches - 1)
   }
 
   /** Puts `fresh` where `old` was. */
   swap(old: Entry, fresh: Entry): void {
     if (old.place === 'queued') {
-      this.queued[this.queued.indexOf(old)] = fresh
+      const queued = this.#queued as Entry[] // it is there
+      queued[queued.indexOf(old)] = fresh
       return
     }
     const at = Number(old.tx.nonce - this.nonce)
-    this.pending[at] = fresh
-    this.pendingCost += fresh.cost - old.cost
-    this.#note(Math.floor(at / STRETCH))
+    if (at === 0) this.#first = fresh
+    else (this.#more as Entry[])[at - 1] = fresh
+    this.pendingCost += costOf(fresh.tx) - costOf(old.tx)
+    const stretch = Math.floor(at / STRETCH)
+    if (stretch < (this.#lowest?.length ?? 0)) this.#note(stretch)
   }
 
   enqueue(entry: Entry): void {
-    let at = this.queued.length
-    while (at > 0 && (this.queued[at - 1] as Entry).tx.nonce > entry.tx.nonce) at--
-    this.queued.splice(at, 0, entry)
+    this.#queued ??= []
+    let at = this.#queued.length
+    while (at > 0 && (this.#queued[at - 1] as Entry).tx.nonce > entry.tx.nonce) at--
+    this.#queued.splice(at, 0, entry)
+  }
+
+  /** Puts what was cut off in front of the queue. */
+  enqueueFirst(entries: readonly Entry[]): void {
+    if (entries.length > 0) this.#queued = [...entries, ...this.queued]
+  }
+
+  unqueue(entry: Entry): void {
+    this.#queued = this.queued.filter((other) => other !== entry)
+  }
+
+  /** The queued ones are in order, so this is the one of the lowest or the highest nonce. */
+  takeQueued(which: 'first' | 'last'): Entry | undefined {
+    return which === 'first' ? this.#queued?.shift() : this.#queued?.pop()
   }
 
   /** Takes pending ones from this index on. */
   cut(from: number): Entry[] {
-    const out = this.pending.splice(from)
-    for (const entry of out) this.pendingCost -= entry.cost
-    this.#lowest.length = Math.ceil(this.pending.length / STRETCH)
-    if (this.#lowest.length > 0) this.#note(this.#lowest.length - 1)
+    const out = from === 0 ? this.pending() : (this.#more?.splice(from - 1) ?? [])
+    if (from === 0) this.#first = null
+    if (from <= 1) this.#more = null
+    this.#paid(out)
+    if (this.#lowest !== null) this.#lowest.length = Math.floor(this.pendingCount / STRETCH)
     return out
   }
 
   /** Lowest fee and tip among pending: the last one is worth no more, for the others go first. null where there are none. */
   floor(): Fees | null {
-    const [first, ...rest] = this.#lowest
-    return first === undefined ? null : rest.reduce(lower, first)
+    if (this.#first === null) return null
+    let lowest: Fees = this.#first.tx
+    for (const fees of this.#lowest ?? []) lowest = lower(lowest, fees)
+    const count = this.pendingCount
+    for (let i = count - (count % STRETCH); i < count; i++) lowest = lower(lowest, (this.#pending(i) as Entry).tx)
+    return lowest
   }
 
-  /** Moves to a new state; returns pending and queued ones whose nonce is used up. */
-  advance(state: { readonly nonce: bigint; readonly balance: bigint }): Entry[] {
+  /** Moves to a new state; pending and queued ones whose nonce is used up are `gone`. */
+  advance(state: { readonly nonce: bigint; readonly balance: bigint }, gone: (entry: Entry) => void): void {
     assert(state.nonce >= this.nonce, 'a nonce never falls, for blocks are final')
-    const used = Math.min(this.pending.length, Number(state.nonce - this.nonce))
-    const out = this.pending.splice(0, used)
-    for (const entry of out) this.pendingCost -= entry.cost
-    while (this.queued.length > 0 && (this.queued[0] as Entry).tx.nonce < state.nonce)
-      out.push(this.queued.shift() as Entry)
+    const used = Math.min(this.pendingCount, Number(state.nonce - this.nonce))
     this.nonce = state.nonce
     this.balance = state.balance
-    if (used > 0) {
-      this.#lowest.length = Math.ceil(this.pending.length / STRETCH)
+    if (used > 0) this.#use(used, gone)
+    while (this.queued.length > 0 && (this.queued[0] as Entry).tx.nonce < state.nonce)
+      gone(this.takeQueued('first') as Entry)
+  }
+
+  #use(count: number, gone: (entry: Entry) => void): void {
+    const out = [this.#first as Entry, ...(this.#more?.splice(0, count - 1) ?? NONE)]
+    this.#first = this.#more?.shift() ?? null
+    if (this.#more?.length === 0) this.#more = null
+    this.#paid(out)
+    if (this.#lowest !== null) {
+      this.#lowest.length = Math.floor(this.pendingCount / STRETCH)
       for (let stretch = 0; stretch < this.#lowest.length; stretch++) this.#note(stretch)
     }
-    return out
+    for (const entry of out) gone(entry)
+  }
+
+  /** They are pending no more. */
+  #paid(entries: readonly Entry[]): void {
+    if (this.#first === null) this.pendingCost = 0n
+    else for (const { tx } of entries) this.pendingCost -= costOf(tx)
   }
 
   #note(stretch: number): void {
-    const end = Math.min(this.pending.length, (stretch + 1) * STRETCH)
-    let lowest: Fees = (this.pending[stretch * STRETCH] as Entry).tx // no stretch is empty
-    for (let i = stretch * STRETCH + 1; i < end; i++) lowest = lower(lowest, (this.pending[i] as Entry).tx)
+    const from = stretch * STRETCH
+    let lowest: Fees = (this.#pending(from) as Entry).tx // the stretch is whole
+    for (let i = from + 1; i < from + STRETCH; i++) lowest = lower(lowest, (this.#pending(i) as Entry).tx)
+    this.#lowest ??= []
     this.#lowest[stretch] = lowest
   }
 }

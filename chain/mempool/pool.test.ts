@@ -9,6 +9,7 @@ import { type Best, byRank, isDearer, tipWei } from './rank.ts'
 
 const addressOf = (n: number): Address => asAddress(bigintToFixed(BigInt(n) + 1n, 20))
 const GAS = 10n
+const FROM_NONE = new Uint8Array(20)
 type Draft = { from: number; nonce: number; fee?: number; tip?: number; value?: number; gas?: bigint; size?: number }
 
 /** Nothing of the pool looks into the signed bytes but their length and hash. */
@@ -196,6 +197,25 @@ test('the rest of what one sender offers can be skipped, and what leaves the poo
   expect(take()).toBe('2/0')
   commit([{ n: 2, nonce: 2n }])
   expect([take(), take(), take(), take()]).toEqual(['3/0', '3/1', 'end', 'end'])
+})
+
+test('tips beyond what a number holds exactly are told apart by their last wei', () => {
+  const { pool } = world()
+  const huge = 2n ** 60n
+  for (const [from, more] of [
+    [1, 0n],
+    [2, 2n],
+    [3, 1n],
+    [4, 2n],
+  ] as const) {
+    const tx = txOf({ from, nonce: 0, gas: 0n })
+    pool.add({ ...tx, maxFeeWei: huge + more, maxTipWei: huge + more })
+  }
+  const best = pool.best(1n)
+  const order = [best.next(), best.next(), best.next(), best.next()].map(
+    (tx) => Number(BigInt(bytesToHex(tx?.from ?? FROM_NONE))) - 1,
+  )
+  expect(order).toEqual([2, 4, 3, 1])
 })
 
 // One random story of a pool, with a model that only knows the rules.

@@ -1,15 +1,16 @@
 // Transaction pool with geth's rules: nonce queues per account, pending and queued, replacement, limits, eviction of the
 // cheapest, expiry, revalidation of touched accounts. Owns which transactions a proposer may offer; checks no signature and
 // reads state only by `admit`. Its content differs between honest nodes and reaches state through a block alone.
-import { type Address, addressKey, bytesToHex, type Hash } from '../base/bytes.ts'
+import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
 import type { Clock, Meter, Pause } from '../base/ports.ts'
 import type { PoolQueue, PoolView } from '../types/query.ts'
 import type { AccountChange } from '../types/state.ts'
 import type { Identity, Tx } from '../types/tx.ts'
-import { Account, type Entry } from './account.ts'
+import { Account, costOf, type Entry } from './account.ts'
 import { type Best, bestOf, Heap, isDearer, tipWei } from './rank.ts'
+import { Table } from './table.ts'
 
 export const PoolErrors = defineErrors('POOL', {
   KNOWN: { text: (d: { hash: string }) => `already known: ${d.hash}` },
@@ -116,9 +117,6 @@ export function createPool(deps: PoolDeps, options: Partial<PoolLimits> & { read
   return new TxPool(deps, { ...POOL_LIMITS, ...options })
 }
 
-/** Bytes as a Latin-1 string: a Map key at a tenth of the cost of hex. `apply` takes any array-like; its type does not say so. */
-const keyOf = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[])
-
 type Place = 'pending' | 'queued'
 /** A pending one that could leave: the last of its account, as it was when this was made. */
 type Tail = { readonly entry: Entry; readonly overShare: boolean; readonly floorWei: bigint }
@@ -141,10 +139,10 @@ const isContract = (code: Uint8Array): boolean =>
 class TxPool implements Pool {
   readonly #deps: PoolDeps
   readonly #limits: PoolLimits & { readonly gasLimit: bigint }
-  readonly #entries = new Map<string, Entry>()
-  readonly #accounts = new Map<string, Account>()
-  /** Oldest first. */
-  readonly #aging = new Set<Entry>()
+  readonly #entries: Table<Entry>
+  readonly #accounts: Table<Account>
+  /** Queued ones and since when, oldest first. */
+  readonly #aging = new Map<Entry, number>()
   /** Whose queue could go on and found no room. */
   readonly #stalled = new Set<Account>()
   readonly #count = { pending: 0, queued: 0 }
@@ -160,15 +158,19 @@ class TxPool implements Pool {
   constructor(deps: PoolDeps, limits: PoolLimits & { readonly gasLimit: bigint }) {
     this.#deps = deps
     this.#limits = limits
+    // Nobody else knows to the millisecond when it began.
+    const seed = deps.clock.nowMs()
+    this.#entries = new Table(({ tx }) => tx.hash, seed)
+    this.#accounts = new Table(({ address }) => address, seed)
     this.#meters = deps.meter === undefined ? null : meters(deps.meter)
   }
 
   add(tx: Tx, { hash, from }: Identity = tx): void {
-    const key = keyOf(hash)
+    const tag = this.#entries.tagOf(hash)
     // A peer says what we know already: that is no failure.
-    if (this.#entries.has(key)) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(hash) })
+    if (this.#entries.find(hash, tag) !== null) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(hash) })
     try {
-      this.#admit(tx, key, from ?? tx.from)
+      this.#admit(tx, tag, from ?? tx.from)
     } catch (error) {
       this.#meters?.failed.add()
       throw error
@@ -177,41 +179,29 @@ class TxPool implements Pool {
     }
   }
 
-  #admit(tx: Tx, key: string, from: Address): void {
+  #admit(tx: Tx, tag: number, from: Address): void {
     const { txBytesMax, gasLimit } = this.#limits
     if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
     if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
     const account = this.#accountOf(from)
     if (tx.nonce < account.nonce) throw new NodeError(PoolErrors.NONCE_TOO_LOW, { have: tx.nonce, want: account.nonce })
     const old = account.at(tx.nonce)
-    const entry = this.#entryOf(tx, key, account)
-    checkFunds(entry, old)
+    const entry: Entry = { tx, tag, account, arrival: this.#arrivals++, place: 'new' }
+    const cost = costOf(tx)
+    checkFunds(account, cost, old)
     if (old !== undefined) this.#replace(old, entry)
-    else if (tx.nonce === account.nextNonce) this.#addPending(entry)
+    else if (tx.nonce === account.nextNonce) this.#addPending(entry, cost)
     else this.#addQueued(entry)
   }
 
   #accountOf(address: Address): Account {
-    const key = addressKey(address)
-    const known = this.#accounts.get(key)
-    if (known !== undefined) return known
+    const tag = this.#accounts.tagOf(address)
+    const known = this.#accounts.find(address, tag)
+    if (known !== null) return known
     const state = this.#deps.admit(address)
     if (state.code !== undefined && isContract(state.code))
       throw new NodeError(PoolErrors.NOT_EOA, { address: bytesToHex(address) })
-    return new Account(address, key, state)
-  }
-
-  #entryOf(tx: Tx, key: string, account: Account): Entry {
-    return {
-      tx,
-      key,
-      account,
-      arrival: this.#arrivals++,
-      cost: tx.gasLimit * tx.maxFeeWei + tx.value,
-      sizeBytes: tx.raw.length,
-      place: 'new',
-      queuedSinceMs: 0,
-    }
+    return new Account(tag, state)
   }
 
   #replace(old: Entry, entry: Entry): void {
@@ -230,10 +220,10 @@ class TxPool implements Pool {
     this.#noteTail(entry.account)
   }
 
-  #addPending(entry: Entry): void {
+  #addPending(entry: Entry, cost: bigint): void {
     const fault = this.#makeRoom(entry, 'pending', null)
     if (fault !== null) throw this.#refused(entry, fault)
-    entry.account.append(entry)
+    entry.account.append(entry, cost)
     this.#enter(entry, 'pending')
     this.#promote(entry.account)
     this.#noteTail(entry.account)
@@ -258,32 +248,33 @@ class TxPool implements Pool {
 
   #enter(entry: Entry, place: Place): void {
     entry.place = place
-    this.#entries.set(entry.key, entry)
-    this.#accounts.set(entry.account.key, entry.account)
+    this.#entries.add(entry)
+    if (!entry.account.isListed) this.#accounts.add(entry.account)
+    entry.account.isListed = true
     this.#count[place]++
-    this.#bytes += entry.sizeBytes
+    this.#bytes += entry.tx.raw.length
     if (place === 'queued') this.#startAging(entry)
   }
 
   #startAging(entry: Entry): void {
-    entry.queuedSinceMs = this.#deps.clock.nowMs()
-    this.#aging.add(entry)
+    this.#aging.set(entry, this.#deps.clock.nowMs())
     this.#spares?.push({ entry, tip: tipWei(entry.tx, this.#baseFeeWei) })
   }
 
   /** Takes an entry out of the books; its account's list is the caller's. */
-  #leave(entry: Entry): void {
+  readonly #leave = (entry: Entry): void => {
     assert(entry.place === 'pending' || entry.place === 'queued', 'what leaves was in the pool')
     this.#count[entry.place]--
-    this.#bytes -= entry.sizeBytes
+    this.#bytes -= entry.tx.raw.length
+    if (entry.place === 'queued') this.#aging.delete(entry)
     entry.place = 'gone'
-    this.#entries.delete(entry.key)
-    this.#aging.delete(entry)
+    this.#entries.delete(entry)
   }
 
   #forgetIfEmpty(account: Account): void {
-    if (account.pending.length > 0 || account.queued.length > 0) return
-    this.#accounts.delete(account.key)
+    if (!account.isListed || !account.isEmpty) return
+    account.isListed = false
+    this.#accounts.delete(account)
     this.#stalled.delete(account)
   }
 
@@ -291,14 +282,16 @@ class TxPool implements Pool {
   #promote(account: Account): void {
     this.#stalled.delete(account)
     for (let entry = account.queued[0]; entry !== undefined; entry = account.queued[0]) {
-      if (entry.tx.nonce !== account.nextNonce || account.pendingCost + entry.cost > account.balance) return
+      if (entry.tx.nonce !== account.nextNonce) return
+      const cost = costOf(entry.tx)
+      if (account.pendingCost + cost > account.balance) return
       // Room is made of others' transactions only: an account's own are never pushed out for its later ones.
       if (this.#makeRoom(entry, 'pending', entry) !== null) {
         this.#stalled.add(account)
         return
       }
-      account.queued.shift()
-      account.append(entry)
+      account.takeQueued('first')
+      account.append(entry, cost)
       this.#aging.delete(entry)
       this.#count.queued--
       this.#count.pending++
@@ -315,10 +308,10 @@ class TxPool implements Pool {
       entry.place = 'queued'
       this.#startAging(entry)
     }
-    account.queued.unshift(...moved)
+    account.enqueueFirst(moved)
     const { queuedPerAccountMax, queuedMax } = this.#limits
     while (account.queued.length > 0 && (account.queued.length > queuedPerAccountMax || this.#count.queued > queuedMax))
-      this.#evict(account.queued.pop() as Entry)
+      this.#evict(account.takeQueued('last') as Entry)
   }
 
   #evict(entry: Entry): void {
@@ -334,7 +327,7 @@ class TxPool implements Pool {
     const { pendingMax, queuedMax, bytesMax } = this.#limits
     const grows = from === null || from.place !== place ? 1 : 0
     const max = place === 'pending' ? pendingMax : queuedMax
-    const bytes = entry.sizeBytes - (from?.sizeBytes ?? 0)
+    const bytes = entry.tx.raw.length - (from?.tx.raw.length ?? 0)
     while (this.#count[place] + grows > max || this.#bytes + bytes > bytesMax) {
       const byCount = this.#count[place] + grows > max
       const full = byCount
@@ -359,7 +352,7 @@ class TxPool implements Pool {
   /** The cheapest queued one, if `entry` will be pending or pays more. */
   #evictSpare(entry: Entry, goal: Place, full: NodeError): NodeError | null {
     this.#spares ??= new Heap(
-      [...this.#aging].map((spare) => ({ entry: spare, tip: tipWei(spare.tx, this.#baseFeeWei) })),
+      [...this.#aging.keys()].map((spare) => ({ entry: spare, tip: tipWei(spare.tx, this.#baseFeeWei) })),
       spareLeavesFirst,
     )
     let spare = this.#spares.peek()
@@ -373,7 +366,7 @@ class TxPool implements Pool {
     // The one that `entry` replaces gives up its space anyway.
     if (account === entry.account && spare.entry.tx.nonce === entry.tx.nonce) return full
     this.#spares.pop()
-    account.queued.splice(account.queued.indexOf(spare.entry), 1)
+    account.unqueue(spare.entry)
     this.#evict(spare.entry)
     if (account !== entry.account) this.#forgetIfEmpty(account)
     return null
@@ -381,10 +374,7 @@ class TxPool implements Pool {
 
   /** The last of an account above its share, cheapest first; else the cheapest last of all, if `entry` pays more. */
   #evictTail(entry: Entry, full: NodeError): NodeError | null {
-    this.#tails ??= new Heap(
-      [...this.#accounts.values()].flatMap((account) => this.#tailOf(account) ?? []),
-      tailLeavesFirst,
-    )
+    this.#tails ??= this.#allTails()
     const tails = this.#tails
     let own: Tail | null = null
     let tail = tails.peek()
@@ -395,7 +385,7 @@ class TxPool implements Pool {
     }
     if (own !== null) tails.push(own)
     if (tail === undefined) return full
-    const underShare = entry.account.pending.length < this.#limits.pendingPerAccount
+    const underShare = entry.account.pendingCount < this.#limits.pendingPerAccount
     const isEntitled = underShare && tail.overShare
     if (!isEntitled) {
       if (!underShare && !tail.overShare) return full
@@ -406,7 +396,7 @@ class TxPool implements Pool {
       }
     }
     const { account } = tail.entry
-    account.cut(account.pending.length - 1)
+    account.cut(account.pendingCount - 1)
     this.#evict(tail.entry)
     this.#noteTail(account)
     this.#forgetIfEmpty(account)
@@ -421,11 +411,20 @@ class TxPool implements Pool {
     return minBigint(tipWei(before, this.#baseFeeWei), own)
   }
 
+  #allTails(): Heap<Tail> {
+    const tails: Tail[] = []
+    this.#accounts.each((account) => {
+      const tail = this.#tailOf(account)
+      if (tail !== null) tails.push(tail)
+    })
+    return new Heap(tails, tailLeavesFirst)
+  }
+
   #tailOf(account: Account): Tail | null {
-    const entry = account.pending[account.pending.length - 1]
+    const entry = account.last
     const floor = account.floor()
     if (entry === undefined || floor === null) return null
-    const overShare = account.pending.length > this.#limits.pendingPerAccount
+    const overShare = account.pendingCount > this.#limits.pendingPerAccount
     return { entry, overShare, floorWei: tipWei(floor, this.#baseFeeWei) }
   }
 
@@ -452,8 +451,8 @@ class TxPool implements Pool {
   async committed({ txs, changes, baseFeeWei }: Committed): Promise<void> {
     this.rebase({ baseFeeWei })
     for (const [i, { address, account: state }] of changes.accounts.entries()) {
-      const account = this.#accounts.get(addressKey(address))
-      if (account !== undefined) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
+      const account = this.#accounts.find(address)
+      if (account !== null) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
       if (i % SLICE_ACCOUNTS === SLICE_ACCOUNTS - 1) await this.#deps.pause?.()
     }
     // A spot check that the changes are this block's: all 37,500 would cost 20 ms.
@@ -480,12 +479,11 @@ class TxPool implements Pool {
   }
 
   #revalidate(account: Account, state: { readonly nonce: bigint; readonly balance: bigint }): void {
-    for (const entry of account.advance(state)) this.#leave(entry)
+    account.advance(state, this.#leave)
     if (account.pendingCost > account.balance) this.#cutUnpayable(account)
-    const unpayable = account.queued.filter((entry) => entry.cost > account.balance)
-    if (unpayable.length > 0) {
-      account.queued = account.queued.filter((entry) => entry.cost <= account.balance)
-      for (const entry of unpayable) this.#evict(entry)
+    for (const entry of account.queued.filter(({ tx }) => costOf(tx) > account.balance)) {
+      account.unqueue(entry)
+      this.#evict(entry)
     }
     this.#promote(account)
     this.#noteTail(account)
@@ -495,8 +493,8 @@ class TxPool implements Pool {
   /** What the balance does not cover waits in the queue; what it could never cover leaves. */
   #cutUnpayable(account: Account): void {
     let cost = 0n
-    const at = account.pending.findIndex((entry) => {
-      cost += entry.cost
+    const at = account.pending().findIndex(({ tx }) => {
+      cost += costOf(tx)
       return cost > account.balance
     })
     assert(at >= 0, 'the costs sum to more than the balance')
@@ -505,24 +503,24 @@ class TxPool implements Pool {
 
   #expire(): void {
     const bornBefore = this.#deps.clock.nowMs() - this.#limits.queuedLifeMs
-    for (const entry of this.#aging) {
-      if (entry.queuedSinceMs > bornBefore) return
+    for (const [entry, sinceMs] of this.#aging) {
+      if (sinceMs > bornBefore) return
       const { account } = entry
-      account.queued.splice(account.queued.indexOf(entry), 1)
+      account.unqueue(entry)
       this.#evict(entry)
       this.#forgetIfEmpty(account)
     }
   }
 
   drop(hash: Hash): void {
-    const entry = this.#entries.get(keyOf(hash))
-    if (entry === undefined) return
+    const entry = this.#entries.find(hash)
+    if (entry === null) return
     const { account } = entry
     if (entry.place === 'pending') {
       const at = Number(entry.tx.nonce - account.nonce)
       this.#demote(account, at + 1)
       account.cut(at)
-    } else account.queued.splice(account.queued.indexOf(entry), 1)
+    } else account.unqueue(entry)
     this.#evict(entry)
     this.#noteTail(account)
     this.#forgetIfEmpty(account)
@@ -530,7 +528,7 @@ class TxPool implements Pool {
   }
 
   best(baseFeeWei: bigint): Best {
-    return bestOf(this.#accounts.values(), baseFeeWei)
+    return bestOf((say) => this.#accounts.each(say), this.#accounts.size, baseFeeWei)
   }
 
   status(): { readonly pending: number; readonly queued: number } {
@@ -538,21 +536,23 @@ class TxPool implements Pool {
   }
 
   get(hash: Hash): Tx | null {
-    return this.#entries.get(keyOf(hash))?.tx ?? null
+    return this.#entries.find(hash)?.tx ?? null
   }
 
   of(address: Address): PoolQueue {
-    const account = this.#accounts.get(addressKey(address))
+    const account = this.#accounts.find(address)
     const txsOf = (entries: readonly Entry[]): Tx[] => entries.map(({ tx }) => tx)
-    return { pending: txsOf(account?.pending ?? []), queued: txsOf(account?.queued ?? []) }
+    return { pending: txsOf(account?.pending() ?? []), queued: txsOf(account?.queued ?? []) }
   }
 
   senders(): readonly Address[] {
-    return Array.from(this.#accounts.values(), ({ address }) => address)
+    const out: Address[] = []
+    this.#accounts.each(({ address }) => out.push(address))
+    return out
   }
 
   nextNonce(address: Address): bigint {
-    return this.#accounts.get(addressKey(address))?.nextNonce ?? this.#deps.admit(address).nonce
+    return this.#accounts.find(address)?.nextNonce ?? this.#deps.admit(address).nonce
   }
 
   sizeBytes(): number {
@@ -561,9 +561,7 @@ class TxPool implements Pool {
 }
 
 /** geth's rule: the balance covers this one and all pending ones, less the one it replaces. */
-const checkFunds = (entry: Entry, old: Entry | undefined): void => {
-  const { balance, pendingCost: all } = entry.account
-  const pendingCost = old?.place === 'pending' ? all - old.cost : all
-  if (entry.cost + pendingCost > balance)
-    throw new NodeError(PoolErrors.FUNDS, { balance, pendingCost, cost: entry.cost })
+const checkFunds = ({ balance, pendingCost: all }: Account, cost: bigint, old: Entry | undefined): void => {
+  const pendingCost = old?.place === 'pending' ? all - costOf(old.tx) : all
+  if (cost + pendingCost > balance) throw new NodeError(PoolErrors.FUNDS, { balance, pendingCost, cost })
 }

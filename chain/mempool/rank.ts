@@ -82,9 +82,12 @@ export class Heap<T> {
 
 /** One sender's pending transactions, as the order of candidates sees them. */
 export interface RankedQueue {
+  readonly first: Candidate | undefined
   /** The pending one of this nonce, or undefined. */
-  pendingAt(nonce: bigint): Ranked | undefined
-  readonly pending: readonly Ranked[]
+  pendingAt(nonce: bigint): Candidate | undefined
+}
+export interface Candidate extends Ranked {
+  readonly account: RankedQueue
 }
 
 /** Candidates for a block, best first, each sender's by nonce. */
@@ -95,68 +98,108 @@ export interface Best {
   skip(): void
 }
 
-/** `rough` orders almost always; the exact wei decide where it is equal. */
-type Head = { readonly queue: RankedQueue; readonly ranked: Ranked; readonly rough: number; readonly tip: bigint }
-
-/** Heads at one base fee. Many offer the same fees one after another: they share the numbers that are made of them. */
-const headsAt = (baseFeeWei: bigint) => {
-  let last: Fees = { maxFeeWei: -1n, maxTipWei: -1n }
-  let [tip, rough] = [0n, 0]
-  return (queue: RankedQueue, ranked: Ranked | undefined): Head | null => {
-    if (ranked === undefined) return null
-    const { maxFeeWei, maxTipWei } = ranked.tx
-    if (maxFeeWei !== last.maxFeeWei || maxTipWei !== last.maxTipWei) {
-      last = { maxFeeWei, maxTipWei }
-      tip = tipWei(last, baseFeeWei)
-      rough = Number(tip)
+/** The tip at one base fee as a number, which orders nearly always. Many offer the same fees one after another: they share it. */
+const roughAt = (baseFeeWei: bigint) => {
+  let [maxFeeWei, maxTipWei, rough] = [-1n, -1n, -1]
+  return (fees: Fees): number => {
+    if (fees.maxFeeWei !== maxFeeWei || fees.maxTipWei !== maxTipWei) {
+      maxFeeWei = fees.maxFeeWei
+      maxTipWei = fees.maxTipWei
+      rough = Number(tipWei(fees, baseFeeWei))
     }
-    return tip < 0n ? null : { queue, ranked, rough, tip }
+    return rough
   }
 }
 
-const goesFirst = (a: Head, b: Head): boolean => {
-  if (a.rough !== b.rough) return a.rough > b.rough
-  if (a.tip !== b.tip) return a.tip > b.tip
-  const [x, y] = [a.ranked, b.ranked]
-  return x.arrival === y.arrival ? compareBytes(x.tx.hash, y.tx.hash) < 0 : x.arrival < y.arrival
+/** A heap of the next transactions of senders, of which there may be 150,000: no object for each, but its tip in a list beside. */
+class Heads {
+  readonly #baseFeeWei: bigint
+  readonly #roughOf: (fees: Fees) => number
+  readonly #heads: Candidate[] = []
+  readonly #roughs: Float64Array
+
+  constructor(baseFeeWei: bigint, max: number) {
+    this.#baseFeeWei = baseFeeWei
+    this.#roughOf = roughAt(baseFeeWei)
+    this.#roughs = new Float64Array(max)
+  }
+  /** Before the first look; `order` once all are there. */
+  add(head: Candidate): void {
+    const rough = this.#roughOf(head.tx)
+    if (rough < 0) return
+    this.#roughs[this.#heads.length] = rough
+    this.#heads.push(head)
+  }
+  order(): void {
+    for (let i = (this.#heads.length >> 1) - 1; i >= 0; i--)
+      this.#sink(i, this.#heads[i] as Candidate, this.#roughs[i] as number)
+  }
+  peek(): Candidate | undefined {
+    return this.#heads[0]
+  }
+  /** `head` is in the place of the first; undefined: nobody. */
+  replaceFirst(head: Candidate | undefined): void {
+    const rough = head === undefined ? -1 : this.#roughOf(head.tx)
+    if (head !== undefined && rough >= 0) this.#sink(0, head, rough)
+    else this.#pop()
+  }
+  #pop(): void {
+    const last = this.#heads.pop()
+    const left = this.#heads.length
+    if (last !== undefined && left > 0) this.#sink(0, last, this.#roughs[left] as number)
+  }
+  #sink(start: number, head: Candidate, rough: number): void {
+    const [heads, roughs, size] = [this.#heads, this.#roughs, this.#heads.length]
+    let at = start
+    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && this.#goesFirst(heads[child + 1] as Candidate, roughs[child + 1] as number, child))
+        child++
+      if (this.#goesFirst(head, rough, child)) break
+      heads[at] = heads[child] as Candidate
+      roughs[at] = roughs[child] as number
+      at = child
+    }
+    heads[at] = head
+    roughs[at] = rough
+  }
+  #goesFirst(a: Candidate, rough: number, other: number): boolean {
+    const difference = rough - (this.#roughs[other] as number)
+    if (difference !== 0) return difference > 0
+    const b = this.#heads[other] as Candidate
+    if (rough > Number.MAX_SAFE_INTEGER) return byRank(this.#baseFeeWei)(a, b) < 0
+    return a.arrival === b.arrival ? compareBytes(a.tx.hash, b.tx.hash) < 0 : a.arrival < b.arrival
+  }
 }
 
 /**
  * Orders senders by a heap of their next transactions: a block takes what it needs and the rest is never sorted. The pool may
- * change meanwhile; what left it is not offered.
+ * change meanwhile; what left it is not offered. `each` says all senders, at most so many.
  */
-export function bestOf(queues: Iterable<RankedQueue>, baseFeeWei: bigint): Best {
-  const heads: Head[] = []
-  const headOf = headsAt(baseFeeWei)
-  for (const queue of queues) {
-    const head = headOf(queue, queue.pending[0])
-    if (head !== null) heads.push(head)
-  }
-  const heap = new Heap(heads, goesFirst)
-  let last: Head | null = null
-  const follow = ({ queue }: Head, ranked: Ranked | undefined): void => {
-    const next = headOf(queue, ranked)
-    if (next === null) heap.pop()
-    else heap.replaceFirst(next)
-  }
+export function bestOf(each: (say: (queue: RankedQueue) => void) => void, max: number, baseFeeWei: bigint): Best {
+  const heap = new Heads(baseFeeWei, max)
+  each(({ first }) => {
+    if (first !== undefined) heap.add(first)
+  })
+  heap.order()
+  let last: Candidate | null = null
   return {
     next() {
       // The sender of the last one stays on top until it is known whether its next may follow.
-      if (last !== null) follow(last, last.queue.pendingAt(last.ranked.tx.nonce + 1n))
+      if (last !== null) heap.replaceFirst(last.account.pendingAt(last.tx.nonce + 1n))
       for (let head = heap.peek(); head !== undefined; head = heap.peek()) {
-        const current = head.queue.pendingAt(head.ranked.tx.nonce)
-        if (current === head.ranked) {
+        const current = head.account.pendingAt(head.tx.nonce)
+        if (current === head) {
           last = head
-          return head.ranked.tx
+          return head.tx
         }
-        follow(head, current)
+        heap.replaceFirst(current)
       }
       last = null
       return null
     },
     skip() {
       if (last === null) return
-      heap.pop()
+      heap.replaceFirst(undefined)
       last = null
     },
   }
