@@ -5,7 +5,7 @@ import { rpcLimits } from '../chain/base/limits.ts'
 import type { Log } from '../chain/base/ports.ts'
 import type { Json } from '../chain/types/call.ts'
 import { type Ctx, type Method, RpcErrors } from './method.ts'
-import { type RawBatch, readRawBatch, writeAnswers } from './raw-batch.ts'
+import { idAt, type RawBatch, readRawBatch, writeAnswers } from './raw-batch.ts'
 
 type Id = string | number | null
 type Answer = { readonly jsonrpc: '2.0'; readonly id: Id } & (
@@ -90,7 +90,7 @@ export function createDispatch(ctx: Ctx, table: ReadonlyMap<string, Method>, log
     try {
       return writeAnswers(sent, await ctx.chain.submitAll(sent.raws, 'local'), refuse)
     } catch (error) {
-      return `[${sent.ids.map((id) => refuse(id, error)).join(',')}]`
+      return `[${sent.raws.map((_, i) => refuse(idAt(sent, i), error)).join(',')}]`
     }
   }
 

@@ -4,7 +4,7 @@ import { hexToBytes } from '../chain/base/bytes.ts'
 import { rpcLimits } from '../chain/base/limits.ts'
 import { createDice, type Dice } from '../test/kit/dice.ts'
 import { type RpcNode, startRpcNode } from '../test/kit/rpc-node.ts'
-import { readRawBatch } from './raw-batch.ts'
+import { idAt, readRawBatch } from './raw-batch.ts'
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -96,7 +96,10 @@ test('what is read from bytes is what JSON says, however it is written, spoilt o
     const read = readRawBatch(body)
     if (read === null) continue
     known++
-    const have = { ids: read.ids.map((id) => Buffer.from(id).toString()), raws: read.raws.map((raw) => raw.slice()) }
+    const have = {
+      ids: read.raws.map((_, i) => Buffer.from(idAt(read, i)).toString()),
+      raws: read.raws.map((raw) => raw.slice()),
+    }
     expect(have, `SEED=${seed} ${body.toString()}`).toEqual(plainly(body))
   }
   expect(known).toBeGreaterThan(1_000)
@@ -113,7 +116,7 @@ test('what clients send is known, and a body that ends anywhere is not', () => {
   const body = Buffer.from(`[${usual.join(', ')}]\n`)
   const read = readRawBatch(body)
   expect(read?.raws.map((raw) => Buffer.from(raw).toString('hex'))).toEqual(['ab01', '', 'ff'])
-  expect(read?.ids.map((id) => Buffer.from(id).toString())).toEqual(['1', '"a"', '0'])
+  expect(read?.raws.map((_, i) => Buffer.from(idAt(read, i)).toString())).toEqual(['1', '"a"', '0'])
   for (let end = 0; end < body.length - 2; end++) expect(readRawBatch(body.subarray(0, end))).toBeNull()
   for (const other of ['', '[]', '{}', 'null', '[1]', usual[0] ?? '', `[${usual[0]}]x`, `[${usual[0]},]`])
     expect(readRawBatch(Buffer.from(other)), other).toBeNull()

@@ -7,9 +7,13 @@ import { rpcLimits } from '../chain/base/limits.ts'
 export interface RawBatch {
   /** Views of one buffer that holds them all. */
   readonly raws: readonly Uint8Array[]
-  /** The ids as JSON. */
-  readonly ids: readonly Uint8Array[]
+  /** In which the ids lie as JSON. */
+  readonly body: Uint8Array
+  /** Where each of them begins and ends. */
+  readonly idPlaces: readonly number[]
 }
+export const idAt = ({ body, idPlaces }: RawBatch, index: number): Uint8Array =>
+  body.subarray(idPlaces[2 * index], idPlaces[2 * index + 1])
 
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
 const METHOD = bytesOf('"eth_sendRawTransaction"')
@@ -45,13 +49,13 @@ export function readRawBatch(body: Uint8Array): RawBatch | null {
   if (body[at] !== OPEN_LIST) return null
   const scan = new Scan(body, at + 1)
   const raws: Uint8Array[] = []
-  const ids: Uint8Array[] = []
+  const idPlaces: number[] = []
   do {
     if (raws.length === rpcLimits.batchRequests.value || !scan.request()) return null
     raws.push(scan.raw)
-    ids.push(scan.id)
+    idPlaces.push(scan.idStart, scan.idEnd)
   } while (scan.skip(COMMA))
-  return scan.skip(CLOSE_LIST) && scan.isAtEnd() ? { raws, ids } : null
+  return scan.skip(CLOSE_LIST) && scan.isAtEnd() ? { raws, body, idPlaces } : null
 }
 
 const isSpace = (code: number | undefined): boolean => code === 32 || code === 10 || code === 13 || code === 9
@@ -63,7 +67,8 @@ class Scan {
   /** Two digits are a byte, so all fit. Made once something is known to be worth it. */
   #out = NOTHING
   #end = 0
-  id = NOTHING
+  idStart = 0
+  idEnd = 0
   raw = NOTHING
 
   constructor(body: Uint8Array, at: number) {
@@ -71,7 +76,7 @@ class Scan {
     this.#at = at
   }
 
-  /** One that is known to the letter, into `id` and `raw`. */
+  /** One that is known to the letter, into `raw` and where its id lies. */
   request(): boolean {
     if (!this.skip(OPEN)) return false
     let seen = 0
@@ -118,7 +123,8 @@ class Scan {
       const digits = at - start
       if (digits === 0 || digits > DIGITS_MAX || (body[start] === ZERO && digits > 1)) return false
     }
-    this.id = body.subarray(start, at)
+    this.idStart = start
+    this.idEnd = at
     this.#at = at
     return true
   }
@@ -181,7 +187,7 @@ const AROUND_BYTES = BEFORE_ID.length + BEFORE_HASH.length + 2 * HASH_BYTES + AF
 
 /** The answers in their places: a hash each, or what `refuse` makes of a refusal. */
 export function writeAnswers(
-  { ids }: RawBatch,
+  batch: RawBatch,
   answers: readonly (Hash | NodeError)[],
   refuse: (id: Uint8Array, error: NodeError) => string,
 ): string {
@@ -190,27 +196,27 @@ export function writeAnswers(
   let from = 0
   for (const [i, answer] of answers.entries()) {
     if (!(answer instanceof NodeError)) continue
-    text += writeHashes(ids, answers, from, i) + (i === 0 ? '' : ',') + refuse(ids[i] as Uint8Array, answer)
+    text += writeHashes(batch, answers, from, i) + (i === 0 ? '' : ',') + refuse(idAt(batch, i), answer)
     from = i + 1
   }
-  return `${text}${writeHashes(ids, answers, from, answers.length)}]`
+  return `${text}${writeHashes(batch, answers, from, answers.length)}]`
 }
 
 /** From an index to before another, with commas between and before, as JSON; between them are hashes alone. */
 const writeHashes = (
-  ids: readonly Uint8Array[],
+  { body, idPlaces }: RawBatch,
   answers: readonly (Hash | NodeError)[],
   from: number,
   to: number,
 ): string => {
-  let sizeBytes = 0
-  for (let i = from; i < to; i++) sizeBytes += AROUND_BYTES + (ids[i] as Uint8Array).length
+  let sizeBytes = AROUND_BYTES * (to - from)
+  for (let i = from; i < to; i++) sizeBytes += (idPlaces[2 * i + 1] as number) - (idPlaces[2 * i] as number)
   const out = Buffer.allocUnsafe(sizeBytes)
   let at = 0
   for (let i = from; i < to; i++) {
     if (i > 0) out[at++] = COMMA as number
     at = put(out, at, BEFORE_ID)
-    at = put(out, at, ids[i] as Uint8Array)
+    for (let j = idPlaces[2 * i] as number; j < (idPlaces[2 * i + 1] as number); j++) out[at++] = body[j] as number
     at = put(out, at, BEFORE_HASH)
     const hash = answers[i] as Hash // by the contract above
     for (let j = 0; j < HASH_BYTES; j++) {
