@@ -25,6 +25,7 @@ type Fees = Pick<Tx, 'maxFeeWei' | 'maxTipWei'>
 const STRETCH = 256
 
 const NONE: readonly Entry[] = []
+const NONE_LOWEST: readonly Fees[] = []
 
 export class Account {
   /** Of its address. */
@@ -157,11 +158,15 @@ export class Account {
   /** Lowest fee and tip among pending: the last one is worth no more, for the others go first. null where there are none. */
   floor(): Fees | null {
     if (this.#first === null) return null
-    let lowest: Fees = this.#first.tx
-    for (const fees of this.#lowest ?? []) lowest = lower(lowest, fees)
+    let { maxFeeWei, maxTipWei }: Fees = this.#first.tx
+    const take = (fees: Fees): void => {
+      if (fees.maxFeeWei < maxFeeWei) maxFeeWei = fees.maxFeeWei
+      if (fees.maxTipWei < maxTipWei) maxTipWei = fees.maxTipWei
+    }
+    for (const fees of this.#lowest ?? NONE_LOWEST) take(fees)
     const count = this.pendingCount
-    for (let i = count - (count % STRETCH); i < count; i++) lowest = lower(lowest, (this.#pending(i) as Entry).tx)
-    return lowest
+    for (let i = count - (count % STRETCH); i < count; i++) take((this.#pending(i) as Entry).tx)
+    return { maxFeeWei, maxTipWei }
   }
 
   /** Moves to a new state; pending and queued ones whose nonce is used up are `gone`. */
