@@ -19,7 +19,7 @@ const hashOf = (key: Uint8Array, bytes: number): number => {
 
 const FIRST_BITS = 6
 
-/** Iterates in the order of insertion as long as nothing was deleted. */
+/** In the order of insertion; what comes after something was removed takes its place. */
 export class ByteMap<T extends object> {
   readonly #keyBytes: number
   readonly #hashedBytes: number
@@ -49,15 +49,15 @@ export class ByteMap<T extends object> {
     return entry === 0 ? undefined : this.#values[entry - 1]
   }
 
-  /** The key is copied. */
-  set(key: Uint8Array, value: T): void {
+  /** The key is copied. Answers the number by which `remove` finds it, as long as it is there. */
+  set(key: Uint8Array, value: T): number {
     assert(key.length === this.#keyBytes, 'all keys have as many bytes')
     const hash = hashOf(key, this.#hashedBytes)
     let at = this.#find(key, hash)
     const known = this.#table[at + 1] as number
     if (known !== 0) {
       this.#values[known - 1] = value
-      return
+      return known - 1
     }
     if (this.size >= 1 << (this.#bits - 1)) {
       this.#grow()
@@ -68,15 +68,18 @@ export class ByteMap<T extends object> {
     this.#keys.set(key, entry * this.#keyBytes)
     this.#table[at] = hash
     this.#table[at + 1] = entry + 1
+    return entry
   }
 
-  delete(key: Uint8Array): boolean {
+  /** What `set` answered this number for, and what has not been removed since. */
+  remove(entry: number): void {
     const table = this.#table
+    const from = entry * this.#keyBytes
+    const key = this.#keys.subarray(from, from + this.#keyBytes)
     let at = this.#find(key, hashOf(key, this.#hashedBytes))
-    const entry = table[at + 1] as number
-    if (entry === 0) return false
-    this.#values[entry - 1] = undefined
-    this.#free.push(entry - 1)
+    assert(table[at + 1] === entry + 1, 'what is removed is there')
+    this.#values[entry] = undefined
+    this.#free.push(entry)
     // What stands behind it moves up, unless that were before its own place.
     const mask = table.length - 1
     for (let next = (at + 2) & mask; table[next + 1] !== 0; next = (next + 2) & mask) {
@@ -87,11 +90,10 @@ export class ByteMap<T extends object> {
       at = next
     }
     table[at + 1] = 0
-    return true
   }
 
-  *values(): Generator<T> {
-    for (const value of this.#values) if (value !== undefined) yield value
+  each(say: (value: T) => void): void {
+    for (const value of this.#values) if (value !== undefined) say(value)
   }
 
   /** Most places in a row that are taken, by which a look-up is bounded. */

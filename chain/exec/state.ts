@@ -368,16 +368,16 @@ class Journal implements State {
   #changes(isLast: boolean): Changes {
     const accounts: AccountChange[] = []
     const codes = new Map<Hex, Code>()
-    for (const handle of this.#accounts.values()) {
+    this.#accounts.each((handle) => {
       const change = changeOf(handle, isLast)
-      if (change === null) continue
+      if (change === null) return
       accounts.push(change)
       // Code that the account had before is stored.
-      if (change.account === null || handle.codeHash === (handle.base?.codeHash ?? KECCAK_EMPTY)) continue
+      if (change.account === null || handle.codeHash === (handle.base?.codeHash ?? KECCAK_EMPTY)) return
       const hex = bytesToHex(handle.codeHash)
       const code = this.#codes.get(hex)
       if (code !== undefined && !hasCode(handle.base, code.hash)) codes.set(hex, code)
-    }
+    })
     return { accounts, codes: [...codes.values()] }
   }
 }

@@ -21,9 +21,9 @@ const entryOf = (account: Account, nonce: number, fee = 10, tip = fee, place: En
     ...{ nonce: BigInt(nonce), gasLimit: 3n, maxFeeWei: BigInt(fee), maxTipWei: BigInt(tip), value: 1n },
     from: FROM,
   } as Tx
-  return { tx, tag: 1, account, arrival: nonce, place }
+  return { tx, slot: -1, account, arrival: nonce, place }
 }
-const open = (nonce = 5n) => new Account(1, { nonce, balance: 1_000n })
+const open = (nonce = 5n) => new Account({ nonce, balance: 1_000n })
 const append = (account: Account, ...entries: Entry[]): void => {
   for (const entry of entries) account.append(entry, costOf(entry.tx))
 }

@@ -8,8 +8,8 @@ import type { Tx } from '../types/tx.ts'
 /** There are as many as transactions wait: what can be worked out of the transaction is no field. */
 export interface Entry {
   readonly tx: Tx
-  /** Of its hash. */
-  readonly tag: number
+  /** Where the pool has it, once it does. */
+  slot: number
   readonly account: Account
   readonly arrival: number
   place: 'new' | 'pending' | 'queued' | 'gone'
@@ -28,10 +28,8 @@ const NONE: readonly Entry[] = []
 const NONE_LOWEST: readonly Fees[] = []
 
 export class Account {
-  /** Of its address. */
-  readonly tag: number
-  /** In the pool's books. */
-  isListed = false
+  /** Where the pool has it; negative: nowhere. */
+  slot = -1
   nonce: bigint
   balance: bigint
   pendingCost = 0n
@@ -43,8 +41,7 @@ export class Account {
   /** Of each whole stretch of pending ones. */
   #lowest: Fees[] | null = null
 
-  constructor(tag: number, state: { readonly nonce: bigint; readonly balance: bigint }) {
-    this.tag = tag
+  constructor(state: { readonly nonce: bigint; readonly balance: bigint }) {
     this.nonce = state.nonce
     this.balance = state.balance
   }

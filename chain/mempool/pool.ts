@@ -1,6 +1,7 @@
 // Transaction pool with geth's rules: nonce queues per account, pending and queued, replacement, limits, eviction of the
 // cheapest, expiry, revalidation of touched accounts. Owns which transactions a proposer may offer; checks no signature and
 // reads state only by `admit`. Its content differs between honest nodes and reaches state through a block alone.
+import { ByteMap } from '../base/bytemap.ts'
 import { type Address, bytesToHex, type Hash } from '../base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../base/errors.ts'
 import { minBigint } from '../base/math.ts'
@@ -10,7 +11,6 @@ import type { AccountChange } from '../types/state.ts'
 import type { Identity, Tx } from '../types/tx.ts'
 import { Account, costOf, type Entry } from './account.ts'
 import { type Best, bestOf, Heap, isDearer, tipWei } from './rank.ts'
-import { Table } from './table.ts'
 
 export const PoolErrors = defineErrors('POOL', {
   KNOWN: { text: (d: { hash: string }) => `already known: ${d.hash}` },
@@ -118,6 +118,8 @@ export function createPool(deps: PoolDeps, options: Partial<PoolLimits> & { read
 }
 
 type Place = 'pending' | 'queued'
+/** What a newcomer is found by, which whoever brings it has at hand. */
+type Name = Pick<Tx, 'hash' | 'from'>
 /** A pending one that could leave: the last of its account, as it was when this was made. */
 type Tail = { readonly entry: Entry; readonly overShare: boolean; readonly floorWei: bigint }
 type Spare = { readonly entry: Entry; readonly tip: bigint }
@@ -139,8 +141,8 @@ const isContract = (code: Uint8Array): boolean =>
 class TxPool implements Pool {
   readonly #deps: PoolDeps
   readonly #limits: PoolLimits & { readonly gasLimit: bigint }
-  readonly #entries: Table<Entry>
-  readonly #accounts: Table<Account>
+  readonly #entries = new ByteMap<Entry>(32)
+  readonly #accounts = new ByteMap<Account>(20)
   /** Queued ones and since when, oldest first. */
   readonly #aging = new Map<Entry, number>()
   /** Whose queue could go on and found no room. */
@@ -158,19 +160,14 @@ class TxPool implements Pool {
   constructor(deps: PoolDeps, limits: PoolLimits & { readonly gasLimit: bigint }) {
     this.#deps = deps
     this.#limits = limits
-    // Nobody else knows to the millisecond when it began.
-    const seed = deps.clock.nowMs()
-    this.#entries = new Table(({ tx }) => tx.hash, seed)
-    this.#accounts = new Table(({ address }) => address, seed)
     this.#meters = deps.meter === undefined ? null : meters(deps.meter)
   }
 
   add(tx: Tx, { hash, from }: Identity = tx): void {
-    const tag = this.#entries.tagOf(hash)
     // A peer says what we know already: that is no failure.
-    if (this.#entries.find(hash, tag) !== null) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(hash) })
+    if (this.#entries.get(hash) !== undefined) throw new NodeError(PoolErrors.KNOWN, { hash: bytesToHex(hash) })
     try {
-      this.#admit(tx, tag, from ?? tx.from)
+      this.#admit(tx, { hash, from: from ?? tx.from })
     } catch (error) {
       this.#meters?.failed.add()
       throw error
@@ -179,32 +176,31 @@ class TxPool implements Pool {
     }
   }
 
-  #admit(tx: Tx, tag: number, from: Address): void {
+  #admit(tx: Tx, name: Name): void {
     const { txBytesMax, gasLimit } = this.#limits
     if (tx.raw.length > txBytesMax) throw new NodeError(PoolErrors.TOO_LARGE, { size: tx.raw.length, max: txBytesMax })
     if (tx.gasLimit > gasLimit) throw new NodeError(PoolErrors.GAS_LIMIT, { have: tx.gasLimit, max: gasLimit })
-    const account = this.#accountOf(from)
+    const account = this.#accountOf(name.from)
     if (tx.nonce < account.nonce) throw new NodeError(PoolErrors.NONCE_TOO_LOW, { have: tx.nonce, want: account.nonce })
     const old = account.at(tx.nonce)
-    const entry: Entry = { tx, tag, account, arrival: this.#arrivals++, place: 'new' }
+    const entry: Entry = { tx, slot: -1, account, arrival: this.#arrivals++, place: 'new' }
     const cost = costOf(tx)
     checkFunds(account, cost, old)
-    if (old !== undefined) this.#replace(old, entry)
-    else if (tx.nonce === account.nextNonce) this.#addPending(entry, cost)
-    else this.#addQueued(entry)
+    if (old !== undefined) this.#replace(old, entry, name)
+    else if (tx.nonce === account.nextNonce) this.#addPending(entry, cost, name)
+    else this.#addQueued(entry, name)
   }
 
   #accountOf(address: Address): Account {
-    const tag = this.#accounts.tagOf(address)
-    const known = this.#accounts.find(address, tag)
-    if (known !== null) return known
+    const known = this.#accounts.get(address)
+    if (known !== undefined) return known
     const state = this.#deps.admit(address)
     if (state.code !== undefined && isContract(state.code))
       throw new NodeError(PoolErrors.NOT_EOA, { address: bytesToHex(address) })
-    return new Account(tag, state)
+    return new Account(state)
   }
 
-  #replace(old: Entry, entry: Entry): void {
+  #replace(old: Entry, entry: Entry, name: Name): void {
     if (!isDearer(entry.tx, old.tx)) {
       const { maxFeeWei: fee, maxTipWei: tip } = old.tx
       const why = `it needs 10 % more than fee ${fee} and tip ${tip} of the transaction it replaces`
@@ -215,21 +211,21 @@ class TxPool implements Pool {
     if (fault !== null) throw this.#refused(entry, fault)
     old.account.swap(old, entry)
     this.#leave(old)
-    this.#enter(entry, place)
+    this.#enter(entry, place, name)
     this.#promote(entry.account)
     this.#noteTail(entry.account)
   }
 
-  #addPending(entry: Entry, cost: bigint): void {
+  #addPending(entry: Entry, cost: bigint, name: Name): void {
     const fault = this.#makeRoom(entry, 'pending', null)
     if (fault !== null) throw this.#refused(entry, fault)
     entry.account.append(entry, cost)
-    this.#enter(entry, 'pending')
+    this.#enter(entry, 'pending', name)
     this.#promote(entry.account)
     this.#noteTail(entry.account)
   }
 
-  #addQueued(entry: Entry): void {
+  #addQueued(entry: Entry, name: Name): void {
     const { account } = entry
     const have = account.queued.length
     if (have >= this.#limits.queuedPerAccountMax)
@@ -237,7 +233,7 @@ class TxPool implements Pool {
     const fault = this.#makeRoom(entry, 'queued', null)
     if (fault !== null) throw this.#refused(entry, fault)
     account.enqueue(entry)
-    this.#enter(entry, 'queued')
+    this.#enter(entry, 'queued', name)
   }
 
   /** Making room may have emptied the newcomer's own account. */
@@ -246,11 +242,10 @@ class TxPool implements Pool {
     return fault
   }
 
-  #enter(entry: Entry, place: Place): void {
+  #enter(entry: Entry, place: Place, { hash, from }: Name): void {
     entry.place = place
-    this.#entries.add(entry)
-    if (!entry.account.isListed) this.#accounts.add(entry.account)
-    entry.account.isListed = true
+    entry.slot = this.#entries.set(hash, entry)
+    if (entry.account.slot < 0) entry.account.slot = this.#accounts.set(from, entry.account)
     this.#count[place]++
     this.#bytes += entry.tx.raw.length
     if (place === 'queued') this.#startAging(entry)
@@ -268,13 +263,13 @@ class TxPool implements Pool {
     this.#bytes -= entry.tx.raw.length
     if (entry.place === 'queued') this.#aging.delete(entry)
     entry.place = 'gone'
-    this.#entries.delete(entry)
+    this.#entries.remove(entry.slot)
   }
 
   #forgetIfEmpty(account: Account): void {
-    if (!account.isListed || !account.isEmpty) return
-    account.isListed = false
-    this.#accounts.delete(account)
+    if (account.slot < 0 || !account.isEmpty) return
+    this.#accounts.remove(account.slot)
+    account.slot = -1
     this.#stalled.delete(account)
   }
 
@@ -451,8 +446,8 @@ class TxPool implements Pool {
   async committed({ txs, changes, baseFeeWei }: Committed): Promise<void> {
     this.rebase({ baseFeeWei })
     for (const [i, { address, account: state }] of changes.accounts.entries()) {
-      const account = this.#accounts.find(address)
-      if (account !== null) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
+      const account = this.#accounts.get(address)
+      if (account !== undefined) this.#revalidate(account, state ?? { nonce: 0n, balance: 0n })
       if (i % SLICE_ACCOUNTS === SLICE_ACCOUNTS - 1) await this.#deps.pause?.()
     }
     // A spot check that the changes are this block's: all 37,500 would cost 20 ms.
@@ -513,8 +508,8 @@ class TxPool implements Pool {
   }
 
   drop(hash: Hash): void {
-    const entry = this.#entries.find(hash)
-    if (entry === null) return
+    const entry = this.#entries.get(hash)
+    if (entry === undefined) return
     const { account } = entry
     if (entry.place === 'pending') {
       const at = Number(entry.tx.nonce - account.nonce)
@@ -536,11 +531,11 @@ class TxPool implements Pool {
   }
 
   get(hash: Hash): Tx | null {
-    return this.#entries.find(hash)?.tx ?? null
+    return this.#entries.get(hash)?.tx ?? null
   }
 
   of(address: Address): PoolQueue {
-    const account = this.#accounts.find(address)
+    const account = this.#accounts.get(address)
     const txsOf = (entries: readonly Entry[]): Tx[] => entries.map(({ tx }) => tx)
     return { pending: txsOf(account?.pending() ?? []), queued: txsOf(account?.queued ?? []) }
   }
@@ -552,7 +547,7 @@ class TxPool implements Pool {
   }
 
   nextNonce(address: Address): bigint {
-    return this.#accounts.find(address)?.nextNonce ?? this.#deps.admit(address).nonce
+    return this.#accounts.get(address)?.nextNonce ?? this.#deps.admit(address).nonce
   }
 
   sizeBytes(): number {
