@@ -200,7 +200,10 @@ interface Candidate {
   readonly prepared: Prepared
 }
 
-const LONG_BUILD_MS = 200
+/** Of building a block, what running it takes, at first and within which bounds. */
+const RUN_SHARE = { first: 0.5, least: 0.1, most: 0.95 }
+/** Running that took less of its time says nothing of large blocks, but that the machine stalled. */
+const TELLING_SHARE = 0.5
 
 /** Blocks of one height that were run and may be committed; rounds beyond this many forget the oldest. */
 const CANDIDATES_MAX = 4
@@ -286,7 +289,7 @@ class Machine implements Chain {
   }
   readonly #intake: Intake
   /** How much of building a block was running it, lately; the rest is roots and records. */
-  #runShare = 0.5
+  #runShare = RUN_SHARE.first
   keptFrom = Number.POSITIVE_INFINITY
   #head: Block
 
@@ -505,6 +508,7 @@ class Machine implements Chain {
     if (args.height !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: args.height, head: parent.header.number })
     const startMs = this.#deps.clock.nowMs()
+    const limitMs = args.budgetMs * this.#runShare
     const { header: draft, section } = this.#draftOf(args, parent)
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
@@ -513,7 +517,7 @@ class Machine implements Chain {
       {
         mode: 'build',
         candidates: this.pool.best(draft.baseFeeWei),
-        budget: { limitMs: args.budgetMs * this.#runShare, usedMs: () => this.#deps.clock.nowMs() - startMs },
+        budget: { limitMs, usedMs: () => this.#deps.clock.nowMs() - startMs },
       },
     )
     const ranMs = this.#deps.clock.nowMs() - startMs
@@ -529,8 +533,10 @@ class Machine implements Chain {
     const block: Block = { header, hash: headerHash(header), txs, section }
     this.#remember(parent, { block, txs: result.txs, receipts: result.receipts, prepared })
     const builtMs = this.#deps.clock.nowMs() - startMs
-    // Of small blocks it says nothing about large ones.
-    if (builtMs > LONG_BUILD_MS) this.#runShare = (this.#runShare + ranMs / builtMs) / 2
+    if (ranMs >= limitMs * TELLING_SHARE) {
+      const share = Math.min(Math.max(ranMs / builtMs, RUN_SHARE.least), RUN_SHARE.most)
+      this.#runShare = (this.#runShare + share) / 2
+    }
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return block
   }

@@ -214,7 +214,7 @@ test('a validator that decides alone leaves writing its part of the block time, 
   const budgets: number[] = []
   let nowMs = 1_800_000_000_000
   /** Of building and of writing. */
-  let takes = [1_000, 1_000]
+  let takes = [1_500, 1_500]
   const { engine, wal } = await live(createMemoryKv(), newDir(), 'nothing', nowMs, {
     timers: systemTimers,
     nowMs: () => nowMs,
@@ -231,9 +231,15 @@ test('a validator that decides alone leaves writing its part of the block time, 
   await engine.control.mine(2)
   takes = [10, 400] // of small blocks nothing follows
   await engine.control.mine(2)
+  takes = [10, 5_000] // nor where a disk stalls
+  await engine.control.mine(2)
+  takes = [1_500, -4_000] // and a clock that is set is worth no more than the most
+  await engine.control.mine(2)
   stop.abort()
   await service.done
   await wal.close()
   const whole = genesis.blockTimeMs * 0.9
-  expect(budgets.map((ms) => ms / whole)).toEqual([0.8, 0.65, 0.575, 0.575].map((part) => expect.closeTo(part, 6)))
+  expect(budgets.map((ms) => ms / whole)).toEqual(
+    [0.8, 0.65, 0.575, 0.575, 0.575, 0.575, 0.575, 0.4375].map((part) => expect.closeTo(part, 6)),
+  )
 })

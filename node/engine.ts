@@ -103,9 +103,9 @@ export interface Engine {
  * of it, so that the next block can be there when it is due; which part of that is building shows with the first large blocks.
  */
 const BUILD_SHARE = { alone: 0.9, shared: 0.35 }
-const FIRST_BUILD_PART = 0.8
-/** Of shorter ones it says nothing about large blocks. */
-const LONG_BLOCK_MS = 500
+const BUILD_PART = { first: 0.8, least: 0.3, most: 0.95 }
+/** Building that took less of its time says nothing of large blocks, but that a disk or a signer stalled. */
+const TELLING_SHARE = 0.5
 
 const meters = (m: Meter) => ({
   blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
@@ -137,8 +137,9 @@ class Driver implements Engine {
   #unsetTimer = (): void => {}
   #buildsAlone = false
   /** Of the time that building and writing a large block takes, what building does. */
-  #buildPart = FIRST_BUILD_PART
-  #built: { readonly height: number; readonly ms: number; readonly atMs: number } | null = null
+  #buildPart = BUILD_PART.first
+  #built: { readonly height: number; readonly ms: number; readonly atMs: number; readonly isTelling: boolean } | null =
+    null
   #unsetTick = (): void => {}
   #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
   #dueAtMs = 0
@@ -502,7 +503,7 @@ class Driver implements Engine {
       const timeMs = Math.max(this.#pace.nowMs(), headerTimeMs(chain.head().header))
       const args = this.#argsOf({ height, round, lastCommit, reveal, timeMs })
       const { block, ms } = this.#ahead.take(args) ?? (await this.#ahead.build(args))
-      this.#built = { height, ms, atMs: this.#deps.clock.nowMs() }
+      this.#built = { height, ms, atMs: this.#deps.clock.nowMs(), isTelling: ms >= args.budgetMs * TELLING_SHARE }
       await wal.append(RECORDS.body, encodeBlock(block), { sync: false })
       this.bodies.add(block)
       this.#push({ kind: 'built', height, round, blockHash: block.hash })
@@ -620,9 +621,10 @@ class Driver implements Engine {
   #noteWriting(height: number): void {
     const built = this.#built
     this.#built = null
-    if (built?.height !== height) return
-    const allMs = built.ms + this.#deps.clock.nowMs() - built.atMs
-    if (allMs > LONG_BLOCK_MS) this.#buildPart = (this.#buildPart + built.ms / allMs) / 2
+    if (built?.height !== height || !built.isTelling) return
+    // Within bounds: a clock may have been set meanwhile.
+    const part = built.ms / (built.ms + this.#deps.clock.nowMs() - built.atMs)
+    this.#buildPart = (this.#buildPart + Math.min(Math.max(part, BUILD_PART.least), BUILD_PART.most)) / 2
   }
 
   // Coming back.

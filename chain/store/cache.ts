@@ -1,6 +1,6 @@
 // Newest values by stored key, in memory, within a bound of bytes. Owns the memory: values lie packed in large buffers under an open
-// hash table of numbers, so that a million of them are nothing to the garbage collector. Two generations, of which the older leaves
-// at once when the younger is full.
+// hash table of numbers, so that a million of them are nothing to the garbage collector. A few generations, of which the oldest leaves
+// at once when the youngest is full.
 import { concat, copyInto } from '../base/bytes.ts'
 import { assert } from '../base/errors.ts'
 

@@ -5,6 +5,8 @@ import { assert } from '../base/errors.ts'
 import { keccakHere } from '../base/keccak.ts'
 
 export const KEY_BYTES = 32
+/** What a place of a value holds. */
+const ENDS_MAX = 2 ** 32 - 1
 /** What a leaf of a young trie takes; more is there when it is asked for. */
 const VALUE_BYTES = 80
 
@@ -69,6 +71,7 @@ export class Leaves {
   push(key: Uint8Array, keyAt: number, end: number): void {
     const i = this.count
     const at = KEY_BYTES * i
+    assert(end <= ENDS_MAX, 'values of one trie take less than 4 GB')
     assert(i === 0 || compareKeys(this.keys, at - KEY_BYTES, key, keyAt) < 0, 'changes are sorted')
     if (at === this.keys.length) {
       this.keys = grown(this.keys, at + KEY_BYTES)
