@@ -35,11 +35,12 @@ export const machineCpuSeconds = (): number => {
 export const resetPeak = (pid: number | null): void => {
   if (pid !== null) writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
-export const peakMb = (pid: number | null): number | null =>
-  pid === null ? null : Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024
-
-export const residentMb = (pid: number | null): number | null =>
-  pid === null ? null : Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024
+const statusMb = (pid: number, name: string): number =>
+  Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024
+export const peakMb = (pid: number | null): number | null => (pid === null ? null : statusMb(pid, 'VmHWM'))
+export const residentMb = (pid: number | null): number | null => (pid === null ? null : statusMb(pid, 'VmRSS'))
+/** Without files that are mapped, which the system takes back when it needs room. */
+export const ownMb = (pid: number | null): number | null => (pid === null ? null : statusMb(pid, 'RssAnon'))
 
 export const percentile = (values: readonly number[], share: number): number => {
   const sorted = [...values].sort((a, b) => a - b)

@@ -203,7 +203,11 @@ const callOf = (i: number, plan: Plan, accountAt: (n: number) => Uint8Array): Ca
 const ENVELOPE_BYTES = 160
 const make = (share: Share): Uint8Array => {
   const { what, from, to, plan, addresses } = share
-  if (what === 'addresses') return concat(...Array.from({ length: to - from }, (_, i) => addressOf(secretOf(from + i))))
+  if (what === 'addresses') {
+    const all = new Uint8Array(20 * (to - from))
+    for (let i = from; i < to; i++) all.set(addressOf(secretOf(i)), 20 * (i - from))
+    return all
+  }
   if (plan === null || addresses === null) throw new Error('a plan and addresses are given')
   const accountAt = (n: number): Uint8Array => addresses.subarray(20 * n, 20 * n + 20)
   const { chainId, tipWei, maxFeeWei, senders, firstNonces, made = 0, deed = PAY } = plan

@@ -16,6 +16,7 @@ import {
   cpuSeconds,
   machine,
   machineCpuSeconds,
+  ownMb,
   peakMb,
   percentile,
   resetPeak,
@@ -98,6 +99,8 @@ interface Result {
   /** Of it by thread, the busiest ones, in microseconds for each transaction. */
   readonly threadMicrosEach: Readonly<Record<string, number>>
   readonly residentPeakMb: number | null
+  /** Looked at each second, without mapped files. */
+  readonly ownPeakMb: number | null
   readonly getBalanceMs: Latency
   readonly callMs: Latency
   readonly loopDelayMaxMs: number | null
@@ -239,7 +242,12 @@ const measure = async (
   /** When each block was seen, from the one on that begins the span. */
   const seen = [first.atMs]
   const resident: At[] = []
-  const watch = setInterval(() => resident.push([performance.now(), residentMb(endpoint.pid) ?? 0]), RESIDENT_MS)
+  let ownPeakMb: number | null = null
+  const watch = setInterval(() => {
+    resident.push([performance.now(), residentMb(endpoint.pid) ?? 0])
+    const own = ownMb(endpoint.pid)
+    if (own !== null) ownPeakMb = Math.max(own, ownPeakMb ?? 0)
+  }, RESIDENT_MS)
   while (!isOver && last.atMs - first.atMs < seconds * 1_000) {
     const height = last.height
     last = await next(height)
@@ -269,7 +277,8 @@ const measure = async (
     ...{ blocks: last.height - first.height, gasPerSecond: gas / span, largestBlock: largest },
     ...{ nodeCpuSeconds: used('node'), generatorCpuSeconds: used('generator') },
     othersCpuSeconds: used('all') - used('node') - used('generator') - used('own'),
-    ...{ nodeCpuMicrosEach: (used('node') * 1e6) / included, residentPeakMb, getBalanceMs, callMs, loopDelayMaxMs },
+    ...{ nodeCpuMicrosEach: (used('node') * 1e6) / included, residentPeakMb, ownPeakMb },
+    ...{ getBalanceMs, callMs, loopDelayMaxMs },
     threadMicrosEach: eachOf(threadsBefore, threadsAfter, included),
     ...{ refusals, example },
   }
@@ -448,6 +457,7 @@ const rows: readonly [string, (r: Result) => string][] = [
   ['CPU of the generator, s', (r) => r.generatorCpuSeconds.toFixed(1)],
   ['CPU of others on the machine, s', (r) => r.othersCpuSeconds.toFixed(1)],
   ['resident memory, peak, MB', (r) => r.residentPeakMb?.toFixed(0) ?? '-'],
+  ['of it not mapped files, by the second', (r) => r.ownPeakMb?.toFixed(0) ?? '-'],
   ['eth_getBalance, ms p50 / p99 / max', (r) => ms(r.getBalanceMs)],
   ['eth_call, ms p50 / p99 / max', (r) => ms(r.callMs)],
   ['event loop held at most, ms', (r) => r.loopDelayMaxMs?.toFixed(0) ?? '-'],
