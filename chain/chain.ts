@@ -4,6 +4,7 @@ import { type Address, bytesToHex, equalBytes, type Hash, type Word } from './ba
 import { curves } from './base/crypto.ts'
 import { assert, defineErrors, NodeError } from './base/errors.ts'
 import type { Clock, Kv, Log, Meter, Pause } from './base/ports.ts'
+import { Share } from './base/share.ts'
 import {
   type BlockFacts,
   type BlockNatives,
@@ -200,11 +201,6 @@ interface Candidate {
   readonly prepared: Prepared
 }
 
-/** Of building a block, what running it takes, at first and within which bounds. */
-const RUN_SHARE = { first: 0.5, least: 0.1, most: 0.95 }
-/** Running that took less of its time says nothing of large blocks, but that the machine stalled. */
-const TELLING_SHARE = 0.5
-
 /** Blocks of one height that were run and may be committed; rounds beyond this many forget the oldest. */
 const CANDIDATES_MAX = 4
 
@@ -289,7 +285,7 @@ class Machine implements Chain {
   }
   readonly #intake: Intake
   /** How much of building a block was running it, lately; the rest is roots and records. */
-  #runShare = RUN_SHARE.first
+  readonly #running = new Share({ first: 0.5, least: 0.1, most: 0.95 })
   keptFrom = Number.POSITIVE_INFINITY
   #head: Block
 
@@ -508,7 +504,7 @@ class Machine implements Chain {
     if (args.height !== parent.header.number + 1)
       throw new NodeError(ChainErrors.NOT_NEXT, { height: args.height, head: parent.header.number })
     const startMs = this.#deps.clock.nowMs()
-    const limitMs = args.budgetMs * this.#runShare
+    const limitMs = args.budgetMs * this.#running.value
     const { header: draft, section } = this.#draftOf(args, parent)
     const result = await this.#executor.run(
       createState(this.#deps.states.at(parent.header.number)),
@@ -533,10 +529,7 @@ class Machine implements Chain {
     const block: Block = { header, hash: headerHash(header), txs, section }
     this.#remember(parent, { block, txs: result.txs, receipts: result.receipts, prepared })
     const builtMs = this.#deps.clock.nowMs() - startMs
-    if (ranMs >= limitMs * TELLING_SHARE) {
-      const share = Math.min(Math.max(ranMs / builtMs, RUN_SHARE.least), RUN_SHARE.most)
-      this.#runShare = (this.#runShare + share) / 2
-    }
+    this.#running.learn(ranMs, builtMs, limitMs)
     this.#meters.executeSeconds.observe((this.#deps.clock.nowMs() - startMs) / 1_000)
     return block
   }

@@ -238,7 +238,7 @@ test('a validator that decides alone leaves writing its part of the block time, 
   stop.abort()
   await service.done
   await wal.close()
-  const whole = genesis.blockTimeMs * 0.9
+  const whole = genesis.blockTimeMs * 0.97
   expect(budgets.map((ms) => ms / whole)).toEqual(
     [0.8, 0.65, 0.575, 0.575, 0.575, 0.575, 0.575, 0.4375].map((part) => expect.closeTo(part, 6)),
   )

@@ -4,6 +4,7 @@
 import { type Address, bytesToHex, equalBytes, type Hash, type Hex } from '../chain/base/bytes.ts'
 import { assert, defineErrors, NodeError } from '../chain/base/errors.ts'
 import type { Clock, Log, Meter, Random, Timers } from '../chain/base/ports.ts'
+import { Share } from '../chain/base/share.ts'
 import type { BuildArgs, Chain } from '../chain/chain.ts'
 import { TIMES } from '../chain/consensus/bounds.ts'
 import { createState, handle, type State } from '../chain/consensus/core.ts'
@@ -102,10 +103,7 @@ export interface Engine {
  * Milliseconds of a block time that building may take: others must run the block too. Where there are none, building and writing have nearly all
  * of it, so that the next block can be there when it is due; which part of that is building shows with the first large blocks.
  */
-const BUILD_SHARE = { alone: 0.9, shared: 0.35 }
-const BUILD_PART = { first: 0.8, least: 0.3, most: 0.95 }
-/** Building that took less of its time says nothing of large blocks, but that a disk or a signer stalled. */
-const TELLING_SHARE = 0.5
+const BUILD_SHARE = { alone: 0.97, shared: 0.35 }
 
 const meters = (m: Meter) => ({
   blockSeconds: m.histogram('consensus_block_seconds', 'From the moment a block was due to its being final here'),
@@ -137,8 +135,8 @@ class Driver implements Engine {
   #unsetTimer = (): void => {}
   #buildsAlone = false
   /** Of the time that building and writing a large block takes, what building does. */
-  #buildPart = BUILD_PART.first
-  #built: { readonly height: number; readonly ms: number; readonly atMs: number; readonly isTelling: boolean } | null =
+  readonly #building = new Share({ first: 0.8, least: 0.3, most: 0.95 })
+  #built: { readonly height: number; readonly ms: number; readonly atMs: number; readonly budgetMs: number } | null =
     null
   #unsetTick = (): void => {}
   #armed: { readonly height: number; readonly round: number; readonly afterMs: number } | null = null
@@ -503,7 +501,7 @@ class Driver implements Engine {
       const timeMs = Math.max(this.#pace.nowMs(), headerTimeMs(chain.head().header))
       const args = this.#argsOf({ height, round, lastCommit, reveal, timeMs })
       const { block, ms } = this.#ahead.take(args) ?? (await this.#ahead.build(args))
-      this.#built = { height, ms, atMs: this.#deps.clock.nowMs(), isTelling: ms >= args.budgetMs * TELLING_SHARE }
+      this.#built = { height, ms, atMs: this.#deps.clock.nowMs(), budgetMs: args.budgetMs }
       await wal.append(RECORDS.body, encodeBlock(block), { sync: false })
       this.bodies.add(block)
       this.#push({ kind: 'built', height, round, blockHash: block.hash })
@@ -523,7 +521,7 @@ class Driver implements Engine {
     const { members } = this.#setOf(given.height)
     const own = members[proposerIndex ?? members.length]
     assert(proposerIndex !== null && own !== undefined, 'only a member of the set is asked to build')
-    const share = members.length === 1 ? BUILD_SHARE.alone * this.#buildPart : BUILD_SHARE.shared
+    const share = members.length === 1 ? BUILD_SHARE.alone * this.#building.value : BUILD_SHARE.shared
     const coinbase = this.#options.coinbase ?? own.address
     return { ...given, proposerIndex, coinbase, budgetMs: chain.genesis.blockTimeMs * share }
   }
@@ -621,10 +619,8 @@ class Driver implements Engine {
   #noteWriting(height: number): void {
     const built = this.#built
     this.#built = null
-    if (built?.height !== height || !built.isTelling) return
-    // Within bounds: a clock may have been set meanwhile.
-    const part = built.ms / (built.ms + this.#deps.clock.nowMs() - built.atMs)
-    this.#buildPart = (this.#buildPart + Math.min(Math.max(part, BUILD_PART.least), BUILD_PART.most)) / 2
+    if (built?.height === height)
+      this.#building.learn(built.ms, built.ms + this.#deps.clock.nowMs() - built.atMs, built.budgetMs)
   }
 
   // Coming back.
