@@ -1,10 +1,13 @@
-// Bytes of a usual transaction, EIP-1559 and short, read field by field without an object for each. Owns when they are not usual, which is
+// Bytes of a usual transaction, EIP-1559 and of less than 1 KB, read field by field without an object for each. Owns when they are not usual, which is
 // no fault yet: tx.ts reads those with care.
 import { bigintToFixed, bytesToBigint } from '../base/bytes.ts'
 
 export const SECP256K1_N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const ORDER = bigintToFixed(SECP256K1_N, 32)
 const UPPER_HALF = bigintToFixed(SECP256K1_N / 2n + 1n, 32)
+
+/** A call of a few words. Places in it and lengths are packed into a number (`UsualTx`). */
+export const USUAL_BYTES = 1_024
 
 /** Reads integers and strings of a list one after another. What it does not know it gives up on: `isUsual` says so. */
 export class Scan {
@@ -25,19 +28,26 @@ export class Scan {
   }
   /** Of an EIP-1559 transaction that is short, from its first field on. */
   static of(raw: Uint8Array): Scan | null {
-    if (raw[0] !== 2) return null
+    if (raw[0] !== 2 || raw.length >= USUAL_BYTES) return null
+    const scan = new Scan(raw, 1)
     const first = raw[1] as number
-    const payloadAt = first === 0xf8 ? 3 : 2
-    const size = first === 0xf8 ? (raw[2] ?? 0) : first - 0xc0
-    const isWhole = payloadAt + size === raw.length
-    return first < 0xc0 || first > 0xf8 || (first === 0xf8 && size < 56) || !isWhole ? null : new Scan(raw, payloadAt)
+    const size = first < 0xf8 ? first - 0xc0 : scan.#size(first - 0xf7, 2)
+    const payloadAt = first < 0xf8 ? 2 : first - 0xf5
+    scan.at = payloadAt
+    return first < 0xc0 || !scan.isUsual || payloadAt + size !== raw.length ? null : scan
+  }
+  /** A length of so many bytes at a place; none that a shorter form has. */
+  #size(count: number, at: number): number {
+    const size = count === 1 ? (this.bytes[at] ?? 0) : ((this.bytes[at] ?? 0) << 8) | (this.bytes[at + 1] ?? 0)
+    if (count > 2 || size < (count === 1 ? 56 : 256)) this.isUsual = false
+    return size
   }
   #span(start: number, end: number): void {
     this.start = start
     this.end = end
     this.at = end
   }
-  /** A string of less than 56 bytes, or of less than 256. */
+  /** A string; none is as long as 64 KB. */
   string(): void {
     const bytes = this.bytes
     const first = bytes[this.at] ?? 0xff
@@ -46,9 +56,10 @@ export class Scan {
     if (first < 0x80) {
       start = this.at
       size = 1
-    } else if (first === 0xb8) {
-      size = bytes[start++] ?? 0
-      if (size < 56) this.isUsual = false
+    } else if (first === 0xb8 || first === 0xb9) {
+      const count = first - 0xb7
+      size = this.#size(count, start)
+      start += count
     } else if (size > 55 || (size === 1 && (bytes[start] ?? 0) < 0x80)) this.isUsual = false
     if (start + size > bytes.length) this.isUsual = false
     this.#span(start, start + size)

@@ -132,13 +132,17 @@ test('the short way through a transaction reads what the careful one reads, or l
     await sign({ type: 2, ...feed }),
     await sign({ type: 2, ...feed, nonce: 0, data: '0x', value: 10n ** 18n }),
     await sign({ type: 2, ...feed, data: `0x${'ab'.repeat(60)}`, nonce: 2 ** 40 }),
+    await sign({ type: 2, ...feed, data: `0x${'00'.repeat(200)}` }),
     await sign({ type: 2, ...feed, data: `0x${'00'.repeat(300)}` }),
+    await sign({ type: 2, ...feed, data: `0x${'0a'.repeat(850)}` }),
+    await sign({ type: 2, ...feed, data: `0x${'0b'.repeat(950)}` }),
     await sign({ type: 2, ...feed, accessList }),
     await sign({ type: 2, ...feed, to: null }),
     await sign({ type: 0, gasPrice: 9n }),
   ]
-  expect(raws.map((raw) => usualFields(raw) !== null)).toEqual([true, true, true, false, false, false, false])
-  for (const raw of raws.slice(0, 3)) expect(usualFields(raw)).toEqual(decodeFields(raw))
+  const isUsual = raws.map((raw) => usualFields(raw) !== null)
+  expect(isUsual).toEqual([true, true, true, true, true, true, false, false, false, false])
+  for (const raw of raws.slice(0, 6)) expect(usualFields(raw)).toEqual(decodeFields(raw))
   for (let i = 0; i < 20_000; i++) {
     const raw = (raws[random(raws.length)] as Uint8Array).slice()
     for (let n = random(3); n >= 0; n--) raw[random(Math.min(raw.length, 60))] = random(256)
@@ -154,6 +158,8 @@ test('a transaction that reads its fields out of its bytes has those that the ca
     sign({ type: 2, ...feed, data: `0x${'ab'.repeat(68)}`, nonce: 2 ** 40 }),
     sign({ type: 2, ...feed, data: `0x${'ab'.repeat(120)}`, value: 2n ** 180n }),
     sign({ type: 2, ...feed, data: `0x${'ab'.repeat(300)}` }),
+    sign({ type: 2, ...feed, data: `0x${'ab'.repeat(860)}`, value: 2n ** 180n }),
+    sign({ type: 2, ...feed, data: `0x${'ab'.repeat(1_000)}` }),
     sign({ type: 2, ...feed, accessList }),
     sign({ type: 2, ...feed, to: null }),
   ])

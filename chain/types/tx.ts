@@ -193,7 +193,7 @@ abstract class UsualTx implements Tx {
   readonly raw: Uint8Array
   abstract readonly from: Address
   abstract readonly hash: Hash
-  /** Of receiver and data, and how much these are, in one number: all are below 1,024. */
+  /** Of receiver and data, and how much these are, in one number: all are below USUAL_BYTES. */
   readonly #places: number
 
   constructor(fields: UsualFields) {
@@ -398,7 +398,7 @@ const word = (value: bigint): Uint8Array => {
   return out
 }
 
-/** Nearly all transactions: EIP-1559 with short data and no access list, in one pass. null: to be read with care. */
+/** Nearly all transactions: EIP-1559 of less than 1 KB without an access list, in one pass. null: to be read with care. */
 export const usualFields = (raw: Uint8Array): Fields | null => {
   const scan = Scan.of(raw)
   if (scan === null) return null
