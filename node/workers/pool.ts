@@ -7,6 +7,7 @@ import type { Log } from '../../chain/base/ports.ts'
 import type { EngineName } from '../../chain/calls.ts'
 import type { CallAnswer, CallJob } from '../../chain/types/call.ts'
 import type { Rules } from '../../chain/types/genesis.ts'
+import { THREAD_LIMITS } from '../memory.ts'
 
 export const WorkerErrors = defineErrors('CALL', {
   TIMEOUT: { text: (d: { ms: number }) => `execution timeout: the call ran for ${d.ms} ms, which is the most` },
@@ -122,7 +123,7 @@ class Pool implements CallPool {
   }
 
   #start(): void {
-    const made = new Worker(file, { workerData: this.#data })
+    const made = new Worker(file, { workerData: this.#data, resourceLimits: THREAD_LIMITS })
     this.#worker = made
     made.on('message', (reply: CallReply) => {
       if (reply.id === 0) this.#ready = true

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { asAddress, asHash } from '../../chain/base/bytes.ts'
 import type { Log, Meter } from '../../chain/base/ports.ts'
 import type { IdentifyTxs, Identity } from '../../chain/types/tx.ts'
+import { THREAD_LIMITS } from '../memory.ts'
 
 /** What it is (0: no transaction, 1: nobody's, 2: known), hash, sender. */
 export const IDENTITY_BYTES = 1 + 32 + 20
@@ -66,7 +67,7 @@ export function createSenderPool(log: Log, options: SenderOptions = {}): SenderP
     faults?.add()
     log.error({}, FAULT)
   }
-  const pool = new Pool(log, threads, () => new Worker(thread), onFault)
+  const pool = new Pool(log, threads, () => new Worker(thread, { resourceLimits: THREAD_LIMITS }), onFault)
   return { identify: (raws, of) => pool.ask(raws, of), close: () => pool.close() }
 }
 
