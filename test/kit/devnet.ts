@@ -28,11 +28,12 @@ const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 
 /**
  * A port with nine free ones after it, and as many a thousand above for metrics. Files of tests run beside each other: each worker has a range
- * of its own, below those that the system gives to outgoing connections, and above 10080, to which `fetch` does not speak.
+ * of its own, below those that the system gives to outgoing connections, and above 10080, to which `fetch` does not speak. Suites that run
+ * beside each other say so (`PORT_RANGE`, 0 to 9): a node that one ends and starts again must find its port free.
  */
 export async function freePort(): Promise<number> {
-  const worker = Number(process.env.VITEST_POOL_ID ?? 1) - 1
-  const first = 10_100 + (worker % 10) * 2_000
+  const range = Number(process.env.PORT_RANGE ?? 0) + Number(process.env.VITEST_POOL_ID ?? 1) - 1
+  const first = 10_100 + (range % 10) * 2_000
   for (let tries = 0; tries < SLOTS; tries++) {
     const port = first + (slot++ % SLOTS) * PORTS
     const wanted = [0, 1_000].flatMap((above) => Array.from({ length: PORTS }, (_, i) => port + above + i))
