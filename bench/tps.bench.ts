@@ -164,9 +164,10 @@ const readBack = async (client: Client, files: readonly string[], from: number, 
     for (const hash of block.transactions) if (isOurs(hash)) own++
     counts.push(own)
     const sample = block.transactions.filter((_, i) => i % SAMPLED === 0)
-    const receipts = await client.askAll(
-      sample.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
-    )
+    const receipts =
+      sample.length === 0
+        ? []
+        : await client.askAll(sample.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })))
     if (receipts.some((receipt) => (receipt as { status: string }).status !== '0x1'))
       throw new Error(`a transaction in block ${number} failed`)
     included += own

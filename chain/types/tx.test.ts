@@ -3,12 +3,14 @@ import { expect, test } from 'vitest'
 import { bytesToHex, concat, hexToBytes } from '../base/bytes.ts'
 import { curves, installCurves, keccak } from '../base/crypto.ts'
 import { NodeError } from '../base/errors.ts'
+import { createRecoverMany } from '../base/lanes.ts'
 import {
   checkTxGas,
   decodeFields,
   decodeTx,
   type Identity,
   identifyTx,
+  identifyTxs,
   intrinsicGas,
   plainTx,
   shelvedTx,
@@ -149,6 +151,23 @@ test('the short way through a transaction reads what the careful one reads, or l
     const cut = random(10) === 0 ? raw.slice(0, random(raw.length)) : raw
     const usual = usualFields(cut)
     if (usual !== null) expect(usual, `SEED=${seed} ${bytesToHex(cut)}`).toEqual(decodeFields(cut))
+  }
+})
+
+test('senders of many at once are those of one after the other, however long their data', async () => {
+  // Around each length at which a header of RLP grows: of the data, of what is signed and of the whole.
+  const lengths = [
+    0, 1, 11, 12, 13, 14, 55, 56, 57, 120, 200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 255, 256, 600, 900,
+    2_000,
+  ]
+  const raws = await Promise.all(lengths.map((n) => sign({ type: 2, ...feed, data: `0x${'5a'.repeat(n)}` })))
+  const own = wallet.address.toLowerCase()
+  const recoverMany = createRecoverMany()
+  if (recoverMany === null) throw new Error('this machine has no lanes')
+  for (const many of [raws, raws.map((raw) => raw.slice()).reverse()]) {
+    const found = identifyTxs(many, recoverMany)
+    expect(found).toEqual(many.map(identifyTx))
+    expect(found.map((each) => each?.from && bytesToHex(each.from))).toEqual(many.map(() => own))
   }
 })
 

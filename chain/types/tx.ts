@@ -344,12 +344,20 @@ const usualDigest = (raw: Uint8Array): SignedDigest | null => {
   const end = scan.at
   if (!hasSignature(scan)) return null
   const digest = new Uint8Array(32)
-  const headBytes = end - from < 56 ? 2 : 3
-  hashRoom[0] = 2
-  hashRoom[1] = headBytes === 2 ? 0xc0 + end - from : 0xf8
-  if (headBytes === 3) hashRoom[2] = end - from
-  for (let i = from; i < end; i++) hashRoom[headBytes + i - from] = raw[i] as number
-  keccakHere(0, headBytes + end - from, digest, 0)
+  const size = end - from
+  let at = 0
+  hashRoom[at++] = 2
+  if (size < 56) hashRoom[at++] = 0xc0 + size
+  else if (size < 256) {
+    hashRoom[at++] = 0xf8
+    hashRoom[at++] = size
+  } else {
+    hashRoom[at++] = 0xf9
+    hashRoom[at++] = size >> 8
+    hashRoom[at++] = size
+  }
+  for (let i = from; i < end; i++) hashRoom[at++] = raw[i] as number
+  keccakHere(0, at, digest, 0)
   const { yParity, rAt, rEnd, sAt, sEnd } = scan
   return { digest, r: raw.subarray(rAt, rEnd), s: raw.subarray(sAt, sEnd), yParity }
 }
