@@ -266,6 +266,10 @@ const measure = async (
   const { refusals, example } = await load.done
   const residentPeakMb = peakMb(endpoint.pid)
   const { included, gas, largest, counts } = await readBack(client, files, first.height + 1, last.height)
+  if (included === 0)
+    throw new Error(
+      `no transaction is in blocks ${first.height + 1} to ${last.height}; ${refusals} were refused: ${example}`,
+    )
   if (given.svg !== undefined) {
     const txs = counts.map((own, i): At => [seen[i + 1] ?? last.atMs, own])
     writeFileSync(given.svg, curveOf(endpoint, first.atMs, { txs, resident, balance: probes[0], call: probes[1] }))
